@@ -1,0 +1,1 @@
+"""Workflow templates made with Hera, and the plain step functions that they run."""

@@ -1,0 +1,1 @@
+"""DASI over a rolling FDB store and over the Rucio catalogue."""

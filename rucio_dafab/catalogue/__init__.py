@@ -1,0 +1,1 @@
+"""STAC documents on Rucio DIDs, in Rucio's own database and transaction."""

@@ -1,0 +1,99 @@
+"""The command ``rucio-dafab``: nouns then verbs, one module a noun, imported only when called."""
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+from typing_extensions import override
+
+from rucio_dafab import __version__
+from rucio_dafab.errors import DafabError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("rucio_dafab.cli.site:up", "Start the site on this machine."),
+    "down": ("rucio_dafab.cli.site:down", "Stop the site; nothing is lost."),
+    "status": ("rucio_dafab.cli.site:status", "Say what runs and where."),
+    "env": ("rucio_dafab.cli.site:env", "Print the shell variables that point `rucio` and `dasi` at the site."),
+    "db": ("rucio_dafab.cli.db:app", "Create, upgrade and check our tables in Rucio's database."),
+    "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
+    "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),
+    "demo": ("rucio_dafab.cli.demo:demo", "Run the main job on a simulated scene and check every answer."),
+}
+"""Verb or noun → (where its function or Typer application is, its line of help)."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports the module of a command when the command is called or its own help is asked for.
+
+    Contexts and formatters are ``Any``: Typer carries its own Click and names its types nowhere public.
+    """
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of :data:`COMMANDS`."""
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import and return one command, or ``None`` when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        target, help_line = COMMANDS[cmd_name]
+        module, attribute = target.split(":")
+        found = getattr(import_module(module), attribute)
+        application = found if isinstance(found, typer.Typer) else _single(found)
+        command = typer.main.get_command(application)
+        command.name, command.short_help = cmd_name, help_line
+        return command
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _single(function: object) -> typer.Typer:
+    """Wrap one function as a Typer application."""
+    application = typer.Typer(add_completion=False)
+    application.command()(function)  # type: ignore[type-var]
+    return application
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rucio-dafab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Earth observation in Rucio, findable by what is in the images."""
+
+
+def guarded(application: typer.Typer) -> None:
+    """Run a Typer application; a refusal becomes one line on standard error and its exit status.
+
+    Raises:
+        SystemExit: always, with the status of the command.
+    """
+    try:
+        application()
+    except DafabError as refusal:
+        Console(stderr=True, soft_wrap=True).print(f"error: {refusal}", markup=False, highlight=False)
+        sys.exit(refusal.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run() -> None:
+    """Run ``rucio-dafab``."""
+    guarded(app)

@@ -1,0 +1,1 @@
+"""Sentinel products without any Rucio: identifiers, readers, tiling, inference and products."""

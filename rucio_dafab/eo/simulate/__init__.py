@@ -1,0 +1,1 @@
+"""A scene simulator: Sentinel-2 L2A SAFE products with known truth."""

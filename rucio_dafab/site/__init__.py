@@ -1,0 +1,1 @@
+"""A whole Rucio site on one machine, under one folder."""

@@ -1,0 +1,75 @@
+"""Where a site keeps its state: one folder, ``DAFAB_HOME``."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+ACCOUNTS: Final = ("root", "dafab_admin", "dafab_dasi", "dafab_skim", "user_dafab")
+"""The accounts of a site: administration, originals, derived products, reading."""
+
+RSES: Final = ("MELUXINA", "CLOUD")
+"""The storage elements (RSE) of a local site, each a folder."""
+
+SCOPE: Final = "dafab"
+"""The scope of every DID of the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of one site. Nothing here touches the disk."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the home named by ``DAFAB_HOME``, by default ``.dafab`` in the current folder."""
+        return cls(Path(os.environ.get("DAFAB_HOME") or ".dafab").absolute())
+
+    @property
+    def site_file(self) -> Path:
+        """What was chosen when the site was made: ports, addresses, versions (JSON)."""
+        return self.root / "site.json"
+
+    @property
+    def credentials_file(self) -> Path:
+        """The generated passwords by account (JSON, mode 0600)."""
+        return self.root / "credentials.json"
+
+    @property
+    def etc(self) -> Path:
+        """Generated configuration."""
+        return self.root / "etc"
+
+    @property
+    def log(self) -> Path:
+        """Logs of every process."""
+        return self.root / "log"
+
+    @property
+    def postgres(self) -> Path:
+        """The data folder of the private PostgreSQL cluster."""
+        return self.root / "postgres"
+
+    @property
+    def store(self) -> Path:
+        """The root of the FDB rolling store."""
+        return self.root / "store"
+
+    @property
+    def dasi_config(self) -> Path:
+        """The ``dasi.yml`` of this site."""
+        return self.etc / "dasi.yml"
+
+    @property
+    def work(self) -> Path:
+        """Working folders of runs; safe to remove when nothing runs."""
+        return self.root / "work"
+
+    def rse(self, name: str) -> Path:
+        """Return the folder behind an RSE."""
+        return self.root / "rse" / name
+
+    def client_config(self, account: str) -> Path:
+        """Return the ``rucio.cfg`` of one account (section ``[client]`` only, mode 0600)."""
+        return self.etc / "clients" / account / "rucio.cfg"
