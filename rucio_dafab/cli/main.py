@@ -1,16 +1,14 @@
 """The command ``rucio-dafab``: nouns then verbs, one module a noun, imported only when called."""
 
-import sys
 from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 from typing_extensions import override
 
 from rucio_dafab import __version__
-from rucio_dafab.errors import DafabError
+from rucio_dafab.terminal import guarded
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("rucio_dafab.cli.site:up", "Start the site on this machine."),
@@ -77,21 +75,6 @@ def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Earth observation in Rucio, findable by what is in the images."""
-
-
-def guarded(application: typer.Typer) -> None:
-    """Run a Typer application; a refusal becomes one line on standard error and its exit status.
-
-    Raises:
-        SystemExit: always, with the status of the command.
-    """
-    try:
-        application()
-    except DafabError as refusal:
-        Console(stderr=True, soft_wrap=True).print(f"error: {refusal}", markup=False, highlight=False)
-        sys.exit(refusal.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def run() -> None:

@@ -1,0 +1,65 @@
+# Every target installs what it needs by itself; `make help` lists them.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+BIN := .venv/bin
+DAFAB_HOME ?= $(CURDIR)/.dafab
+export DAFAB_HOME
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --extra server --extra worker --extra argo --extra dev \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
+
+.PHONY: help install demo up down status test check lint types layers unit integration e2e render models lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
+
+install: ## Install what is missing (Debian packages, Python packages from the lock)
+	@scripts/install.sh
+
+demo: install ## The main job: a simulated scene becomes products in Rucio, found and fetched; leaves the site up
+	@$(BIN)/rucio-dafab demo
+
+up: install ## Start the site
+	@$(BIN)/rucio-dafab up
+
+down: ## Stop everything that `up` and `demo` started
+	@if [[ -x $(BIN)/rucio-dafab ]]; then $(BIN)/rucio-dafab down; fi
+
+status: ## Say what runs and where
+	@$(BIN)/rucio-dafab status
+
+test: install check unit integration e2e ## Lint, types, layers, unit, integration and end-to-end tests
+
+check: lint types layers ## Everything that needs no test to run
+
+lint: ## ruff, its formatter, and the drift of rendered files
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/python -m argo_templates.render --check
+
+types: ## mypy, strict
+	@$(BIN)/mypy
+
+layers: ## import-linter: a room uses only those below it
+	@$(BIN)/lint-imports
+
+unit: ## Unit and contract tests (no servers)
+	@$(BIN)/pytest tests/unit tests/contract
+
+integration: ## Tests against real PostgreSQL, Rucio and FDB
+	@$(BIN)/pytest tests/integration
+
+e2e: ## The installed commands, as a user types them
+	@$(BIN)/pytest tests/e2e
+
+render: ## Render the Argo templates again
+	@$(BIN)/python -m argo_templates.render
+
+lock: ## Resolve the dependencies anew
+	@$(LOCK) --upgrade -o requirements.lock
+
+clean: down ## Stop the site and remove its state
+	@rm -rf "$(DAFAB_HOME)" out

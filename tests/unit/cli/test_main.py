@@ -1,0 +1,76 @@
+"""The command itself: help without imports, refusals in one line."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+import typer
+
+from rucio_dafab import __version__
+from rucio_dafab.cli.main import COMMANDS
+from rucio_dafab.errors import DafabError
+from rucio_dafab.terminal import guarded
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from rucio_dafab.cli.main import run; run()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_command() -> None:
+    result = command("--help")
+    assert result.returncode == 0
+    assert [name for name in COMMANDS if name not in result.stdout] == []
+
+
+def test_version() -> None:
+    assert command("--version").stdout.strip() == f"rucio-dafab {__version__}"
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    result = command("retrive")
+    assert result.returncode == 2
+    assert "No such command 'retrive'" in result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_imported_and_explains_itself(name: str) -> None:
+    module, attribute = COMMANDS[name][0].split(":")
+    assert getattr(import_module(module), attribute)
+    result = command(name, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "Usage:" in result.stdout
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; sys.argv = ['rucio-dafab', '--help']\n"
+        "from rucio_dafab.cli.main import run\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('rucio', 'rasterio', 'sqlalchemy', 'hera', 'numpy') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_refusal_is_one_line_and_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(DafabError):
+        exit_code = 3
+
+    application = typer.Typer()
+
+    @application.command()
+    def refuse() -> None:
+        raise Full("RSE CLOUD is full: 3 GB are missing [bold]")
+
+    with pytest.raises(SystemExit) as stopped:
+        guarded(application, [])
+    assert stopped.value.code == 3
+    assert capsys.readouterr().err == "error: RSE CLOUD is full: 3 GB are missing [bold]\n"
