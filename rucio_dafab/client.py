@@ -1,0 +1,342 @@
+"""The client of the catalogue: search, publish and upload through Rucio's own client library and tokens.
+
+Steps, commands and the DASI backend use it and nothing else to reach a site; it never opens a database.
+"""
+
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, Self, cast
+
+import requests
+from rucio.client.rseclient import RSEClient
+from rucio.common.constants import HTTPMethod
+from rucio.common.exception import CannotAuthenticate, RSENotFound, RucioException, ServerConnectionException
+from rucio.common.utils import build_url
+from typing_extensions import override
+
+from rucio_dafab import tokens
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import SCOPE, Home
+from rucio_dafab.storage import UploadedFile, store_file
+
+CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 600
+
+_LOGGER: Final = logging.getLogger(__name__)
+# Whoever wants Rucio's retries on screen adds a handler; our errors already say in one line what went wrong.
+_LOGGER.addHandler(logging.NullHandler())
+_LOGGER.propagate = False
+
+
+class ClientError(DafabError):
+    """The catalogue could not do what was asked; the text names the address and the reason."""
+
+
+class ServerUnreachable(ClientError):
+    """Nothing answers at the address, or it answered that it is not able to (502, 503, 504)."""
+
+    exit_code = 75  # EX_TEMPFAIL: what a workflow may try again
+
+
+class NotAuthenticated(ClientError):
+    """The server does not accept the account's credentials."""
+
+
+class NotPermitted(ClientError):
+    """The account may not do this."""
+
+
+class NotFound(ClientError):
+    """The server does not know what was named."""
+
+
+class Conflict(ClientError):
+    """What is registered already differs from what was sent."""
+
+
+class Refused(ClientError):
+    """The server read the request and refuses it: the text is its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Where a file is."""
+
+    rse: str
+    pfn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of an item, with its checksums (hexadecimal) and the replicas that Rucio knows."""
+
+    scope: str
+    name: str
+    bytes: int
+    adler32: str | None
+    md5: str | None
+    replicas: tuple[Replica, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One DID of a search: its document (``None`` where it has none) and its assets by key."""
+
+    scope: str
+    name: str
+    did_type: str
+    document: dict[str, Any] | None
+    assets: dict[str, Asset]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """An item to publish: a STAC item, its uploaded files by asset key, and the item it was derived from.
+
+    ``update`` allows the document to replace another one under the same id; files are never replaced.
+    """
+
+    scope: str
+    item: Mapping[str, Any]
+    files: Mapping[str, UploadedFile]
+    parent: str | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What the server did: the names of the item, its dataset and its files; created, unchanged or updated."""
+
+    item: str
+    dataset: str
+    files: tuple[str, ...]
+    outcome: str
+
+
+class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
+    """A Rucio client of one account at one site, with the routes that this project adds.
+
+    Takes the arguments of ``rucio.client.baseclient.BaseClient``; :meth:`from_config` and :meth:`of_account` read them
+    from one file, so that clients of several accounts and sites live in one process.
+
+    Raises:
+        ServerUnreachable: if nothing answers at the address.
+        NotAuthenticated: if the credentials are refused.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        settings.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
+        settings.setdefault("user_agent", "rucio-dafab")
+        settings.setdefault("logger", _LOGGER)
+        # The base class shortens sys.argv[0], which others need whole (multiprocessing, tracebacks).
+        script = sys.argv[0]
+        try:
+            super().__init__(*arguments, **settings)
+        except CannotAuthenticate as error:
+            raise NotAuthenticated(f"{self.auth_host} refuses account {self.account}: {_first_line(error)}") from error
+        except RucioException as error:
+            raise ClientError(f"the Rucio client cannot start: {_first_line(error)}") from error
+        finally:
+            sys.argv[0] = script
+
+    @classmethod
+    def from_config(cls, path: Path) -> Self:
+        """Return the client that one ``rucio.cfg`` (section ``[client]``, authentication ``userpass``) describes.
+
+        Raises:
+            ClientError: if the file cannot be read or lacks an option.
+        """
+        parser = ConfigParser(interpolation=None)
+        try:
+            with path.open(encoding="utf-8") as lines:
+                parser.read_file(lines)
+            section = parser["client"]
+            return cls(
+                rucio_host=section["rucio_host"],
+                auth_host=section["auth_host"],
+                account=section["account"],
+                auth_type=section["auth_type"],
+                creds={"username": section["username"], "password": section["password"]},
+                ca_cert=section.get("ca_cert"),
+                vo=section.get("vo"),
+            )
+        except FileNotFoundError as error:
+            raise ClientError(f"no client configuration at {path}: is the site up (rucio-dafab up)?") from error
+        except (OSError, ConfigError, KeyError) as error:
+            raise ClientError(f"{path} is no client configuration: {_first_line(error)}") from error
+
+    @classmethod
+    def of_account(cls, account: str, home: Home | None = None) -> Self:
+        """Return the client of one account of a site; the site of ``DAFAB_HOME`` when none is given."""
+        return cls.from_config((home or Home.from_environment()).client_config(account))
+
+    def search(
+        self,
+        scope: str = SCOPE,
+        filter: Mapping[str, Any] | None = None,
+        *,
+        collections: Sequence[str] = (),
+        did_type: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Found]:
+        """Yield the DIDs that satisfy a filter (CQL2-JSON, see ``rucio_dafab.query.cql2.to_json``), page by page.
+
+        Args:
+            scope: where to look.
+            filter: the filter; everything when absent.
+            collections: ids of STAC collections; all of them when empty.
+            did_type: ``container``, ``dataset``, ``file`` or ``all``.
+            limit: how many to yield at most.
+
+        Raises:
+            Refused: if the server does not understand the filter.
+        """
+        wanted = {"filter": filter, "collections": list(collections) or None, "did_type": did_type, "limit": limit}
+        request = {"scope": scope} | {key: value for key, value in wanted.items() if value is not None}
+        left = limit
+        while left is None or left > 0:
+            cursor = None
+            for line in self._lines("search", request):
+                if "next" in line and "name" not in line:
+                    cursor = line["next"]
+                    continue
+                yield _found(line)
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+            if cursor is None:
+                return
+            request |= {"cursor": cursor} | ({} if left is None else {"limit": left})
+
+    def publish(self, request: PublishRequest) -> PublishReport:
+        """Register an item, its files and its document in one transaction of the server; again is harmless.
+
+        Raises:
+            Conflict: if another document is published under this id and ``update`` is not set.
+            NotPermitted: if the account may not publish in this collection.
+            Refused: if the document or a file is not valid.
+        """
+        body = {
+            "scope": request.scope,
+            "item": request.item,
+            "files": [_file_line(asset, file) for asset, file in sorted(request.files.items())],
+            "update": request.update,
+        } | ({} if request.parent is None else {"parent": request.parent})
+        answer = self._send("publish", body).json()
+        return PublishReport(
+            item=str(answer["item"]),
+            dataset=str(answer["dataset"]),
+            files=tuple(_name(file) for file in answer["files"]),
+            outcome=str(answer["outcome"]),
+        )
+
+    def upload(self, path: Path, rse: str, name: str, *, scope: str = SCOPE) -> UploadedFile:
+        """Store the bytes of a file where an RSE keeps ``scope:name``; nothing is registered.
+
+        Raises:
+            NotFound: if there is no such RSE.
+            StorageError: if the file cannot be stored, or other bytes are there under that name.
+        """
+        try:
+            settings = self.get_rse(rse)
+        except RSENotFound as error:
+            raise NotFound(f"{self.host} knows no RSE {rse}") from error
+        except RucioException as error:
+            raise ClientError(f"{self.host} says of RSE {rse}: {_first_line(error)}") from error
+        return store_file(path, settings, scope, name)
+
+    def _lines(self, route: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        with self._send(route, body, stream=True) as response:
+            try:
+                for line in response.iter_lines():
+                    if line:
+                        yield cast("dict[str, Any]", json.loads(line))
+            except (requests.RequestException, json.JSONDecodeError) as error:
+                raise ClientError(f"the answer of {self.host} broke off: {_first_line(error)}") from error
+
+    def _send(self, route: str, body: Mapping[str, Any], *, stream: bool = False) -> requests.Response:
+        url = build_url(self.host, path=f"dafab/{route}")
+        response = self._send_request(
+            url,
+            method=HTTPMethod.POST,
+            data=json.dumps(body, allow_nan=False),
+            headers={"Content-Type": "application/json"},
+            stream=stream,
+        )
+        if response.status_code != requests.codes.ok:
+            self._raise(route, response)
+        return cast("requests.Response", response)
+
+    @override
+    def _send_request(self, url: str, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super()._send_request(url, *arguments, **settings)
+        except (ServerConnectionException, requests.RequestException) as error:
+            raise ServerUnreachable(f"no Rucio server answers at {self.host}") from error
+
+    def _raise(self, route: str, response: requests.Response) -> NoReturn:
+        _, message = self._get_exception(response.headers, response.status_code, response.content)
+        known = _ERRORS.get(response.status_code, ClientError)
+        what = f"{self.host} answers {response.status_code} to {route} as {self.account}"
+        raise known(f"{what}: {' '.join(str(message).split())}")
+
+    @override
+    def _get_auth_tokens(self) -> tuple[str | None, str, str, str]:
+        folder = tokens.folder(Path(tempfile.gettempdir()), self.auth_host, str(self.account), str(self.vo))
+        return None, str(folder / "expires"), str(folder / "token"), str(folder)
+
+
+_ERRORS: Final[dict[int, type[ClientError]]] = {
+    400: Refused,
+    401: NotAuthenticated,
+    403: NotPermitted,
+    404: NotFound,
+    409: Conflict,
+    413: Refused,
+    422: Refused,
+    502: ServerUnreachable,
+    503: ServerUnreachable,
+    504: ServerUnreachable,
+}
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _name(file: str | Mapping[str, Any]) -> str:
+    return file if isinstance(file, str) else str(file["name"])
+
+
+def _file_line(asset: str, file: UploadedFile) -> dict[str, Any]:
+    return {
+        "asset": asset,
+        "name": file.name,
+        "rse": file.rse,
+        "bytes": file.bytes,
+        "adler32": file.adler32,
+        "md5": file.md5,
+    }
+
+
+def _found(line: Mapping[str, Any]) -> Found:
+    assets = {key: _asset(asset) for key, asset in (line.get("assets") or {}).items()}
+    return Found(line["scope"], line["name"], line["did_type"], line.get("document"), assets)
+
+
+def _asset(line: Mapping[str, Any]) -> Asset:
+    return Asset(
+        scope=line["scope"],
+        name=line["name"],
+        bytes=line["bytes"],
+        adler32=line.get("adler32"),
+        md5=line.get("md5"),
+        replicas=tuple(Replica(replica["rse"], replica["pfn"]) for replica in line.get("replicas", ())),
+    )

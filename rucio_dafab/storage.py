@@ -1,0 +1,132 @@
+"""Bytes onto an RSE, through the protocols that Rucio's client library knows."""
+
+import hashlib
+import logging
+import re
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rucio.common.exception import FileReplicaAlreadyExists, RucioException
+from rucio.rse import rsemanager
+
+from rucio_dafab.errors import DafabError
+
+# Rucio would log through the root logger, which installs a handler on it.
+_LOG: Final = logging.getLogger(__name__).log
+CHUNK_BYTES: Final = 1 << 20
+NAME: Final = re.compile(r"[A-Za-z0-9][/A-Za-z0-9.\-_]{0,249}")
+"""What Rucio allows as the name of a DID, less a leading slash."""
+
+
+class StorageError(DafabError):
+    """A file cannot be stored on an RSE; the text names both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """Size in bytes and checksums (lower-case hexadecimal) of a file."""
+
+    bytes: int
+    adler32: str
+    md5: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that is on an RSE; ``present`` says that its bytes were there already."""
+
+    name: str
+    rse: str
+    pfn: str
+    bytes: int
+    adler32: str
+    md5: str
+    sha256: str
+    present: bool
+
+
+def checksums(path: Path) -> Checksums:
+    """Read a file once and return its size and checksums.
+
+    Raises:
+        StorageError: if it cannot be read.
+    """
+    size, adler32 = 0, 1
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                size += len(chunk)
+                adler32 = zlib.adler32(chunk, adler32)
+                md5.update(chunk)
+                sha256.update(chunk)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    return Checksums(size, f"{adler32:08x}", md5.hexdigest(), sha256.hexdigest())
+
+
+def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -> UploadedFile:
+    """Copy a file to the place where a deterministic RSE keeps ``scope:name``: under another name, checked, renamed.
+
+    Args:
+        path: the local file.
+        settings: the RSE as ``RSEClient.get_rse`` describes it.
+        scope: the scope of the DID.
+        name: the name of the DID.
+
+    Raises:
+        StorageError: if the name cannot be kept, the RSE cannot be written, or other bytes are there already.
+    """
+    rse = str(settings["rse"])
+    _check(settings, rse, name)
+    sums = checksums(path)
+    lfn = {"scope": scope, "name": name}
+    try:
+        pfn = str(next(iter(rsemanager.lfns2pfns(settings, [lfn], operation="write", logger=_LOG).values())))
+        present = _put(path, settings, lfn, sums)
+    except RucioException as error:
+        raise StorageError(f"cannot store {scope}:{name} on {rse}: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise StorageError(f"cannot store {scope}:{name} on {rse}: {error.strerror} ({error.filename})") from error
+    if present and _present_sha256(settings, lfn, pfn) != sums.sha256:
+        raise StorageError(f"{scope}:{name} is on {rse} with other bytes ({pfn}); what is published is never replaced")
+    return UploadedFile(name, rse, pfn, sums.bytes, sums.adler32, sums.md5, sums.sha256, present)
+
+
+def _check(settings: Mapping[str, Any], rse: str, name: str) -> None:
+    if not NAME.fullmatch(name) or ".." in name.split("/"):
+        raise StorageError(f"{name!r} is no name that Rucio can keep")
+    if not settings.get("deterministic"):
+        raise StorageError(f"RSE {rse} is not deterministic: the place of {name} on it cannot be told")
+    if not settings.get("availability_write", True):
+        raise StorageError(f"RSE {rse} takes no writes at present")
+
+
+def _put(path: Path, settings: Mapping[str, Any], lfn: Mapping[str, str], sums: Checksums) -> bool:
+    """Upload unless a file is there; return whether one was."""
+    upload = {**lfn, "filename": path.name, "filesize": sums.bytes, "adler32": sums.adler32}
+    try:
+        rsemanager.upload(settings, [upload], source_dir=str(path.parent), logger=_LOG)
+    except FileReplicaAlreadyExists:
+        return True
+    return False
+
+
+def _present_sha256(settings: Mapping[str, Any], lfn: Mapping[str, str], pfn: str) -> str:
+    """Fetch what is stored and return its checksum: an RSE's own Adler-32 is too weak to tell files apart."""
+    with tempfile.TemporaryDirectory(prefix="dafab-present-") as folder:
+        copy = Path(folder) / "present"
+        protocol = rsemanager.create_protocol(settings, "read", logger=_LOG)
+        protocol.connect()
+        try:
+            protocol.get(pfn, str(copy))
+        except RucioException as error:
+            raise StorageError(f"{lfn['scope']}:{lfn['name']} is stored and cannot be read: {error}") from error
+        finally:
+            protocol.close()
+        return checksums(copy).sha256
