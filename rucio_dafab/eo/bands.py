@@ -1,0 +1,98 @@
+"""What a scene is made of: band files on one 10 m grid, and the names that Sentinel bands go by."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affine import Affine
+from rasterio.crs import CRS
+
+REFLECTANCE_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+BACKSCATTER_BANDS = ("VV", "VH")
+SCENE_CLASSIFICATION = "SCL"
+BAND_NAMES = (*REFLECTANCE_BANDS, *BACKSCATTER_BANDS, SCENE_CLASSIFICATION)
+
+# STAC eo 2.0 common names of the Sentinel-2 MSI bands; "rededge" alone stands for three bands and names none.
+COMMON_NAMES: Mapping[str, str] = {
+    "coastal": "B01",
+    "blue": "B02",
+    "green": "B03",
+    "red": "B04",
+    "rededge1": "B05",
+    "rededge071": "B05",
+    "rededge2": "B06",
+    "rededge075": "B06",
+    "rededge3": "B07",
+    "rededge078": "B07",
+    "nir": "B08",
+    "nir08": "B8A",
+    "nir09": "B09",
+    "cirrus": "B10",
+    "swir16": "B11",
+    "swir22": "B12",
+}
+
+_RESOLUTION_SUFFIX = re.compile(r"[-_](?:10m|20m|60m|jp2)$")
+_SHORT_NAME = re.compile(r"^B(\d)$")
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """One band in one single-band raster file.
+
+    Attributes:
+        name: ``B02`` … ``B12``, ``B8A``, ``SCL``, ``VV`` or ``VH``.
+        path: The file.
+        scale: Reflectance (or backscatter) per digital number.
+        offset: Added after scaling: ``value = DN * scale + offset``.
+        nodata: The digital number of pixels without data; None where every number is a measurement. NaN never is one.
+        saturated: The digital number of saturated pixels, which hold no measurement either; None where there is none.
+        asset: The key of this file's asset in the scene's item.
+    """
+
+    name: str
+    path: Path
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: float | None = None
+    saturated: float | None = None
+    asset: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A scene that can be read: its STAC item and its band files on one grid.
+
+    Attributes:
+        id: The item's id.
+        item: A complete STAC 1.1 item; its assets' hrefs are relative to ``folder``.
+        bands: The band files by band name.
+        crs: The coordinate reference system of every band.
+        transform: Pixel (column, row) to CRS coordinates of the 10 m grid (the grid of the finest band).
+        shape: Rows and columns of that grid.
+        folder: Where the files are.
+        metadata: Files that belong to the scene and are not bands (the XML of a SAFE), by asset key.
+    """
+
+    id: str
+    item: dict[str, Any]
+    bands: Mapping[str, BandFile]
+    crs: CRS
+    transform: Affine
+    shape: tuple[int, int]
+    folder: Path
+    metadata: Mapping[str, Path] = field(default_factory=dict)
+
+
+def band_name(text: str) -> str | None:
+    """Return the Sentinel band that an asset key, a band's name or a common name means, or None.
+
+    ``B02``, ``b2``, ``B02_10m``, ``blue`` and ``blue-jp2`` all mean ``B02``.
+    """
+    plain = _RESOLUTION_SUFFIX.sub("", text.strip().lower())
+    if plain in COMMON_NAMES:
+        return COMMON_NAMES[plain]
+    name = _SHORT_NAME.sub(r"B0\1", plain.upper())
+    return name if name in BAND_NAMES else None

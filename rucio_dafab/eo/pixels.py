@@ -1,0 +1,188 @@
+"""Pixels of a scene: reflectance on its 10 m grid, whole, by window or in strips, each block decoded once."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
+from rucio_dafab.eo.errors import SceneError
+from rucio_dafab.eo.raster import opened, reason
+from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
+
+# The tiles of Sentinel-2's JPEG 2000 files have 1024 rows; a COG's blocks (256, 512) divide it.
+STRIP_ROWS = 1024
+# GDAL keeps decoded blocks in its cache: one row of tiles of six full bands at 10 m and 20 m is about 200 MB.
+_DECODER_OPTIONS = {"GDAL_NUM_THREADS": str(os.cpu_count() or 1), "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """Full-width rows of a scene: ``values`` float32 (band, row, column) starting at row ``row``, NaN without data."""
+
+    row: int
+    values: NDArray[np.float32]
+
+
+def read_bands(scene: Scene, names: Sequence[str], window: Window | None = None) -> NDArray[np.float32]:
+    """Return the named bands on the scene's 10 m grid.
+
+    Coarser bands are enlarged bilinearly. ``SCL`` is read with :func:`read_scl`.
+
+    Args:
+        scene: The scene.
+        names: Band names, which give the order of the result.
+        window: Rows and columns of the 10 m grid; None for all of it.
+
+    Returns:
+        float32 (band, row, column): surface reflectance (backscatter for VV and VH), NaN where there is no data and
+        where the sensor was saturated.
+
+    Raises:
+        SceneError: if a band is not in the scene, its file is unreadable, or the window leaves the grid.
+    """
+    with BandReader(scene, names) as reader:
+        return reader.read(_checked(scene, window))
+
+
+def read_scl(scene: Scene, window: Window | None = None) -> NDArray[np.uint8]:
+    """Return the scene classification on the 10 m grid (nearest neighbour), uint8 (row, column), 0 without data.
+
+    Raises:
+        SceneError: if the scene has none, its file is unreadable, or the window leaves the grid.
+    """
+    area = _checked(scene, window)
+    band = _band(scene, SCENE_CLASSIFICATION)
+    with rasterio.Env(**_DECODER_OPTIONS), opened(band.name, band.path) as source:
+        factor = _factor(scene, source)
+        block, inner = _coarse(area, factor, source.shape, margin=0)
+        values = source.read(1, window=block)
+    if values.dtype != np.uint8:
+        values = np.where((values >= 0) & (values <= 255), values, 0).astype(np.uint8)
+    enlarged: NDArray[np.uint8] = enlarge_nearest(values, factor)[inner]
+    return enlarged
+
+
+def strips(scene: Scene, names: Sequence[str], rows: int = STRIP_ROWS) -> Iterator[Strip]:
+    """Yield the scene from top to bottom in strips of ``rows`` full-width rows (the last may be shorter).
+
+    The files stay open between strips and the strips follow the files' blocks, so that each block is decoded once and
+    memory holds one strip. The strips together equal one :func:`read_bands`.
+
+    Raises:
+        SceneError: as :func:`read_bands`.
+    """
+    height, width = scene.shape
+    with BandReader(scene, names) as reader:
+        for row in range(0, height, rows):
+            yield Strip(row, reader.read(Window(0, row, width, min(rows, height - row))))
+
+
+class BandReader:
+    """The open files of some bands of a scene; use it in one thread, as a context manager."""
+
+    def __init__(self, scene: Scene, names: Sequence[str]) -> None:
+        self._scene = scene
+        self._bands = [_band(scene, name) for name in names]
+        self._stack = ExitStack()
+        self._sources: list[Any] = []
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            self._sources = [stack.enter_context(opened(band.name, band.path)) for band in self._bands]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Return the bands in ``window`` of the 10 m grid, float32 (band, row, column), NaN without data."""
+        values = np.empty((len(self._bands), int(window.height), int(window.width)), np.float32)
+        with rasterio.Env(**_DECODER_OPTIONS):
+            for index, (band, source) in enumerate(zip(self._bands, self._sources, strict=True)):
+                values[index] = self._read_one(band, source, window)
+        return values
+
+    def _read_one(self, band: BandFile, source: Any, window: Window) -> NDArray[np.float32]:
+        factor = _factor(self._scene, source)
+        block, inner = _coarse(window, factor, source.shape, margin=1 if factor > 1 else 0)
+        try:
+            numbers = source.read(1, window=block)
+        except RasterioError as error:
+            raise _unreadable(band, block, error) from error
+        return enlarge_bilinear(to_physical(numbers, band), factor)[inner]
+
+
+def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
+    """Return ``numbers * scale + offset`` as float32, NaN where the digital number says no data or saturated.
+
+    The masks are taken before the offset: digital number 0 is no data whatever the offset makes of it.
+    """
+    values = numbers.astype(np.float32)
+    values *= np.float32(band.scale)
+    values += np.float32(band.offset)
+    for special in (band.nodata, band.saturated):
+        if special is not None and not np.isnan(special):
+            values[numbers == special] = np.nan
+    return values
+
+
+def _unreadable(band: BandFile, block: Window, error: BaseException) -> SceneError:
+    rows = f"rows {int(block.row_off)} to {int(block.row_off + block.height)}"
+    return SceneError(f"band {band.name}: {band.path} cannot be read in {rows}: {reason(error)}")
+
+
+def _band(scene: Scene, name: str) -> BandFile:
+    try:
+        return scene.bands[name]
+    except KeyError:
+        raise SceneError(f"scene {scene.id} has no band {name} (it has {', '.join(sorted(scene.bands))})") from None
+
+
+def _checked(scene: Scene, window: Window | None) -> Window:
+    height, width = scene.shape
+    if window is None:
+        return Window(0, 0, width, height)
+    inside = (
+        window.col_off >= 0
+        and window.row_off >= 0
+        and window.width > 0
+        and window.height > 0
+        and window.col_off + window.width <= width
+        and window.row_off + window.height <= height
+    )
+    if not inside:
+        raise SceneError(f"scene {scene.id}: {window} leaves its grid of {height} × {width} pixels")
+    return window
+
+
+def _factor(scene: Scene, source: Any) -> int:
+    """Return how many 10 m pixels a pixel of the file is wide."""
+    factor: int = round(source.transform.a / scene.transform.a)
+    return factor
+
+
+def _coarse(window: Window, factor: int, shape: tuple[int, int], margin: int) -> tuple[Window, tuple[slice, slice]]:
+    """Return the window of a coarser file that covers ``window`` with a margin, and where ``window`` lies in it.
+
+    The second value is in 10 m pixels, relative to the enlarged block.
+    """
+    row, column = int(window.row_off), int(window.col_off)
+    height, width = int(window.height), int(window.width)
+    top, left = max(row // factor - margin, 0), max(column // factor - margin, 0)
+    bottom = min(-(-(row + height) // factor) + margin, shape[0])
+    right = min(-(-(column + width) // factor) + margin, shape[1])
+    rows = slice(row - top * factor, row - top * factor + height)
+    columns = slice(column - left * factor, column - left * factor + width)
+    return Window(left, top, right - left, bottom - top), (rows, columns)

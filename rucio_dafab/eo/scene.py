@@ -1,0 +1,30 @@
+"""A scene: opened from a folder, read as reflectance on its 10 m grid. The public face of the reading half.
+
+The values stand in :mod:`rucio_dafab.eo.bands`, the pixels in :mod:`rucio_dafab.eo.pixels`, the kinds of folder in
+:mod:`rucio_dafab.eo.readers`.
+"""
+
+from pathlib import Path
+
+from rucio_dafab.eo.bands import BandFile, Scene
+from rucio_dafab.eo.errors import SceneError
+from rucio_dafab.eo.pixels import Strip, read_bands, read_scl, strips
+from rucio_dafab.eo.readers.stac_folder import ITEM_NAME, read_stac_folder
+
+__all__ = ["BandFile", "Scene", "SceneError", "Strip", "open_scene", "read_bands", "read_scl", "strips"]
+
+
+def open_scene(folder: Path | str) -> Scene:
+    """Return the scene in ``folder``: a STAC folder (``item.json`` and a file a band) or a SAFE folder.
+
+    Every band file's header is read and checked; pixels are not.
+
+    Raises:
+        SceneError: if the folder is no scene, or one of its files is unreadable or does not fit the others.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise SceneError(f"{place}: no such folder")
+    if (place / ITEM_NAME).is_file():
+        return read_stac_folder(place)
+    raise SceneError(f"{place}: neither {ITEM_NAME} nor MTD_MSIL2A.xml is there: not a scene folder")
