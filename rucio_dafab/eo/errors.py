@@ -9,3 +9,7 @@ class SceneError(DafabError):
 
 class ModelError(DafabError):
     """A model file that cannot be used: which file, and why."""
+
+
+class ProductError(DafabError):
+    """A product that cannot be made or written: which file or scene, and why."""

@@ -1,0 +1,175 @@
+"""Field parcels: instances from the net's three maps, polygons that share their borders, and the scene's numbers.
+
+Extent says what is field, boundary where two parcels meet, distance how deep inside a parcel a pixel lies. The cores
+(deep inside, no boundary) are the seeds; a watershed over the boundary map lets them grow until they meet.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import label as connected
+from skimage.segmentation import watershed
+
+from rucio_dafab.eo.vectors import TOLERANCE, Geometries, polygonise
+
+SQUARE_METRES_PER_HECTARE = 10_000.0
+
+
+@dataclass(frozen=True)
+class FieldRules:
+    """What counts as a parcel.
+
+    Attributes:
+        extent: Least extent probability (0…255) of a pixel of a parcel.
+        boundary: Boundary probability (0…255) from which a pixel is no seed.
+        distance: Least distance (0…255) of a seed's pixel.
+        minimum_hectares: Smaller parcels are dropped; ten pixels of Sentinel-2, the least that has an inside.
+        block: Rows and columns flooded at a time.
+        halo: Pixels around a block that are flooded with it: more than a parcel reaches beyond its own seed.
+    """
+
+    extent: int = 128
+    boundary: int = 128
+    distance: int = 64
+    minimum_hectares: float = 0.1
+    block: int = 2048
+    halo: int = 96
+
+
+@dataclass(frozen=True, eq=False)
+class Parcels:
+    """The parcels of a scene, in raster order.
+
+    Attributes:
+        geometries: Polygons (n) in the scene's reference system; a valid coverage.
+        hectares: float64 (n), planar areas of the polygons.
+        cloud_free: bool (n), whether every pixel of the parcel is clear.
+    """
+
+    geometries: Geometries
+    hectares: NDArray[np.float64]
+    cloud_free: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.geometries)
+
+
+@dataclass(frozen=True)
+class FieldNumbers:
+    """The scene-level numbers of the parcels; areas in hectares, coverages in per cent of the valid image area.
+
+    ``cloud_free_coverage_percent`` counts the parcels that no cloud touches.
+    """
+
+    number: int
+    total_hectares: float
+    mean_hectares: float
+    minimum_hectares: float
+    maximum_hectares: float
+    coverage_percent: float
+    cloud_free_number: int
+    cloud_free_coverage_percent: float
+
+
+def delineate(
+    probabilities: NDArray[np.uint8],
+    valid: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
+    transform: Affine,
+    rules: FieldRules | None = None,
+) -> Parcels:
+    """Return the parcels of a scene.
+
+    Args:
+        probabilities: uint8 (3, row, column): extent, boundary, distance, 0…255 for 0…1.
+        valid: bool (row, column), where the scene holds data.
+        clear: bool (row, column), where no cloud or shadow lies.
+        transform: Pixel (column, row) to coordinates in metres.
+        rules: Thresholds; None for the defaults.
+    """
+    chosen = rules or FieldRules()
+    labels = instances(probabilities, valid, chosen)
+    pixel_hectares = abs(transform.a * transform.e) / SQUARE_METRES_PER_HECTARE
+    labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares - 1e-9)))
+    regions = polygonise(labels, transform, TOLERANCE)
+    clouded = np.bincount(labels[~clear], minlength=int(labels.max(initial=0)) + 1) > 0
+    hectares = shapely.area(regions.geometries) / SQUARE_METRES_PER_HECTARE
+    return Parcels(regions.geometries, np.asarray(hectares, np.float64), ~clouded[regions.labels])
+
+
+def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules: FieldRules) -> NDArray[np.int32]:
+    """Return 4-connected parcels int32 (row, column), numbered from 1 in raster order; 0 is no parcel.
+
+    Seeds are numbered over the whole scene before the first block is flooded: the same parcel bears the same number on
+    both sides of a block's border, so nothing has to be stitched.
+    """
+    extent, boundary, distance = probabilities
+    inside = (extent >= rules.extent) & valid
+    seeds = _seeds(inside, boundary, distance, rules)
+    # Flooding climbs from deep inside to the boundary; halves keep the sum within uint8.
+    height = boundary // 2 + (255 - distance) // 2
+    labels = np.zeros(inside.shape, np.int32)
+    for core, around in _halo_blocks(inside.shape, rules.block, rules.halo):
+        if inside[core].any():
+            flooded = watershed(height[around], seeds[around], mask=inside[around])  # type: ignore[no-untyped-call]
+            rows, columns = (slice(c.start - a.start, c.stop - a.start) for c, a in zip(core, around, strict=True))
+            labels[core] = flooded[rows, columns]
+    numbered = connected(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
+    return np.asarray(numbered, np.int32)
+
+
+def without_small(labels: NDArray[np.int32], least: int) -> NDArray[np.int32]:
+    """Return ``labels`` with every label of fewer than ``least`` pixels set to 0; the others keep their numbers."""
+    sizes = np.bincount(labels.ravel())
+    kept = np.arange(len(sizes), dtype=np.int32)
+    kept[sizes < least] = 0
+    return kept[labels]
+
+
+def numbers(parcels: Parcels, valid: NDArray[np.bool_], transform: Affine) -> FieldNumbers:
+    """Return the scene-level numbers; zeros where there is no parcel or no valid pixel."""
+    areas, free = parcels.hectares, parcels.hectares[parcels.cloud_free]
+    image = float(valid.sum()) * abs(transform.a * transform.e) / SQUARE_METRES_PER_HECTARE
+    # Simplified outlines may reach a fraction of a pixel beyond the data: never more than all of it.
+    total, total_free = (min(100.0 * float(part.sum()) / image, 100.0) if image else 0.0 for part in (areas, free))
+    return FieldNumbers(
+        number=len(areas),
+        total_hectares=float(areas.sum()),
+        mean_hectares=float(areas.mean()) if len(areas) else 0.0,
+        minimum_hectares=float(areas.min(initial=np.inf)) if len(areas) else 0.0,
+        maximum_hectares=float(areas.max(initial=0.0)),
+        coverage_percent=total,
+        cloud_free_number=len(free),
+        cloud_free_coverage_percent=total_free,
+    )
+
+
+def _seeds(
+    inside: NDArray[np.bool_], boundary: NDArray[np.uint8], distance: NDArray[np.uint8], rules: FieldRules
+) -> NDArray[np.int32]:
+    """Number the cores; a parcel too narrow to have a deep core is seeded by its pixels off the boundary."""
+    shallow = inside & (boundary < rules.boundary)
+    regions, count = ndimage.label(shallow, output=np.int32)
+    deep = shallow & (distance >= rules.distance)
+    has_core = np.zeros(count + 1, bool)
+    has_core[regions[deep]] = True
+    seeds, _ = ndimage.label(deep | (shallow & ~has_core[regions]), output=np.int32)
+    return np.asarray(seeds, np.int32)
+
+
+def _halo_blocks(
+    shape: tuple[int, ...], block: int, halo: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield each block of a (row, column) array, alone and with its halo."""
+    height, width = shape
+    for row in range(0, height, block):
+        for column in range(0, width, block):
+            bottom, right = min(row + block, height), min(column + block, width)
+            rows = slice(max(row - halo, 0), min(bottom + halo, height))
+            columns = slice(max(column - halo, 0), min(right + halo, width))
+            yield (slice(row, bottom), slice(column, right)), (rows, columns)

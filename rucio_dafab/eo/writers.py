@@ -1,0 +1,160 @@
+"""Files of products: encoded in memory, the same bytes for the same input, and put in place whole or not at all."""
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import orjson
+import pyarrow.parquet
+import rasterio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from PIL.Image import Image
+from rasterio.crs import CRS
+from rasterio.io import MemoryFile
+from rasterio.shutil import copy
+
+from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.geography import to_longitude_latitude
+from rucio_dafab.eo.vectors import Geometries
+
+COG_MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+GEOJSON_MEDIA_TYPE = "application/geo+json"
+PARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
+PNG_MEDIA_TYPE = "image/png"
+BLOCK = 512
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class RasterLegend:
+    """What the values of a class raster mean.
+
+    Attributes:
+        name: The band's description.
+        bits: Bits a pixel (1, 2, 4 or 8).
+        classes: Name and colour of every value from 0 on.
+        tags: TIFF tags and others (``TIFFTAG_COPYRIGHT``, …).
+    """
+
+    name: str
+    bits: int
+    classes: Sequence[tuple[str, Colour]]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Put ``content`` at ``path`` whole or not at all: under a temporary name beside it first, then renamed.
+
+    Raises:
+        ProductError: if the disk is full or the folder cannot be written; nothing is left behind then.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise ProductError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def encode_cog(
+    values: NDArray[np.uint8], valid: NDArray[np.bool_], crs: CRS, transform: Affine, legend: RasterLegend
+) -> bytes:
+    """Return a class raster as a cloud-optimised GeoTIFF: 512 tiles, overviews, colour table, DEFLATE.
+
+    Which pixels hold data stands in an internal mask of one bit a pixel: one bit of class leaves no number for nodata.
+
+    Args:
+        values: uint8 (row, column), the class of each pixel.
+        valid: bool (row, column), where there is data.
+        crs: Reference system.
+        transform: Pixel (column, row) to coordinates.
+        legend: Names, colours, bits and tags.
+    """
+    height, width = values.shape
+    profile = {
+        "driver": "GTiff", "dtype": "uint8", "count": 1, "height": height, "width": width,
+        "crs": crs, "transform": transform, "nbits": legend.bits, "photometric": "palette", "bigtiff": "no",
+    }  # fmt: skip
+    colours = {value: (*colour, 255) for value, (_, colour) in enumerate(legend.classes)}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS="1"), MemoryFile() as plain, MemoryFile() as cog:
+        with plain.open(**profile) as target:
+            target.write(np.where(valid, values, 0).astype(np.uint8), 1)
+            target.write_mask(valid)
+            target.write_colormap(1, colours)
+            target.set_band_description(1, legend.name)
+            target.update_tags(**legend.tags)
+        with plain.open() as source:
+            copy(
+                source, cog.name, driver="COG", compress="DEFLATE", level=9, blocksize=BLOCK, overview_resampling="mode"
+            )
+        content: bytes = cog.read()
+    return content
+
+
+def encode_geojson(
+    geometries: Geometries, crs: CRS, ids: Sequence[str], properties: Sequence[Mapping[str, Any]]
+) -> bytes:
+    """Return polygons of ``crs`` as an RFC 7946 feature collection: EPSG:4326, right-hand rule, 7 decimals, UTF-8."""
+    texts = shapely.to_geojson(to_longitude_latitude(geometries, crs))
+    features = [
+        b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}'
+        % (orjson.dumps(name), text.encode(), orjson.dumps(dict(members)))
+        for name, text, members in zip(ids, texts, properties, strict=True)
+    ]
+    return b'{"type":"FeatureCollection","features":[' + b",\n".join(features) + b"]}\n"
+
+
+def encode_geoparquet(
+    geometries: Geometries, crs: CRS, columns: Mapping[str, Sequence[Any] | NDArray[Any]], metadata: Mapping[str, Any]
+) -> bytes:
+    """Return polygons in their own reference system as GeoParquet 1.1 with a covering bbox column, in the given order.
+
+    Args:
+        geometries: Polygons (n).
+        crs: Their reference system.
+        columns: The other columns, n values each.
+        metadata: Members of the file's metadata beside ``geo``, written as JSON.
+    """
+    frame = geopandas.GeoDataFrame(dict(columns), geometry=geometries, crs=crs.to_wkt())
+    first = io.BytesIO()
+    frame.to_parquet(first, index=False, schema_version="1.1.0", write_covering_bbox=True, geometry_encoding="WKB")
+    table = pyarrow.parquet.read_table(first)
+    # Without pandas' own entry: it records the versions of libraries, which are no part of the product.
+    kept = {b"geo": table.schema.metadata[b"geo"]}
+    kept |= {key.encode(): json.dumps(value, sort_keys=True).encode() for key, value in metadata.items()}
+    second = io.BytesIO()
+    pyarrow.parquet.write_table(
+        table.replace_schema_metadata(kept), second, compression="zstd", row_group_size=20_000, version="2.6"
+    )
+    return second.getvalue()
+
+
+def hilbert_order(geometries: Geometries) -> NDArray[np.intp]:
+    """Return the order of the geometries along a Hilbert curve over their bounds: near in place, near in file."""
+    if not len(geometries):
+        return np.empty(0, np.intp)
+    return np.argsort(geopandas.GeoSeries(geometries).hilbert_distance().to_numpy(), kind="stable")
+
+
+def encode_png(image: Image) -> bytes:
+    """Return the image as PNG, without any time or software entry."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
