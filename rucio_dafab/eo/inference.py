@@ -1,45 +1,28 @@
-"""Running a model over a scene: 256×256 chips with overlap, blended into one array as wide as the scene."""
+"""Running a model over a scene: 256×256 chips with overlap, blended into one array as wide as the scene.
 
+The scene is streamed: strips are decoded once, in a thread beside the net, chips are run row by row, and a row of the
+result is final as soon as the last chip that covers it was added. Memory holds two strips, one row of chips and the
+result, whatever the scene's height. The same model, provider and scene give the same bytes.
+"""
+
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rucio_dafab.eo.bands import Scene
+from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, Scene
 from rucio_dafab.eo.errors import ModelError, SceneError
+from rucio_dafab.eo.fitness import clear_by_scl
+from rucio_dafab.eo.models import Model, load_model
+from rucio_dafab.eo.pixels import Strip, strips
+from rucio_dafab.eo.tiling import CHIP, ahead, chip_rows, chip_starts, padded, ramp, total_weights
 
-__all__ = ["Model", "ModelError", "Prediction", "SceneError", "missing_bands"]
+__all__ = ["Model", "ModelError", "Prediction", "Progress", "infer", "load_model", "missing_bands"]
 
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A net that is ready to run.
-
-    Attributes:
-        name: ``water``, ``fields``, or what a file of the user's calls itself.
-        version: Its version.
-        bands: The bands it takes, in the order of its input.
-        mean: The reflectance that is subtracted, a number a band.
-        std: What the difference is divided by, a number a band.
-        outputs: What its output channels are.
-        path: The ONNX file.
-        sha256: The file's checksum, hexadecimal.
-        provider: The onnxruntime execution provider in use.
-        session: The onnxruntime session.
-    """
-
-    name: str
-    version: str
-    bands: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    outputs: tuple[str, ...]
-    path: Path
-    sha256: str
-    provider: str
-    session: Any
+# Called with the chips that are done (skipped ones included) and the chips there are.
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +66,111 @@ class Prediction:
 def missing_bands(model: Model, scene: Scene) -> tuple[str, ...]:
     """Return the bands that the model takes and the scene does not have, in the model's order."""
     return tuple(name for name in model.bands if name not in scene.bands)
+
+
+def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Prediction:
+    """Run the model over the whole scene.
+
+    Args:
+        model: From :func:`load_model`.
+        scene: From :func:`rucio_dafab.eo.scene.open_scene`.
+        progress: Told after every row of chips.
+
+    Raises:
+        SceneError: if the scene lacks bands, one is unreadable, or it has no clear pixel.
+    """
+    missing = missing_bands(model, scene)
+    if missing:
+        raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}, which model {model.name} takes")
+    started = time.perf_counter()
+    scl_missing = SCENE_CLASSIFICATION not in scene.bands
+    clear = np.ones(scene.shape, np.bool_) if scl_missing else clear_by_scl(scene)
+    # Asked before the costly part; what the bands' own gaps add is asked again at the end.
+    _require_clear(scene, clear)
+    run = _Run(model, scene.shape)
+    total = len(chip_starts(scene.shape[0])) * len(chip_starts(scene.shape[1]))
+    for row in chip_rows(ahead(strips(scene, model.bands)), scene.shape[0]):
+        run.add(row)
+        if progress is not None:
+            progress(run.chips + run.skipped, total)
+    run.finish()
+    clear &= run.valid
+    _require_clear(scene, clear)
+    return Prediction(
+        model.outputs,
+        run.probabilities,
+        run.valid,
+        clear,
+        scl_missing,
+        run.chips,
+        run.skipped,
+        time.perf_counter() - started,
+        run.session_seconds,
+    )
+
+
+def _require_clear(scene: Scene, clear: NDArray[np.bool_]) -> None:
+    if not clear.any():
+        raise SceneError(f"scene {scene.id} has no clear pixel: cloud, cloud shadow or no data everywhere")
+
+
+class _Run:
+    """The state of one pass from top to bottom: what is final, and the sums of the rows that more chips will cover."""
+
+    def __init__(self, model: Model, shape: tuple[int, int]) -> None:
+        self._model = model
+        self._shape = shape
+        self._mean = np.array(model.mean, np.float32)[:, None, None]
+        self._inverse = np.float32(1) / np.array(model.std, np.float32)[:, None, None]
+        self._columns = chip_starts(shape[1])
+        self._weight = ramp()[:, None] * ramp()[None, :]
+        self._row_weights = total_weights(shape[0])
+        self._column_weights = total_weights(shape[1])
+        self._sum = np.zeros((len(model.outputs), CHIP, max(shape[1], CHIP)), np.float32)
+        self._top = 0
+        self.probabilities = np.zeros((len(model.outputs), *shape), np.uint8)
+        self.valid = np.zeros(shape, np.bool_)
+        self.chips = 0
+        self.skipped = 0
+        self.session_seconds = 0.0
+
+    def add(self, row: Strip) -> None:
+        """Run the chips of one row and add them up."""
+        self._advance(row.row)
+        height, width = row.values.shape[1:]
+        valid: NDArray[np.bool_] = np.logical_not(np.isnan(row.values).any(axis=0))
+        self.valid[row.row : row.row + height] = valid
+        normalised = padded((row.values - self._mean) * self._inverse)
+        # Pixels without data become the mean of the band: the value that says least.
+        np.nan_to_num(normalised, copy=False, nan=0.0)
+        wanted = [start for start in self._columns if valid[:, start : min(start + CHIP, width)].any()]
+        for first in range(0, len(wanted), self._model.batch):
+            self._run(normalised, wanted[first : first + self._model.batch])
+        self.chips += len(wanted)
+        self.skipped += len(self._columns) - len(wanted)
+
+    def finish(self) -> None:
+        """Make the last rows final."""
+        self._advance(self._shape[0])
+        self.probabilities[:, ~self.valid] = 0
+
+    def _run(self, normalised: NDArray[np.float32], starts: list[int]) -> None:
+        chips = np.stack([normalised[:, :, start : start + CHIP] for start in starts])
+        began = time.perf_counter()
+        (outputs,) = self._model.session.run(["probabilities"], {"chips": chips})
+        self.session_seconds += time.perf_counter() - began
+        for start, output in zip(starts, outputs, strict=True):
+            self._sum[:, :, start : start + CHIP] += output * self._weight
+
+    def _advance(self, row: int) -> None:
+        """Write out the rows above ``row``, which no further chip covers, and make room below."""
+        rows = min(row, self._shape[0]) - self._top
+        if rows <= 0:
+            return
+        width = self._shape[1]
+        weights = self._row_weights[self._top : row, None] * self._column_weights[None, :width]
+        mean = self._sum[:, :rows, :width] / weights
+        self.probabilities[:, self._top : row] = np.clip(np.rint(mean * 255), 0, 255)
+        self._sum = np.roll(self._sum, -rows, axis=1)
+        self._sum[:, CHIP - rows :] = 0
+        self._top = row

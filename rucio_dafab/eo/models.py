@@ -1,0 +1,199 @@
+"""Loading a net: an ONNX file that says in its own metadata what it takes and gives, checked against its card."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
+
+from rucio_dafab.eo.bands import BAND_NAMES
+from rucio_dafab.eo.errors import ModelError
+from rucio_dafab.eo.tiling import CHIP
+from rucio_dafab.resources import resources
+
+CARD_NAME = "MODEL_CARD.md"
+# The nets of this project, by name; anything else is a path.
+MODEL_NAMES = ("water", "fields")
+_CHECKSUM = re.compile(r"^[\s*`-]*sha256[\s*`]*:[\s*`]*([0-9a-f]{64})\b", re.MULTILINE)
+_UNUSABLE = (
+    failures.Fail,
+    failures.InvalidArgument,
+    failures.InvalidGraph,
+    failures.InvalidProtobuf,
+    failures.NotImplemented,
+    failures.RuntimeException,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A net that is ready to run.
+
+    Attributes:
+        name: ``water``, ``fields``, or what a file of the user's calls itself.
+        version: Its version.
+        bands: The bands it takes, in the order of its input.
+        mean: The reflectance that is subtracted, a number a band.
+        std: What the difference is divided by, a number a band.
+        outputs: What its output channels are.
+        path: The ONNX file.
+        sha256: The file's checksum, hexadecimal.
+        provider: The onnxruntime execution provider in use.
+        batch: How many chips go into one call: many for a GPU, one for a CPU, where more brings nothing.
+        session: The onnxruntime session.
+    """
+
+    name: str
+    version: str
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    outputs: tuple[str, ...]
+    path: Path
+    sha256: str
+    provider: str
+    batch: int
+    session: Any
+
+
+def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
+    """Return the model called ``water`` or ``fields``, or the one in an ONNX file.
+
+    It runs on CUDA where onnxruntime has that provider, else on the CPU.
+
+    Args:
+        name_or_path: One of :data:`MODEL_NAMES`, or a path.
+        threads: CPU threads; None for all.
+
+    Raises:
+        ModelError: if there is no such file, it is not ONNX, lacks the metadata, has other inputs or outputs than the
+            metadata says, or has another checksum than the ``sha256:`` line of the ``MODEL_CARD.md`` beside it.
+    """
+    path = _model_path(name_or_path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: cannot be read: {error.strerror}") from error
+    checksum = hashlib.sha256(content).hexdigest()
+    _check_card(path, checksum, required=str(name_or_path) in MODEL_NAMES)
+    session = _session(path, content, threads)
+    declared = _Declared.read(path, session.get_modelmeta().custom_metadata_map)
+    free_batch = _check_tensors(path, session, declared)
+    provider = session.get_providers()[0]
+    batch = 16 if provider.startswith("CUDA") and free_batch else 1
+    return Model(path=path, sha256=checksum, provider=provider, batch=batch, session=session, **vars(declared))
+
+
+def _model_path(name_or_path: str | Path) -> Path:
+    if str(name_or_path) in MODEL_NAMES:
+        return resources() / "models" / str(name_or_path) / "model.onnx"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(f"model {name_or_path}: neither a file nor one of {', '.join(MODEL_NAMES)}")
+    return path
+
+
+def _check_card(path: Path, checksum: str, *, required: bool) -> None:
+    """Compare the file with its card, so that figures in a card always speak of the file beside it."""
+    card = path.with_name(CARD_NAME)
+    if not card.is_file():
+        if required:
+            raise ModelError(f"model {path}: no {CARD_NAME} beside it")
+        return
+    stated = _CHECKSUM.findall(card.read_text(encoding="utf-8"))
+    if not stated:
+        raise ModelError(f"model {path}: {card} has no line 'sha256: …'")
+    if checksum not in stated:
+        raise ModelError(f"model {path}: its sha256 is {checksum}, its card says {', '.join(stated)}")
+
+
+def _session(path: Path, content: bytes, threads: int | None) -> Any:
+    """Return a session of the bytes that were checked; bytes cannot refer to further files either."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=providers)
+    except _UNUSABLE as error:
+        raise ModelError(f"model {path}: is not a usable ONNX file: {' '.join(str(error).split())}") from error
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What the file says of itself."""
+
+    name: str
+    version: str
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path, metadata: Mapping[str, str]) -> "_Declared":
+        keys = [f"dafab:{key}" for key in ("name", "version", "bands", "mean", "std", "outputs")]
+        absent = [key for key in keys if not metadata.get(key, "").strip()]
+        if absent:
+            raise ModelError(f"model {path}: its metadata lacks {', '.join(absent)}")
+        name, version, bands, mean, std, outputs = (metadata[key].strip() for key in keys)
+        declared = cls(
+            name, version, _words(bands), _numbers(path, "mean", mean), _numbers(path, "std", std), _words(outputs)
+        )
+        declared.check(path)
+        return declared
+
+    def check(self, path: Path) -> None:
+        unknown = [band for band in self.bands if band not in BAND_NAMES]
+        if unknown:
+            raise ModelError(f"model {path}: dafab:bands names no Sentinel band: {', '.join(unknown)}")
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise ModelError(
+                f"model {path}: {len(self.bands)} dafab:bands, {len(self.mean)} dafab:mean, {len(self.std)} dafab:std"
+            )
+        if min(self.std) <= 0:
+            raise ModelError(f"model {path}: dafab:std must be positive, not {min(self.std):g}")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _numbers(path: Path, key: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ModelError(f"model {path}: dafab:{key} is not a list of numbers: {text}") from error
+
+
+def _check_tensors(path: Path, session: Any, declared: _Declared) -> bool:
+    """Check the one input and the one output; return whether a call may take any number of chips."""
+    free = _check_tensor(path, "input", session.get_inputs(), "chips", len(declared.bands))
+    return _check_tensor(path, "output", session.get_outputs(), "probabilities", len(declared.outputs)) and free
+
+
+def _check_tensor(path: Path, kind: str, tensors: list[Any], name: str, channels: int) -> bool:
+    expected = ("batch", channels, CHIP, CHIP)
+    found = ", ".join(f"{tensor.name} {tensor.type} {tensor.shape}" for tensor in tensors)
+    matches = (
+        len(tensors) == 1
+        and tensors[0].name == name
+        and tensors[0].type == "tensor(float)"
+        and len(tensors[0].shape) == 4
+        # A dimension that the file leaves open is a string or None.
+        and all(
+            not isinstance(is_, int) or is_ == be for is_, be in zip(tensors[0].shape[1:], expected[1:], strict=True)
+        )
+    )
+    if not matches:
+        raise ModelError(
+            f"model {path}: its {kind} must be {name} tensor(float) [batch, {channels}, {CHIP}, {CHIP}], it is {found}"
+        )
+    return not isinstance(tensors[0].shape[0], int)
