@@ -1,0 +1,142 @@
+"""Tests of undeclared paths, on the one jsonb of a document's searchable members.
+
+No stored value can raise: a value is cast only inside a ``CASE`` that has looked at its JSON type. Equality and containment
+are asked as ``@>`` of the whole document, which a GIN index (``jsonb_path_ops``) serves. Every function takes `negated`, since a
+test and its negation are both false or NULL where the value is of another type.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Numeric, Text, and_, case, cast, func, literal, not_, or_
+from sqlalchemy.dialects.postgresql import JSONB
+
+from rucio_dafab.query.errors import UnsupportedQuery
+from rucio_dafab.query.model import Comparator
+from rucio_dafab.vocabulary.coercion import Scalar
+
+Condition = ColumnElement[bool]
+
+OPERATIONS: dict[Comparator, Callable[[Any, Any], Any]] = {
+    Comparator.EQUAL: lambda left, right: left == right,
+    Comparator.NOT_EQUAL: lambda left, right: left != right,
+    Comparator.LESS: lambda left, right: left < right,
+    Comparator.LESS_OR_EQUAL: lambda left, right: left <= right,
+    Comparator.GREATER: lambda left, right: left > right,
+    Comparator.GREATER_OR_EQUAL: lambda left, right: left >= right,
+}
+INVERSE = {
+    Comparator.EQUAL: Comparator.NOT_EQUAL,
+    Comparator.NOT_EQUAL: Comparator.EQUAL,
+    Comparator.LESS: Comparator.GREATER_OR_EQUAL,
+    Comparator.LESS_OR_EQUAL: Comparator.GREATER,
+    Comparator.GREATER: Comparator.LESS_OR_EQUAL,
+    Comparator.GREATER_OR_EQUAL: Comparator.LESS,
+}
+_EMPTY: tuple[object, ...] = ("", [], {})
+
+
+class Member:
+    """One path in the jsonb of searchable members."""
+
+    def __init__(self, members: ColumnElement[Any], path: tuple[str, ...]) -> None:
+        self._members = members
+        self._path = path
+        steps = literal(list(path), ARRAY(Text))
+        self._value = members.op("#>", return_type=JSONB())(steps)
+        self._text = members.op("#>>", return_type=Text())(steps)
+
+    def compare(self, comparator: Comparator, value: Scalar, negated: bool) -> Condition:
+        """Compare with one value of its own JSON type; strings by code point."""
+        comparator = INVERSE[comparator] if negated else comparator
+        if comparator is Comparator.EQUAL:
+            return self._equals_any((value,))
+        return self._typed(value, lambda stored, bound: OPERATIONS[comparator](stored, bound))
+
+    def one_of(self, values: Iterable[Scalar], negated: bool) -> Condition:
+        """Test equality with any of `values`, or with none."""
+        if not negated:
+            return self._equals_any(tuple(values))
+        kinds = groupby(sorted(values, key=_json_type), key=_json_type)
+        return or_(*(self._none_of(tuple(group)) for _, group in kinds))
+
+    def like(self, pattern: str, negated: bool) -> Condition:
+        """Match a string with a pattern whose escape is the backslash."""
+        return self._typed(pattern, lambda stored, bound: not_(stored.like(bound)) if negated else stored.like(bound))
+
+    def contains(self, values: tuple[Scalar, ...], every: bool, negated: bool) -> Condition:
+        """Test whether an array contains any one, or all, of `values`."""
+        for value in values:
+            _json_type(value)
+        wanted: list[list[Scalar]] = [list(values)] if every else [[value] for value in values]
+        if not negated and not self._has_index:
+            return or_(*(self._members.contains(_nest(self._path, each)) for each in wanted))
+        found = or_(*(self._value.contains(literal(each, JSONB)) for each in wanted))
+        return self._when("array", not_(found) if negated else found)
+
+    def is_null(self, negated: bool) -> Condition:
+        """Test whether the member is absent or null."""
+        kind = func.coalesce(self._type, "null")
+        return kind != "null" if negated else kind == "null"
+
+    def is_empty(self, negated: bool) -> Condition:
+        """Test whether the member is an empty string, array or object."""
+        empty = [literal(value, JSONB) for value in _EMPTY]
+        if negated:
+            return and_(self._type != "null", self._value.not_in(empty))
+        return self._value.in_(empty)
+
+    @property
+    def _type(self) -> ColumnElement[str]:
+        return func.jsonb_typeof(self._value)
+
+    @property
+    def _has_index(self) -> bool:
+        """Whether a segment may be an array index, which ``@>`` cannot express."""
+        return any(segment.lstrip("-").isdigit() for segment in self._path)
+
+    def _equals_any(self, values: tuple[Scalar, ...]) -> Condition:
+        kinds = {_json_type(value) for value in values}
+        if not self._has_index:
+            return or_(*(self._members.contains(_nest(self._path, value)) for value in values))
+        same = self._value.in_([literal(value, JSONB) for value in values])
+        return and_(self._type.in_(sorted(kinds)), same)
+
+    def _none_of(self, values: tuple[Scalar, ...]) -> Condition:
+        return self._typed(values[0], lambda stored, _: and_(*(stored != _bound(value) for value in values)))
+
+    def _typed(self, value: Scalar, test: Callable[[Any, Any], Any]) -> Condition:
+        kind = _json_type(value)
+        stored = {
+            "number": lambda: cast(self._value, Numeric),
+            "string": lambda: self._text.collate("C"),
+            "boolean": lambda: self._value,
+        }[kind]()
+        return self._when(kind, test(stored, _bound(value)))
+
+    def _when(self, kind: str, condition: Any) -> Condition:
+        return case((self._type == kind, condition))
+
+
+def _bound(value: Scalar) -> ColumnElement[Any]:
+    if isinstance(value, bool):
+        return literal(value, JSONB)
+    if isinstance(value, int | float):
+        return cast(literal(repr(value), Text), Numeric)
+    return literal(value, Text)
+
+
+def _json_type(value: Scalar) -> str:
+    if isinstance(value, datetime):
+        raise UnsupportedQuery("only times that queryables.toml declares can be compared as times")
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, int | float) else "string"
+
+
+def _nest(path: tuple[str, ...], value: object) -> ColumnElement[Any]:
+    for segment in reversed(path):
+        value = {segment: value}
+    return literal(value, JSONB)

@@ -1,0 +1,170 @@
+"""The queryables of ``etc/queryables.toml``: what may be asked by name, of which type, kept in which column."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, cached_property
+from pathlib import Path
+
+from rucio_dafab.resources import resources
+from rucio_dafab.vocabulary.errors import VocabularyError
+
+
+class ValueType(StrEnum):
+    """The type of a queryable's values."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    GEOMETRY = "geometry"
+    CONCEPTS = "concepts"
+    STRINGS = "strings"
+    ANY = "any"
+    """Whatever JSON holds: the type of a path that is not declared."""
+
+
+@dataclass(frozen=True)
+class Queryable:
+    """A member of a document that may be asked by name.
+
+    Attributes:
+        name: The key of filters and of CQL2.
+        pointer: RFC 6901 pointer into the document.
+        type: Type of the values.
+        column: Column of the catalogue's document table, or ``None`` where there is none.
+        unit: UCUM code, or ``None``.
+        aliases: Other keys for the same queryable.
+        description: One line for people.
+    """
+
+    name: str
+    pointer: str
+    type: ValueType
+    column: str | None = None
+    unit: str | None = None
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The unescaped segments of the pointer."""
+        return split_pointer(self.pointer)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether ``queryables.toml`` declares it, rather than a filter naming some other path."""
+        return self.type is not ValueType.ANY
+
+
+@dataclass(frozen=True)
+class Queryables:
+    """All declared queryables, in the order of the file."""
+
+    entries: tuple[Queryable, ...]
+
+    def __iter__(self) -> Iterator[Queryable]:
+        return iter(self.entries)
+
+    def __getitem__(self, name: str) -> Queryable:
+        """Return the queryable called `name` (not an alias); raises ``KeyError``."""
+        return self._names[name]
+
+    def resolve(self, key: str) -> Queryable:
+        """Return the queryable for a name, an alias, a JSON pointer, or else the property `key` of any type.
+
+        Raises:
+            VocabularyError: if `key` is empty, holds NUL, or is a malformed pointer.
+        """
+        if not key or "\x00" in key:
+            raise VocabularyError(f"{key[:60]!r} cannot be a key")
+        if known := self._keys.get(key):
+            return known
+        pointer = key if key.startswith("/") else f"/properties/{escape_segment(key)}"
+        split_pointer(pointer)
+        return self.at(pointer)
+
+    def at(self, pointer: str) -> Queryable:
+        """Return the queryable at `pointer`, declared or not."""
+        return self._pointers.get(pointer) or Queryable(pointer, pointer, ValueType.ANY)
+
+    def key_of(self, pointer: str) -> str:
+        """Return the shortest unambiguous key of `pointer`: the inverse of :meth:`resolve`."""
+        if known := self._pointers.get(pointer):
+            return known.name
+        path = split_pointer(pointer)
+        if len(path) == 2 and path[0] == "properties" and path[1] and not path[1].startswith("/"):
+            return path[1] if self.resolve(path[1]).pointer == pointer else pointer
+        return pointer
+
+    @cached_property
+    def _names(self) -> dict[str, Queryable]:
+        return {entry.name: entry for entry in self.entries}
+
+    @cached_property
+    def _pointers(self) -> dict[str, Queryable]:
+        return {entry.pointer: entry for entry in self.entries}
+
+    @cached_property
+    def _keys(self) -> dict[str, Queryable]:
+        return {key: entry for entry in self.entries for key in (entry.name, entry.pointer, *entry.aliases)}
+
+
+def split_pointer(pointer: str) -> tuple[str, ...]:
+    """Return the unescaped segments of an RFC 6901 pointer.
+
+    Raises:
+        VocabularyError: if `pointer` does not begin with ``/`` or has a wrong escape.
+    """
+    if not pointer.startswith("/"):
+        raise VocabularyError(f"'{pointer[:60]}' is not a JSON pointer: it must begin with '/'")
+    if "~" in pointer.replace("~0", "").replace("~1", ""):
+        raise VocabularyError(f"'{pointer[:60]}' is not a JSON pointer: '~' is written '~0', '/' inside a name '~1'")
+    return tuple(segment.replace("~1", "/").replace("~0", "~") for segment in pointer[1:].split("/"))
+
+
+def escape_segment(name: str) -> str:
+    """Return `name` as one segment of an RFC 6901 pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def read(path: Path) -> Queryables:
+    """Read and check a queryables file.
+
+    Raises:
+        VocabularyError: naming the entry that is wrong, or two entries that claim one key or column.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VocabularyError(f"{path.name} cannot be read: {error}") from error
+    entries = tuple(_entry(table, path.name) for table in document.get("queryable", []))
+    _refuse_shared_keys(entries, path.name)
+    return Queryables(entries)
+
+
+@cache
+def load() -> Queryables:
+    """Return the queryables of this installation (``etc/queryables.toml``)."""
+    return read(resources() / "etc" / "queryables.toml")
+
+
+def _entry(table: dict[str, object], file: str) -> Queryable:
+    try:
+        kind = ValueType(str(table["type"]))
+        entry = Queryable(**{**table, "type": kind, "aliases": tuple(table.get("aliases", ()))})  # type: ignore[arg-type]
+        split_pointer(entry.pointer)
+    except (KeyError, TypeError, ValueError, VocabularyError) as error:
+        raise VocabularyError(f"{file}: the queryable '{table.get('name', '?')}' is wrong: {error}") from error
+    return entry
+
+
+def _refuse_shared_keys(entries: tuple[Queryable, ...], file: str) -> None:
+    owners: dict[str, str] = {}
+    for entry in entries:
+        claims = [entry.name, entry.pointer, *entry.aliases, *([f"column {entry.column}"] if entry.column else [])]
+        for claim in claims:
+            if owners.setdefault(claim, entry.name) != entry.name:
+                raise VocabularyError(f"{file}: '{owners[claim]}' and '{entry.name}' both claim '{claim}'")
