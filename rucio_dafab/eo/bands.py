@@ -14,24 +14,27 @@ BACKSCATTER_BANDS = ("VV", "VH")
 SCENE_CLASSIFICATION = "SCL"
 BAND_NAMES = (*REFLECTANCE_BANDS, *BACKSCATTER_BANDS, SCENE_CLASSIFICATION)
 
-# STAC eo 2.0 common names of the Sentinel-2 MSI bands; "rededge" alone stands for three bands and names none.
-COMMON_NAMES: Mapping[str, str] = {
-    "coastal": "B01",
-    "blue": "B02",
-    "green": "B03",
-    "red": "B04",
+# STAC eo 2.0 common names of the Sentinel-2 MSI bands.
+COMMON_NAME_OF: Mapping[str, str] = {
+    "B01": "coastal",
+    "B02": "blue",
+    "B03": "green",
+    "B04": "red",
+    "B05": "rededge071",
+    "B06": "rededge075",
+    "B07": "rededge078",
+    "B08": "nir",
+    "B8A": "nir08",
+    "B09": "nir09",
+    "B10": "cirrus",
+    "B11": "swir16",
+    "B12": "swir22",
+}
+# The other way round, with the asset keys of Earth Search; "rededge" alone stands for three bands and names none.
+COMMON_NAMES: Mapping[str, str] = {common: band for band, common in COMMON_NAME_OF.items()} | {
     "rededge1": "B05",
-    "rededge071": "B05",
     "rededge2": "B06",
-    "rededge075": "B06",
     "rededge3": "B07",
-    "rededge078": "B07",
-    "nir": "B08",
-    "nir08": "B8A",
-    "nir09": "B09",
-    "cirrus": "B10",
-    "swir16": "B11",
-    "swir22": "B12",
 }
 
 _RESOLUTION_SUFFIX = re.compile(r"[-_](?:10m|20m|60m|jp2)$")

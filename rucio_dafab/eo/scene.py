@@ -9,6 +9,7 @@ from pathlib import Path
 from rucio_dafab.eo.bands import BandFile, Scene
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.pixels import Strip, read_bands, read_scl, strips
+from rucio_dafab.eo.readers.safe import product_file, read_safe
 from rucio_dafab.eo.readers.stac_folder import ITEM_NAME, read_stac_folder
 
 __all__ = ["BandFile", "Scene", "SceneError", "Strip", "open_scene", "read_bands", "read_scl", "strips"]
@@ -27,4 +28,6 @@ def open_scene(folder: Path | str) -> Scene:
         raise SceneError(f"{place}: no such folder")
     if (place / ITEM_NAME).is_file():
         return read_stac_folder(place)
+    if product_file(place) is not None:
+        return read_safe(place)
     raise SceneError(f"{place}: neither {ITEM_NAME} nor MTD_MSIL2A.xml is there: not a scene folder")

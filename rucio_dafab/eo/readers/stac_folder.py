@@ -34,19 +34,21 @@ def read_stac_folder(folder: Path) -> Scene:
     ]
     if not candidates:
         raise SceneError(f"{folder / ITEM_NAME}: no asset is a band file of a known name in this folder")
-    return assemble(item, folder, [(band, read_grid(band)) for band in candidates])
-
-
-def assemble(item: dict[str, Any], folder: Path, found: list[tuple[BandFile, Grid]]) -> Scene:
-    """Return the scene of an item and its band files, keeping the finest file of each band."""
     finest: dict[str, tuple[BandFile, Grid]] = {}
-    for band, grid in found:
+    for band in candidates:
+        grid = read_grid(band)
         known = finest.get(band.name)
         if known is None or grid.transform.a < known[1].transform.a:
             finest[band.name] = (_completed(band, grid), grid)
     grid = common_grid(finest.values())
     bands = {name: band for name, (band, _) in finest.items()}
-    return Scene(item["id"], item, bands, grid.crs, grid.transform, (grid.shape[0], grid.shape[1]), folder)
+    return Scene(item["id"], item, bands, grid.crs, grid.transform, grid.shape, folder, _other_files(folder, item))
+
+
+def _other_files(folder: Path, item: dict[str, Any]) -> dict[str, Path]:
+    """Return the files of the assets that are no bands: metadata, a reference mask, a thumbnail."""
+    files = {key: local_file(folder, key, asset) for key, asset in item["assets"].items() if not asset_band(key, asset)}
+    return {key: path for key, path in files.items() if path is not None and path.name != ITEM_NAME}
 
 
 def read_item(path: Path) -> dict[str, Any]:

@@ -111,6 +111,7 @@ def tiny_onnx(
     channels: int,
     outputs: int,
     metadata: Mapping[str, str],
+    *,
     input_name: str = "chips",
     output_name: str = "probabilities",
     size: int = 256,

@@ -1,0 +1,345 @@
+"""The two metadata files of a SAFE: what they say, by local names, whatever baseline wrote them.
+
+Product: ``MTD_MSIL2A.xml``, tile: ``MTD_TL.xml`` (Sentinel-2 Products Specification Document). Namespaces changed with
+the versions, so that only local names are looked at.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse
+
+from rucio_dafab.eo.bands import REFLECTANCE_BANDS
+from rucio_dafab.eo.errors import SceneError
+
+# Offsets came with baseline 04.00; Sen2Cor run by users calls itself 99.99 and has them where its input has.
+_OFFSETS_SINCE = 4.0
+_NO_BASELINE = 90.0
+_MAXIMUM_BYTES = 64 * 2**20
+_IMAGE = re.compile(r"_(?P<band>B\d[\dA]|SCL|AOT|WVP|TCI)(?:_(?P<resolution>10|20|60)m)?$")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image the product lists: band, pixel size in metres (None where the name has none), path without suffix."""
+
+    band: str
+    resolution: int | None
+    path: str
+
+
+@dataclass(frozen=True)
+class ProductMetadata:
+    """What the product's file says.
+
+    Attributes:
+        name: The product's name without ``.SAFE``; empty where the file has none.
+        product_type: ``S2MSI2A``.
+        baseline: ``05.09``.
+        start: Sensing start, UTC.
+        stop: Sensing stop, UTC.
+        generated: Time of processing, UTC.
+        spacecraft: ``Sentinel-2A``.
+        relative_orbit: 1…143, or None.
+        orbit_state: ``descending`` or ``ascending``, or None.
+        quantification: Digital numbers to a reflectance of 1.
+        offsets: Digital numbers to add before dividing, by band; empty where the product has none.
+        nodata: The digital number without data.
+        saturated: The digital number of saturated pixels.
+        footprint: (longitude, latitude) ring, degrees; empty where the file has none.
+        images: The image files it lists.
+        texts: Every other leaf that is used as it stands, by local name.
+        wavelengths: Central wavelength by band, micrometres.
+        irradiances: Solar irradiance by band, W/m²/µm.
+    """
+
+    name: str
+    product_type: str
+    baseline: str
+    start: datetime
+    stop: datetime
+    generated: datetime | None
+    spacecraft: str
+    relative_orbit: int | None
+    orbit_state: str | None
+    quantification: float
+    offsets: Mapping[str, float]
+    nodata: float
+    saturated: float
+    footprint: tuple[tuple[float, float], ...]
+    images: tuple[ImageFile, ...]
+    texts: Mapping[str, str]
+    wavelengths: Mapping[str, float]
+    irradiances: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TileMetadata:
+    """What the tile's file says.
+
+    Attributes:
+        tile_id: The granule's name.
+        level: ``L2A`` or ``L1C``.
+        sensed: Sensing time of the tile, UTC.
+        crs: ``EPSG:32632``.
+        origin: Upper left corner (easting, northing) in metres.
+        shapes: Rows and columns by pixel size in metres.
+        sun: Mean (zenith, azimuth), degrees; None where the file has none.
+        view: Mean (zenith, azimuth) over the bands, degrees; None where the file has none.
+        texts: The quality indicators, by local name.
+    """
+
+    tile_id: str
+    level: str
+    sensed: datetime
+    crs: str
+    origin: tuple[float, float]
+    shapes: Mapping[int, tuple[int, int]]
+    sun: tuple[float, float] | None
+    view: tuple[float, float] | None
+    texts: Mapping[str, str]
+
+
+class Document:
+    """A parsed XML file that is asked by local names and names itself in every refusal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            if path.stat().st_size > _MAXIMUM_BYTES:
+                raise SceneError(f"{path}: larger than {_MAXIMUM_BYTES // 2**20} MiB: no product metadata")
+            root: Element | None = parse(path, forbid_dtd=True).getroot()
+        except OSError as error:
+            raise SceneError(f"{path}: cannot be read: {error.strerror}") from error
+        except DefusedXmlException as error:
+            raise SceneError(f"{path}: declares a DTD or entities, which product metadata never does") from error
+        except ParseError as error:
+            raise SceneError(f"{path}: is not XML: {error}") from error
+        if root is None:
+            raise SceneError(f"{path}: is empty")
+        self.root = root
+
+    def elements(self, name: str, within: Element | None = None) -> list[Element]:
+        """Return every element of that local name, in document order."""
+        return [element for element in (within if within is not None else self.root).iter() if local(element) == name]
+
+    def text(self, *names: str) -> str | None:
+        """Return the text of the first element that has one of the names, in the order of the names."""
+        for name in names:
+            for element in self.elements(name):
+                if element.text and element.text.strip():
+                    return element.text.strip()
+        return None
+
+    def required(self, *names: str) -> str:
+        """Return the text of the first element of these names.
+
+        Raises:
+            SceneError: if there is none.
+        """
+        found = self.text(*names)
+        if found is None:
+            raise SceneError(f"{self.path}: has no {names[0]}")
+        return found
+
+    def number(self, text: str, what: str) -> float:
+        """Return ``text`` as a number.
+
+        Raises:
+            SceneError: if it is none, naming ``what``.
+        """
+        try:
+            return float(text)
+        except ValueError as error:
+            raise SceneError(f"{self.path}: {what} is not a number: {text}") from error
+
+    def time(self, text: str, what: str) -> datetime:
+        """Return ``text`` as a UTC time.
+
+        Raises:
+            SceneError: if it is none, naming ``what``.
+        """
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError as error:
+            raise SceneError(f"{self.path}: {what} is no time: {text}") from error
+
+    def leaves(self) -> dict[str, str]:
+        """Return the first text of every local name."""
+        found: dict[str, str] = {}
+        for element in self.root.iter():
+            if element.text and element.text.strip() and len(element) == 0:
+                found.setdefault(local(element), element.text.strip())
+        return found
+
+
+def local(element: Element) -> str:
+    """Return an element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def read_product(path: Path) -> ProductMetadata:
+    """Return what ``MTD_MSIL2A.xml`` says.
+
+    Raises:
+        SceneError: if it is not the metadata of a Level-2A product, lacks what cannot be done without, or has a value
+            of the wrong kind.
+    """
+    document = Document(path)
+    if local(document.root) != "Level-2A_User_Product":
+        raise SceneError(f"{path}: is a {local(document.root)}, not a Level-2A_User_Product")
+    baseline = document.required("PROCESSING_BASELINE")
+    orbit = document.text("SENSING_ORBIT_NUMBER")
+    state = document.text("SENSING_ORBIT_DIRECTION")
+    generated = document.text("GENERATION_TIME")
+    special = _special_values(document)
+    return ProductMetadata(
+        name=(document.text("PRODUCT_URI", "PRODUCT_URI_2A") or "").removesuffix(".SAFE"),
+        product_type=document.text("PRODUCT_TYPE") or "S2MSI2A",
+        baseline=baseline,
+        start=document.time(document.required("PRODUCT_START_TIME"), "PRODUCT_START_TIME"),
+        stop=document.time(document.required("PRODUCT_STOP_TIME"), "PRODUCT_STOP_TIME"),
+        generated=document.time(generated, "GENERATION_TIME") if generated else None,
+        spacecraft=document.required("SPACECRAFT_NAME"),
+        relative_orbit=int(document.number(orbit, "SENSING_ORBIT_NUMBER")) if orbit else None,
+        orbit_state=state.lower() if state else None,
+        quantification=_quantification(document),
+        offsets=_offsets(document, baseline),
+        nodata=special.get("NODATA", 0.0),
+        saturated=special.get("SATURATED", 65535.0),
+        footprint=_footprint(document),
+        images=_images(document),
+        texts=document.leaves(),
+        wavelengths=_wavelengths(document),
+        irradiances=_by_band(document, "SOLAR_IRRADIANCE", "bandId"),
+    )
+
+
+def _quantification(document: Document) -> float:
+    name = "BOA_QUANTIFICATION_VALUE"
+    value = document.number(document.required(name, f"L2A_{name}"), name)
+    if value <= 0:
+        raise SceneError(f"{document.path}: {name} is {value:g}, not positive")
+    return value
+
+
+def _offsets(document: Document, baseline: str) -> dict[str, float]:
+    """Return the offsets by band; a product that must have them and has not would be wrong by 0.1 in reflectance."""
+    offsets = _by_band(document, "BOA_ADD_OFFSET", "band_id")
+    version = document.number(baseline, "PROCESSING_BASELINE")
+    if not offsets and _OFFSETS_SINCE <= version < _NO_BASELINE:
+        raise SceneError(f"{document.path}: has no BOA_ADD_OFFSET, which products of baseline {baseline} have")
+    return offsets
+
+
+def _by_band(document: Document, name: str, attribute: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for element in document.elements(name):
+        index = element.get(attribute, "")
+        if not index.isdecimal() or int(index) >= len(REFLECTANCE_BANDS):
+            raise SceneError(f"{document.path}: {name} of an unknown band {index!r}")
+        found[REFLECTANCE_BANDS[int(index)]] = document.number(element.text or "", name)
+    return found
+
+
+def _special_values(document: Document) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for element in document.elements("Special_Values"):
+        texts = {local(child): (child.text or "").strip() for child in element}
+        index = texts.get("SPECIAL_VALUE_INDEX", "")
+        found[texts.get("SPECIAL_VALUE_TEXT", "")] = document.number(index, "SPECIAL_VALUE_INDEX")
+    return found
+
+
+def _footprint(document: Document) -> tuple[tuple[float, float], ...]:
+    text = document.text("EXT_POS_LIST")
+    if text is None:
+        return ()
+    numbers = [document.number(part, "EXT_POS_LIST") for part in text.split()]
+    if len(numbers) % 2 or len(numbers) < 8:
+        raise SceneError(f"{document.path}: EXT_POS_LIST is no ring of latitudes and longitudes")
+    return tuple(zip(numbers[1::2], numbers[::2], strict=True))
+
+
+def _images(document: Document) -> tuple[ImageFile, ...]:
+    found = []
+    for element in (*document.elements("IMAGE_FILE"), *document.elements("IMAGE_FILE_2A")):
+        path = (element.text or "").strip()
+        match = _IMAGE.search(path)
+        if match:
+            resolution = match["resolution"]
+            found.append(ImageFile(match["band"], int(resolution) if resolution else None, path))
+    if not found:
+        raise SceneError(f"{document.path}: lists no IMAGE_FILE of a band")
+    return tuple(found)
+
+
+def _wavelengths(document: Document) -> dict[str, float]:
+    """Return the central wavelengths in micrometres (the file has nanometres)."""
+    found: dict[str, float] = {}
+    for element in document.elements("Spectral_Information"):
+        index = element.get("bandId", "")
+        central = document.elements("CENTRAL", element)
+        if index.isdecimal() and int(index) < len(REFLECTANCE_BANDS) and central:
+            nanometres = document.number(central[0].text or "", "CENTRAL")
+            found[REFLECTANCE_BANDS[int(index)]] = round(nanometres / 1000, 6)
+    return found
+
+
+def read_tile(path: Path) -> TileMetadata:
+    """Return what ``MTD_TL.xml`` says.
+
+    Raises:
+        SceneError: if it is no tile metadata, or lacks the tile's grid.
+    """
+    document = Document(path)
+    level = {"Level-2A_Tile_ID": "L2A", "Level-1C_Tile_ID": "L1C"}.get(local(document.root))
+    if level is None:
+        raise SceneError(f"{path}: is a {local(document.root)}, not a Level-2A_Tile_ID")
+    origins = {
+        tuple(document.number(_child(document, element, name), name) for name in ("ULX", "ULY"))
+        for element in document.elements("Geoposition")
+    }
+    if len(origins) != 1:
+        raise SceneError(f"{path}: has {len(origins)} upper left corners, not one")
+    easting, northing = origins.pop()
+    return TileMetadata(
+        tile_id=document.required("TILE_ID", "TILE_ID_2A"),
+        level=level,
+        sensed=document.time(document.required("SENSING_TIME"), "SENSING_TIME"),
+        crs=document.required("HORIZONTAL_CS_CODE").upper(),
+        origin=(easting, northing),
+        shapes={
+            int(document.number(element.get("resolution", ""), "resolution")): (
+                int(document.number(_child(document, element, "NROWS"), "NROWS")),
+                int(document.number(_child(document, element, "NCOLS"), "NCOLS")),
+            )
+            for element in document.elements("Size")
+        },
+        sun=_mean_angles(document, "Mean_Sun_Angle"),
+        view=_mean_angles(document, "Mean_Viewing_Incidence_Angle"),
+        texts=document.leaves(),
+    )
+
+
+def _child(document: Document, element: Element, name: str) -> str:
+    for child in element:
+        if local(child) == name and child.text:
+            return child.text.strip()
+    raise SceneError(f"{document.path}: {local(element)} has no {name}")
+
+
+def _mean_angles(document: Document, name: str) -> tuple[float, float] | None:
+    """Return the mean zenith and azimuth over all elements of that name, degrees."""
+    pairs = [
+        tuple(document.number(_child(document, element, f"{angle}_ANGLE"), name) for angle in ("ZENITH", "AZIMUTH"))
+        for element in document.elements(name)
+    ]
+    if not pairs:
+        return None
+    return sum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
