@@ -9,8 +9,8 @@ from typing import Any, Final
 
 __version__: Final = "0.1.0"
 
-SUPPORTED_VERSION: Final = ["41"]
-"""Major versions of Rucio that this policy package was tested with (a name that Rucio's loader reads)."""
+SUPPORTED_VERSION: Final = [">=41", "<42"]
+"""Major versions of Rucio that this policy package works with, as specifiers (a name that Rucio's loader reads)."""
 
 
 def get_algorithms() -> dict[str, dict[str, Any]]:
