@@ -52,25 +52,32 @@ class RasterLegend:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def write(path: Path, content: bytes) -> Path:
-    """Put ``content`` at ``path`` whole or not at all: under a temporary name beside it first, then renamed.
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Put files in place all or none: every one under a temporary name beside its place first, then all renamed.
 
     Raises:
-        ProductError: if the disk is full or the folder cannot be written; nothing is left behind then.
+        ProductError: if the disk is full or a folder cannot be written; no temporary file is left behind then.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    parts: dict[Path, Path] = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        for path, content in contents.items():
+            parts[path] = path.with_name(f".{path.name}.{os.getpid()}.part")
+            _write(parts[path], content)
+        for path, part in parts.items():
+            part.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
         raise ProductError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def encode_cog(
@@ -109,16 +116,31 @@ def encode_cog(
 
 
 def encode_geojson(
-    geometries: Geometries, crs: CRS, ids: Sequence[str], properties: Sequence[Mapping[str, Any]]
+    geometries: Geometries,
+    crs: CRS,
+    properties: Sequence[Mapping[str, Any]],
+    members: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return polygons of ``crs`` as an RFC 7946 feature collection: EPSG:4326, right-hand rule, 7 decimals, UTF-8."""
+    """Return polygons of ``crs`` as an RFC 7946 feature collection: EPSG:4326, right-hand rule, 7 decimals, UTF-8.
+
+    Args:
+        geometries: Polygons (n).
+        crs: Their reference system.
+        properties: Their n properties; ``id`` becomes the feature's id, otherwise features count from 1.
+        members: Further members of the collection.
+    """
     texts = shapely.to_geojson(to_longitude_latitude(geometries, crs))
-    features = [
+    lines = [
         b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}'
-        % (orjson.dumps(name), text.encode(), orjson.dumps(dict(members)))
-        for name, text, members in zip(ids, texts, properties, strict=True)
+        % (
+            orjson.dumps(each.get("id", str(number))),
+            text.encode(),
+            orjson.dumps({key: value for key, value in each.items() if key != "id"}),
+        )
+        for number, (text, each) in enumerate(zip(texts, properties, strict=True), start=1)
     ]
-    return b'{"type":"FeatureCollection","features":[' + b",\n".join(features) + b"]}\n"
+    head = orjson.dumps({"type": "FeatureCollection", **(members or {})})[:-1]
+    return head + b',"features":[\n' + b",\n".join(lines) + b"\n]}\n"
 
 
 def encode_geoparquet(

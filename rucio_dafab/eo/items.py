@@ -1,0 +1,233 @@
+"""Derived STAC 1.1 items: what every product says of itself, its source, its model and its files.
+
+Nothing here asks a clock: the same scene and model give the same document.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from rucio_dafab import __version__
+from rucio_dafab.eo.bands import Scene
+from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.geography import bounding_box, footprint
+
+SOFTWARE = "rucio-dafab"
+THEMES_SCHEME = "https://dafab.eu/ontology"
+SIMULATED = "dafab:simulated"
+EXTENSIONS = (
+    "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/themes/v1.0.0/schema.json",
+    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+)
+_EO_EXTENSION = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+# What a product inherits: when, from what and where it was seen.
+_INHERITED = (
+    "datetime", "start_datetime", "end_datetime", "platform", "constellation", "instruments", "gsd", "eo:cloud_cover",
+    "grid:code", "sat:relative_orbit", "sat:orbit_state", SIMULATED,
+)  # fmt: skip
+_LEGAL_NOTICE = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
+_VERSION = re.compile(r"^(\d{1,4})\.(\d)\.(\d)$")
+
+
+class ModelCard(Protocol):
+    """What a product records of the model that made it; :class:`rucio_dafab.eo.inference.Model` has it."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+
+    @property
+    def version(self) -> str:
+        """Its version, ``major.minor.patch``."""
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of its file, hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file of a product before it is written.
+
+    Attributes:
+        file: File name.
+        content: Its bytes.
+        media_type: Its media type.
+        title: What it is, for people.
+        roles: STAC roles.
+        members: Further members of the asset's document.
+    """
+
+    file: str
+    content: bytes
+    media_type: str
+    title: str
+    roles: tuple[str, ...]
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Return the checksum of the content, hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def document(self) -> dict[str, Any]:
+        """Return the asset's document; the href is relative to the item. 1220 is multihash's prefix of sha2-256."""
+        return {
+            "href": f"./{self.file}",
+            "type": self.media_type,
+            "title": self.title,
+            "roles": list(self.roles),
+            "file:size": len(self.content),
+            "file:checksum": f"1220{self.sha256}",
+            **self.members,
+        }
+
+
+def version_number(version: str) -> int:
+    """Return the number that stands for a version in ids, as the live catalogue has it: 2.1.3 is 213.
+
+    Raises:
+        ProductError: if the version is not ``major.minor.patch`` with one digit for minor and patch, or is 0.0.0.
+    """
+    match = _VERSION.match(version)
+    number = int("".join(match.groups())) if match else 0
+    if not number:
+        raise ProductError(f"version {version} of a model cannot stand in an item's id: expected such as 1.2.0")
+    return number
+
+
+def derived_id(scene: Scene, collection: str, model: ModelCard) -> str:
+    """Return the id of a product: source, collection and the number of the algorithm's version."""
+    return f"{scene.id}_{collection}_{version_number(model.version)}"
+
+
+def derived_item(
+    scene: Scene,
+    collection: str,
+    model: ModelCard,
+    *,
+    properties: Mapping[str, Any],
+    concepts: Sequence[str],
+    assets: Mapping[str, Asset],
+) -> dict[str, Any]:
+    """Return the item of a product.
+
+    Args:
+        scene: The source.
+        collection: ``water_analysis`` or ``smart_agriculture``.
+        model: What made it; its version is the product's.
+        properties: The product's own properties.
+        concepts: Classes of the ontology, by local name.
+        assets: Its files by key.
+    """
+    geometry = scene.item.get("geometry") or footprint(scene.crs, scene.transform, scene.shape)
+    themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
+    every = {**_inherited(scene), **_provenance(scene, model), **_projection(scene), **properties, "themes": themes}
+    extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": extensions,
+        "id": derived_id(scene, collection, model),
+        "collection": collection,
+        "geometry": geometry,
+        "bbox": bounding_box(geometry),
+        "properties": every,
+        "links": _links(scene),
+        "assets": {key: asset.document() for key, asset in assets.items()},
+    }
+
+
+def attribution(scene: Scene) -> str:
+    """Return the notice that goes with everything made from the scene."""
+    if scene.item["properties"].get(SIMULATED):
+        return "Simulated scene; contains no Copernicus Sentinel data"
+    return f"Contains modified Copernicus Sentinel data {_years(scene)}"
+
+
+def tiff_tags(scene: Scene, model: ModelCard, title: str) -> dict[str, str]:
+    """Return the tags of a product's GeoTIFF; its date is that of the observation."""
+    return {
+        "TIFFTAG_DATETIME": observed_at(scene).strftime("%Y:%m:%d %H:%M:%S"),
+        "TIFFTAG_SOFTWARE": f"{SOFTWARE} {__version__}",
+        "TIFFTAG_COPYRIGHT": attribution(scene),
+        "TIFFTAG_IMAGEDESCRIPTION": title,
+        "SOURCE": scene.id,
+        "MODEL": f"{model.name} {model.version} sha256:{model.sha256}",
+    }
+
+
+def observed_at(scene: Scene) -> datetime:
+    """Return when the scene was taken, or the begin of the interval in which it was.
+
+    Raises:
+        ProductError: if the item's time is not RFC 3339.
+    """
+    properties = scene.item["properties"]
+    return _time(scene, properties.get("datetime") or properties.get("start_datetime"))
+
+
+def _years(scene: Scene) -> str:
+    properties = scene.item["properties"]
+    first = observed_at(scene).year
+    last = first if properties.get("datetime") else _time(scene, properties.get("end_datetime")).year
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _time(scene: Scene, text: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise ProductError(f"scene {scene.id}: its time is not RFC 3339: {text}") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _inherited(scene: Scene) -> dict[str, Any]:
+    source = scene.item["properties"]
+    return {"datetime": None} | {key: source[key] for key in _INHERITED if key in source}
+
+
+def _provenance(scene: Scene, model: ModelCard) -> dict[str, Any]:
+    source = scene.item["properties"]
+    return {
+        "processing:level": "L4",
+        "processing:version": model.version,
+        "processing:software": {SOFTWARE: __version__},
+        "processing:lineage": f"{model.name} {model.version} on {scene.id}",
+        "dafab:model": model.name,
+        "dafab:model_version": model.version,
+        "dafab:model_checksum": f"1220{model.sha256}",
+        "license": source.get("license", "other"),
+        "providers": source.get("providers") or _providers(scene),
+        "attribution": attribution(scene),
+    }
+
+
+def _providers(scene: Scene) -> list[dict[str, Any]]:
+    if scene.item["properties"].get(SIMULATED):
+        return [{"name": SOFTWARE, "roles": ["producer"]}]
+    return [{"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}]
+
+
+def _projection(scene: Scene) -> dict[str, Any]:
+    code = scene.crs.to_authority()
+    return {
+        "proj:code": ":".join(code) if code else None,
+        "proj:shape": list(scene.shape),
+        "proj:transform": [float(value) for value in tuple(scene.transform)[:6]],
+    }
+
+
+def _links(scene: Scene) -> list[dict[str, Any]]:
+    """Return the links; who publishes the item makes the hrefs absolute and adds root, self and collection."""
+    links = [{"rel": "derived_from", "href": scene.id, "type": "application/geo+json", "title": scene.id}]
+    if scene.item["properties"].get("license", "other") == "other" and not scene.item["properties"].get(SIMULATED):
+        title = "Legal notice on the use of Copernicus Sentinel data"
+        links.append({"rel": "license", "href": _LEGAL_NOTICE, "type": "application/pdf", "title": title})
+    return links

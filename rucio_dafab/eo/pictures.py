@@ -1,0 +1,188 @@
+"""Pictures of a scene and its products on any grid: true colour, masks, outlines; previews as the live catalogue's.
+
+Everything is drawn into a :class:`View`, a small grid in the scene's own reference system (for people) or in Web
+Mercator (for maps, where a preview is laid over its bounding box).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.transform import array_bounds
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import calculate_default_transform, reproject, transform_bounds
+
+from rucio_dafab.eo.bands import BandFile, Scene
+from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.vectors import Geometries
+
+WEB_MERCATOR = CRS.from_epsg(3857)
+TRUE_COLOUR = ("B04", "B03", "B02")
+# The part of the values that the stretch leaves out at each end.
+STRETCH_PERCENT = 2.0
+GAMMA = 1.15
+LINE_SCALE = 3
+
+Colour = tuple[int, int, int]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class View:
+    """A grid to draw on: reference system, pixel-to-coordinate transform, width and height in pixels."""
+
+    crs: CRS
+    transform: Affine
+    width: int
+    height: int
+
+    @property
+    def bounds_4326(self) -> tuple[float, float, float, float]:
+        """Return west, south, east, north in degrees."""
+        box = array_bounds(self.height, self.width, self.transform)
+        west, south, east, north = transform_bounds(self.crs, "EPSG:4326", *box)
+        return west, south, east, north
+
+
+def native_view(scene: Scene, longest: int) -> View:
+    """Return a grid in the scene's own reference system whose longer side has ``longest`` pixels."""
+    rows, columns = scene.shape
+    factor = max(rows, columns) / longest
+    width, height = max(round(columns / factor), 1), max(round(rows / factor), 1)
+    return View(scene.crs, scene.transform @ Affine.scale(columns / width, rows / height), width, height)
+
+
+def web_view(scene: Scene, longest: int) -> View:
+    """Return a grid in EPSG:3857 around the scene whose longer side has ``longest`` pixels."""
+    rows, columns = scene.shape
+    box = array_bounds(rows, columns, scene.transform)
+    _, wide, high = calculate_default_transform(scene.crs, WEB_MERCATOR, columns, rows, *box)
+    west, south, east, north = transform_bounds(scene.crs, WEB_MERCATOR, *box)
+    width, height = (max(round(side * longest / max(wide, high)), 1) for side in (wide, high))
+    transform = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
+    return View(WEB_MERCATOR, transform, width, height)
+
+
+def true_colour(scene: Scene, view: View) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Return the scene in red, green and blue, uint8 (row, column, 3), and where it has data, bool (row, column).
+
+    Each colour is stretched between its 2nd and 98th percentile. A scene without visible bands is drawn in grey from
+    its first band.
+
+    Raises:
+        ProductError: if a band file cannot be read.
+    """
+    names = TRUE_COLOUR if all(name in scene.bands for name in TRUE_COLOUR) else (next(iter(scene.bands)),) * 3
+    values = np.stack([_read(scene.bands[name], view) for name in names], axis=-1)
+    there: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=-1))
+    if not there.any():
+        return np.zeros(values.shape, np.uint8), there
+    low, high = np.percentile(values[there], (STRETCH_PERCENT, 100 - STRETCH_PERCENT), axis=0)
+    values[~there] = low
+    stretched = np.clip((values - low) / np.maximum(high - low, 1e-6), 0, 1) ** (1 / GAMMA)
+    colours: Pixels = np.rint(stretched * 255).astype(np.uint8)
+    return colours, there
+
+
+def on_view(values: Pixels, scene: Scene, view: View) -> Pixels:
+    """Return a class raster of the scene's grid, uint8 (row, column), on the view's: the commonest class, 0 outside."""
+    target = np.zeros((view.height, view.width), np.uint8)
+    shrinks = abs(view.transform.a) > 1.5 * abs(scene.transform.a) or max(scene.shape) > 1.5 * max(target.shape)
+    reproject(
+        values,
+        target,
+        src_transform=scene.transform,
+        src_crs=scene.crs,
+        dst_transform=view.transform,
+        dst_crs=view.crs,
+        resampling=Resampling.mode if shrinks else Resampling.nearest,
+        num_threads=1,
+    )
+    return target
+
+
+def dimmed(colours: Pixels, amount: float = 0.55) -> Pixels:
+    """Return a picture paler and greyer, so that what is drawn over it stands out."""
+    grey = colours.mean(axis=-1, keepdims=True)
+    pale: Pixels = np.rint((0.35 * colours + 0.65 * grey) * amount + 255 * (1 - amount) * 0.55).astype(np.uint8)
+    return pale
+
+
+def tinted(colours: Pixels, mask: NDArray[np.bool_], colour: Colour, opacity: float = 0.8) -> Pixels:
+    """Return a picture with ``colour`` laid over the pixels of ``mask``."""
+    result = colours.copy()
+    result[mask] = np.rint((1 - opacity) * colours[mask] + opacity * np.array(colour)).astype(np.uint8)
+    return result
+
+
+def outlined(
+    colours: Pixels, geometries: Geometries, crs: CRS, view: View, *, colour: Colour, width: float = 1.0
+) -> Pixels:
+    """Return a picture with the polygons' rings drawn over it, smooth, ``width`` pixels wide."""
+    if not len(geometries):
+        return colours
+    rings = shapely.get_parts(shapely.boundary(geometries))
+    size = (view.width * LINE_SCALE, view.height * LINE_SCALE)
+    layer = Image.new("L", size)
+    pen = ImageDraw.Draw(layer)
+    for points in _rings_on_view(rings, crs, view):
+        pen.line(points, fill=255, width=max(round(width * LINE_SCALE), 1), joint="curve")
+    cover = np.asarray(layer.resize((view.width, view.height), Image.Resampling.BOX), np.float32)[..., None] / 255
+    return np.rint(colours * (1 - cover) + np.array(colour, np.float32) * cover).astype(np.uint8)
+
+
+def with_transparency(colours: Pixels, there: NDArray[np.bool_], palette: bool = True) -> Image.Image:
+    """Return the picture, transparent where there is no data; 255 colours keep it below 4 MiB at 1536 pixels."""
+    image = Image.fromarray(np.dstack((colours, np.where(there, 255, 0).astype(np.uint8))))
+    return image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE) if palette else image
+
+
+def _rings_on_view(rings: Geometries, crs: CRS, view: View) -> Iterable[list[tuple[float, float]]]:
+    points, owners = shapely.get_coordinates(rings, return_index=True)
+    if crs != view.crs:
+        mover = Transformer.from_crs(crs.to_wkt(), view.crs.to_wkt(), always_xy=True)
+        points = np.column_stack(mover.transform(points[:, 0], points[:, 1]))
+    a, b, c, d, e, f = tuple(~view.transform)[:6]
+    columns = (a * points[:, 0] + b * points[:, 1] + c) * LINE_SCALE
+    rows = (d * points[:, 0] + e * points[:, 1] + f) * LINE_SCALE
+    starts = np.flatnonzero(np.diff(owners)) + 1
+    for ring in np.split(np.column_stack((columns, rows)), starts):
+        yield [(float(x), float(y)) for x, y in ring]
+
+
+def _read(band: BandFile, view: View) -> NDArray[np.float32]:
+    """Return a band's digital numbers on the view, float32 (row, column), NaN without data; overviews are used."""
+    nodata = 0 if band.nodata is None else band.nodata
+    try:
+        with (
+            rasterio.Env(GDAL_NUM_THREADS="1"),
+            rasterio.open(band.path) as source,
+            WarpedVRT(
+                source,
+                crs=view.crs,
+                transform=view.transform,
+                width=view.width,
+                height=view.height,
+                resampling=Resampling.cubic if _magnifies(source, view) else Resampling.average,
+                src_nodata=nodata,
+                nodata=np.nan,
+                dtype="float32",
+            ) as warped,
+        ):
+            values: NDArray[np.float32] = warped.read(1)
+    except RasterioError as error:
+        raise ProductError(f"band {band.name}: {band.path} cannot be drawn: {' '.join(str(error).split())}") from error
+    return values
+
+
+def _magnifies(source: rasterio.io.DatasetReader, view: View) -> bool:
+    return bool(max(source.shape) <= max(view.width, view.height))
