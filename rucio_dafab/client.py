@@ -5,6 +5,7 @@ Steps, commands and the DASI backend use it and nothing else to reach a site; it
 
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,15 @@ from typing import Any, Final, NoReturn, Self, cast
 
 import requests
 from rucio.client.rseclient import RSEClient
+from rucio.common.config import get_config
 from rucio.common.constants import HTTPMethod
-from rucio.common.exception import CannotAuthenticate, RSENotFound, RucioException, ServerConnectionException
+from rucio.common.exception import (
+    CannotAuthenticate,
+    ConfigNotFound,
+    RSENotFound,
+    RucioException,
+    ServerConnectionException,
+)
 from rucio.common.utils import build_url
 from typing_extensions import override
 
@@ -158,6 +166,7 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
             with path.open(encoding="utf-8") as lines:
                 parser.read_file(lines)
             section = parser["client"]
+            _configure_rucio(path)
             return cls(
                 rucio_host=section["rucio_host"],
                 auth_host=section["auth_host"],
@@ -176,6 +185,16 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
     def of_account(cls, account: str, home: Home | None = None) -> Self:
         """Return the client of one account of a site; the site of ``DAFAB_HOME`` when none is given."""
         return cls.from_config((home or Home.from_environment()).client_config(account))
+
+    def check(self) -> None:
+        """Ask the server whether it is there.
+
+        Raises:
+            ServerUnreachable: if nothing answers at the address, or it answers that it cannot serve.
+        """
+        response = self._send_request(build_url(self.host, path="ping"), method=HTTPMethod.GET)
+        if response.status_code != requests.codes.ok:
+            self._raise("ping", response)
 
     def search(
         self,
@@ -305,6 +324,18 @@ _ERRORS: Final[dict[int, type[ClientError]]] = {
     503: ServerUnreachable,
     504: ServerUnreachable,
 }
+
+
+def _configure_rucio(path: Path) -> None:
+    """Let Rucio's library have a configuration: the first one, unless the environment names one.
+
+    The library knows one a process and refuses to tell even a file's place on an RSE without it. Nothing that differs
+    between accounts or sites is read from there: that is handed to each client.
+    """
+    try:
+        get_config()
+    except ConfigNotFound:
+        os.environ["RUCIO_CONFIG"] = str(path)
 
 
 def _first_line(error: BaseException) -> str:

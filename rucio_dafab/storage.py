@@ -91,8 +91,12 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
         present = _put(path, settings, lfn, sums)
     except RucioException as error:
         raise StorageError(f"cannot store {scope}:{name} on {rse}: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise StorageError(f"cannot store {scope}:{name} on {rse}: {error.strerror} ({error.filename})") from error
+    except (OSError, KeyError) as error:
+        # Rucio's POSIX protocol stumbles (KeyError: 'prefix') over the error of a place that is full or not writable.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        raise StorageError(f"cannot store {scope}:{name} on {rse}: {cause.strerror} ({cause.filename})") from error
     if present and _present_sha256(settings, lfn, pfn) != sums.sha256:
         raise StorageError(f"{scope}:{name} is on {rse} with other bytes ({pfn}); what is published is never replaced")
     return UploadedFile(name, rse, pfn, sums.bytes, sums.adler32, sums.md5, sums.sha256, present)
