@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import shapely
-from shapely.affinity import translate
-from shapely.geometry import MultiPolygon, Polygon, box, mapping
+from shapely.geometry import shape
 
 from rucio_dafab.eo.bands import COMMON_NAME_OF, REFLECTANCE_BANDS
 from rucio_dafab.eo.errors import SceneError
+from rucio_dafab.eo.footprint import bounds, centroid, geojson, outline
 from rucio_dafab.eo.ids import DataItemId
 from rucio_dafab.eo.readers.safe_xml import ProductMetadata, TileMetadata
 
@@ -18,6 +17,7 @@ EXTENSIONS = tuple(
     for name in (
         "eo/v2.0.0",
         "grid/v1.1.0",
+        "mgrs/v1.0.0",
         "processing/v1.2.0",
         "product/v0.1.0",
         "projection/v2.0.0",
@@ -46,6 +46,13 @@ _QUALITY_NUMBERS = (
     "GRANULE_MEAN_WV",
     "OZONE_VALUE",
 )
+_TEXTS = {
+    "DATATAKE_TYPE": "s2:datatake_type",
+    "GENERATION_TIME": "s2:generation_time",
+    "PRODUCT_DOI": "sci:doi",
+    "PRODUCT_TYPE": "s2:product_type",
+    "PRODUCT_URI": "s2:product_uri",
+}
 _LICENCE = {
     "rel": "license",
     "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
@@ -72,52 +79,21 @@ def make_item(
     Raises:
         SceneError: if neither the product nor the caller has a footprint, or it is no valid polygon.
     """
-    shape = _split_at_antimeridian(product.footprint) if product.footprint else None
-    if shape is None and geometry is None:
+    if not product.footprint and geometry is None:
         raise SceneError(f"product {item_id(product, fallback_id)} states no footprint")
-    outline = shape if shape is not None else shapely.geometry.shape(geometry)
+    area = outline(product.footprint or shape(geometry).exterior.coords)
+    properties = {**_product_properties(product), **_tile_properties(product, tile), "proj:centroid": centroid(area)}
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": list(EXTENSIONS),
         "id": item_id(product, fallback_id),
-        "geometry": orient(outline),
-        "bbox": _bounds(outline),
-        "properties": dict(sorted({**_product_properties(product), **_tile_properties(product, tile)}.items())),
+        "geometry": geojson(area),
+        "bbox": bounds(area),
+        "properties": dict(sorted(properties.items())),
         "links": [dict(_LICENCE)],
         "assets": {},
     }
-
-
-def orient(outline: Polygon | MultiPolygon) -> dict[str, Any]:
-    """Return GeoJSON with exterior rings counter-clockwise (RFC 7946) and coordinates of 1e-6 degrees (0.1 m)."""
-    geometry: dict[str, Any] = mapping(shapely.orient_polygons(shapely.set_precision(outline, 1e-6)))
-    return geometry
-
-
-def _split_at_antimeridian(ring: tuple[tuple[float, float], ...]) -> Polygon | MultiPolygon:
-    """Return a footprint that never crosses 180°: one polygon, or the two parts of RFC 7946 section 3.1.9."""
-    longitudes = [longitude for longitude, _ in ring]
-    crosses = max(longitudes) - min(longitudes) > 180
-    turned = [(longitude + 360 if crosses and longitude < 0 else longitude, latitude) for longitude, latitude in ring]
-    polygon = Polygon(turned)
-    if not polygon.is_valid or polygon.is_empty:
-        raise SceneError(f"the footprint is no valid polygon: {shapely.is_valid_reason(polygon)}")
-    if not crosses:
-        return polygon
-    parts = [polygon.intersection(box(0, -90, 180, 90)), translate(polygon.intersection(box(180, -90, 360, 90)), -360)]
-    kept = [part for part in parts if not part.is_empty and part.area > 0]
-    return MultiPolygon(kept) if len(kept) > 1 else kept[0]
-
-
-def _bounds(outline: Polygon | MultiPolygon) -> list[float]:
-    """Return west, south, east, north; west is larger than east across the antimeridian (RFC 7946 section 5.2)."""
-    parts = list(outline.geoms) if isinstance(outline, MultiPolygon) else [outline]
-    west, south, east, north = outline.bounds
-    if len(parts) == 2 and west == -180 and east == 180:
-        west = next(part.bounds[0] for part in parts if part.bounds[2] == 180)
-        east = next(part.bounds[2] for part in parts if part.bounds[0] == -180)
-    return [round(value, 6) for value in (west, south, east, north)]
 
 
 def utc(time: datetime) -> str:
@@ -145,14 +121,16 @@ def _product_properties(product: ProductMetadata) -> dict[str, Any]:
         properties["processing:datetime"] = utc(product.generated)
     if product.relative_orbit is not None:
         properties["sat:relative_orbit"] = product.relative_orbit
+    if product.datatake:
+        properties["s2:datatake_id"] = product.datatake
     if product.orbit_state:
         properties["sat:orbit_state"] = product.orbit_state
     cloud = product.texts.get("Cloud_Coverage_Assessment")
     if cloud is not None:
         properties["eo:cloud_cover"] = _percentage(product, cloud)
-    if "U" in product.texts:
+    if _is_number(product.texts.get("U")):
         properties["s2:reflectance_conversion_factor"] = float(product.texts["U"])
-    for element, key in (("DATATAKE_TYPE", "s2:datatake_type"), ("PRODUCT_DOI", "sci:doi")):
+    for element, key in _TEXTS.items():
         if element in product.texts:
             properties[key] = product.texts[element].removeprefix("https://doi.org/")
     return properties
@@ -175,8 +153,14 @@ def _tile_properties(product: ProductMetadata, tile: TileMetadata | None) -> dic
         properties["eo:snow_cover"] = snow
     if tile is None:
         return properties
+    name = DataItemId.parse(tile.tile_id).tile
+    if name is None:
+        raise SceneError(f"granule {tile.tile_id} names no tile")
     properties |= {
-        "grid:code": f"MGRS-{DataItemId.parse(tile.tile_id).tile}",
+        "grid:code": f"MGRS-{name}",
+        "mgrs:utm_zone": int(name[:2]),
+        "mgrs:latitude_band": name[2],
+        "mgrs:grid_square": name[3:],
         "proj:code": tile.crs,
         "s2:tile_id": tile.tile_id,
     }

@@ -4,11 +4,13 @@ Product: ``MTD_MSIL2A.xml``, tile: ``MTD_TL.xml`` (Sentinel-2 Products Specifica
 the versions, so that only local names are looked at.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -47,6 +49,7 @@ class ProductMetadata:
         spacecraft: ``Sentinel-2A``.
         relative_orbit: 1…143, or None.
         orbit_state: ``descending`` or ``ascending``, or None.
+        datatake: The datatake's id, or None.
         quantification: Digital numbers to a reflectance of 1.
         offsets: Digital numbers to add before dividing, by band; empty where the product has none.
         nodata: The digital number without data.
@@ -67,6 +70,7 @@ class ProductMetadata:
     spacecraft: str
     relative_orbit: int | None
     orbit_state: str | None
+    datatake: str | None
     quantification: float
     offsets: Mapping[str, float]
     nodata: float
@@ -208,6 +212,7 @@ def read_product(path: Path) -> ProductMetadata:
         spacecraft=document.required("SPACECRAFT_NAME"),
         relative_orbit=int(document.number(orbit, "SENSING_ORBIT_NUMBER")) if orbit else None,
         orbit_state=state.lower() if state else None,
+        datatake=next((element.get("datatakeIdentifier") for element in document.elements("Datatake")), None),
         quantification=_quantification(document),
         offsets=_offsets(document, baseline),
         nodata=special.get("NODATA", 0.0),
@@ -261,9 +266,15 @@ def _footprint(document: Document) -> tuple[tuple[float, float], ...]:
     if text is None:
         return ()
     numbers = [document.number(part, "EXT_POS_LIST") for part in text.split()]
-    if len(numbers) % 2 or len(numbers) < 8:
+    # Some old products give an altitude, always 0, after each position but the last.
+    step = 2 if any(numbers[2::3]) else 3
+    latitudes, longitudes = numbers[::step], numbers[1::step]
+    known = all(abs(latitude) <= 90 for latitude in latitudes) and all(
+        abs(longitude) <= 180 for longitude in longitudes
+    )
+    if not known or len(latitudes) != len(longitudes) or len(latitudes) < 4:
         raise SceneError(f"{document.path}: EXT_POS_LIST is no ring of latitudes and longitudes")
-    return tuple(zip(numbers[1::2], numbers[::2], strict=True))
+    return tuple(zip(longitudes, latitudes, strict=True))
 
 
 def _images(document: Document) -> tuple[ImageFile, ...]:
@@ -335,11 +346,20 @@ def _child(document: Document, element: Element, name: str) -> str:
 
 
 def _mean_angles(document: Document, name: str) -> tuple[float, float] | None:
-    """Return the mean zenith and azimuth over all elements of that name, degrees."""
+    """Return the mean zenith and azimuth over all elements of that name, degrees; real files have NaN in some."""
     pairs = [
         tuple(document.number(_child(document, element, f"{angle}_ANGLE"), name) for angle in ("ZENITH", "AZIMUTH"))
         for element in document.elements(name)
     ]
-    if not pairs:
+    known = [pair for pair in pairs if all(math.isfinite(angle) for angle in pair)]
+    if not known:
         return None
-    return sum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
+    zeniths, azimuths = zip(*known, strict=True)
+    return fmean(zeniths), _mean_azimuth(azimuths)
+
+
+def _mean_azimuth(azimuths: tuple[float, ...]) -> float:
+    """Return the mean of directions, which may lie on both sides of north."""
+    if max(azimuths) - min(azimuths) <= 180:
+        return fmean(azimuths)
+    return fmean(azimuth + 360 if azimuth < 180 else azimuth for azimuth in azimuths) % 360
