@@ -1,0 +1,1 @@
+"""The fields net: extent, boundaries and depth of agricultural parcels."""

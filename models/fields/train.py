@@ -1,0 +1,10 @@
+"""Train the fields net: ``python -m models.fields.train --minutes 20``."""
+
+from pathlib import Path
+
+from models.common.train import arguments, train
+from models.fields.net import loss
+from models.fields.task import SPECIFICATION, truth
+
+if __name__ == "__main__":
+    train(SPECIFICATION, truth, loss, arguments(Path(__file__).parent, "Train the fields net on simulated scenes."), 0.25)

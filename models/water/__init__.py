@@ -1,0 +1,1 @@
+"""The water net: how much of each pixel is under water."""

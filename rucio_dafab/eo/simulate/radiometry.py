@@ -1,0 +1,96 @@
+"""From covers to what the instrument measures: mixtures, texture, shadow, cloud, blur, sampling and noise."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from rucio_dafab.eo.simulate.noise import Array, fractal, grain
+from rucio_dafab.eo.simulate.sky import Sky
+from rucio_dafab.eo.simulate.spectra import RESOLUTION, TABLE, band_rows, spectrum
+
+BLUR: Final = 0.5
+"""Deviation of the point spread at 10 m, in pixels: a modulation transfer of about 0.3 at Nyquist, as Sentinel-2's."""
+
+NOISE: Final = 0.0015
+"""Deviation of the instrument's noise in reflectance over dark ground (signal-to-noise ratio of roughly 100 to 150)."""
+
+VISIBLE_SHADOW: Final = {"B01": 0.45, "B02": 0.5, "B03": 0.57, "B04": 0.63, "B05": 0.66}
+"""Part of the light a full cloud shadow takes; blue sky fills in short waves. 0.72 beyond."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What each pixel of the ground is made of.
+
+    Attributes:
+        table: Spectra, float32 (cover, band): the named covers first, then the parcels.
+        first: Cover of each pixel, int32 (row, column), an index into ``table``.
+        second: Cover mixed into it.
+        part: Part of the second, float32 (row, column).
+        layers: Named covers laid over, in order: name and part of the pixel it takes, float32 (row, column).
+        roughness: Deviation of the brightness between neighbouring pixels, relative, float32 (row, column).
+    """
+
+    table: Array
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    part: Array
+    layers: tuple[tuple[str, Array], ...]
+    roughness: Array
+
+
+def coarsen(layer: Array, step: int) -> Array:
+    """Return means over ``step`` × ``step`` pixels; an incomplete last row or column is completed by repeating it."""
+    rows, columns = (-side % step for side in layer.shape)
+    whole = np.pad(layer, ((0, rows), (0, columns)), mode="edge") if rows or columns else layer
+    height, width = whole.shape
+    return whole.reshape(height // step, step, width // step, step).mean(axis=(1, 3), dtype=np.float32)
+
+
+def water_layers(part: Array, turbid: Array, algal: Array) -> tuple[tuple[str, Array], ...]:
+    """Return layers that add water covering ``part`` of each pixel, of mixed colour.
+
+    Layers hide what lies below, so deep water comes first and the coloured parts over it.
+    """
+    return (("deep", part), ("turbid", part * turbid), ("algal", part * algal))
+
+
+def render(rng: np.random.Generator, surface: Surface, sky: Sky, bands: Sequence[str]) -> Iterator[tuple[str, Array]]:
+    """Yield each band with its reflectance, float32 (row, column) at the band's own resolution.
+
+    Args:
+        rng: Source of randomness.
+        surface: The ground, on the 10 m grid.
+        sky: Clouds over it.
+        bands: Names of :data:`~rucio_dafab.eo.simulate.spectra.BANDS`.
+    """
+    shape = surface.part.shape
+    relief = 1 + surface.roughness * (0.7 * grain(rng, shape) + 0.5 * fractal(rng, shape, 5, 2)).clip(-2.5, 2.5)
+    # Illumination of slopes and slow changes of soil moisture.
+    relief *= 1 + 0.025 * fractal(rng, shape, 90, 3)
+    puff = 1 + 0.18 * fractal(rng, shape, 40, 5)
+    haze = rng.gamma(1.5, 0.002)
+    for band, row in zip(bands, band_rows(bands), strict=True):
+        ground = _ground(surface, row) * relief
+        ground *= 1 - np.float32(VISIBLE_SHADOW.get(band, 0.72)) * sky.shadow
+        cloud = TABLE[:, row][-2] * puff if band != "B09" else TABLE[:, row][-2] * (0.6 + 0.4 * puff)
+        ground += sky.opacity * (cloud - ground)
+        ground += np.float32(haze * (1.6 - min(row, 7) * 0.2))
+        step = RESOLUTION[band] // 10
+        measured = coarsen(gaussian_filter(ground, BLUR * (1 if step == 1 else 0.7 * step)), step)
+        measured += grain(rng, measured.shape) * (np.float32(NOISE) + np.float32(0.006) * measured)
+        yield band, measured.clip(-0.05, 1.6).astype(np.float32)
+
+
+def _ground(surface: Surface, row: int) -> Array:
+    """Return the reflectance of the mixed ground in one band, float32 (row, column)."""
+    values = surface.table[:, row]
+    ground = values[surface.first]
+    ground += surface.part * (values[surface.second] - ground)
+    for name, part in surface.layers:
+        ground += part * (spectrum(name)[row] - ground)
+    return ground
