@@ -47,6 +47,16 @@ class Home:
         return self.root / "log"
 
     @property
+    def run(self) -> Path:
+        """What exists only while the site works: locks and process ids."""
+        return self.root / "run"
+
+    @property
+    def server_config(self) -> Path:
+        """The ``rucio.cfg`` of the server (mode 0600: it holds the database's password)."""
+        return self.etc / "server" / "rucio.cfg"
+
+    @property
     def postgres(self) -> Path:
         """The data folder of the private PostgreSQL cluster."""
         return self.root / "postgres"

@@ -1,0 +1,28 @@
+"""What an operator may set for the service, each by an environment variable ``DAFAB_…``."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the service.
+
+    Attributes:
+        anonymous_account: the account that requests without a token read as; ``None`` asks everybody for a token.
+        rucio_threads: how many requests Rucio's own application works on at a time.
+        search_page: documents in a page of ``POST /dafab/search`` when the request names no limit.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DAFAB_", extra="ignore")
+
+    anonymous_account: str | None = None
+    rucio_threads: int = Field(default=8, ge=1, le=64)
+    search_page: int = Field(default=1000, ge=1, le=10_000)
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings, read once."""
+    return Settings()

@@ -1,0 +1,49 @@
+"""One command at a time changes a site."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import Home
+
+
+class SiteBusy(DafabError):
+    """Another command is changing the site; the text names its process."""
+
+    exit_code: int = 75  # EX_TEMPFAIL: the same command works a little later
+
+
+LIFECYCLE: Final = "site"
+"""Starting and stopping: what ``up`` and ``down`` hold."""
+
+
+@contextmanager
+def exclusive(home: Home, command: str, lock: str = LIFECYCLE) -> Iterator[None]:
+    """Hold a lock of the site while the block runs; it ends with the process, however that ends.
+
+    Args:
+        home: the site.
+        command: what is shown to whoever finds the lock taken.
+        lock: the name of the lock; commands under different names do not exclude each other.
+
+    Raises:
+        SiteBusy: at once, if another process holds it.
+    """
+    home.run.mkdir(parents=True, exist_ok=True)
+    with (home.run / f"{lock}.lock").open("a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another command"
+            raise SiteBusy(f"{holder} is at work on {home.root}: wait until it ends") from error
+        stream.truncate(0)
+        stream.write(f"{command} (process {os.getpid()})")
+        stream.flush()
+        try:
+            yield
+        finally:
+            stream.truncate(0)
