@@ -1,0 +1,163 @@
+"""Templates from step functions: one function, a template for each kind of place it may run in.
+
+The functions stay plain. What a pod needs besides (image, volumes, credentials by reference, resources, retries,
+labels) is said here once; nothing here knows which workflow uses it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hera.workflows import (
+    EmptyDirVolume,
+    ExistingVolume,
+    Resources,
+    RetryStrategy,
+    RunnerScriptConstructor,
+    Script,
+    SecretVolume,
+)
+from hera.workflows.models import (
+    Backoff,
+    Capabilities,
+    EnvVar,
+    IntOrString,
+    PodSecurityContext,
+    SeccompProfile,
+    SecurityContext,
+    Toleration,
+)
+from typing_extensions import override
+
+HOME: Final = "/dafab"
+"""``DAFAB_HOME`` in a pod: the volumes below lie where :class:`rucio_dafab.site.home.Home` looks for them."""
+
+SCENES: Final = "/scenes"
+"""Where the folders of scenes are mounted."""
+
+TMP: Final = "/tmp"  # noqa: S108 - a volume of the pod's own
+WORK: Final = f"{HOME}/work/{{{{workflow.name}}}}"
+"""The working folder of one workflow, shared by its pods; results go by path, never as big parameters."""
+
+IMAGE: Final = "{{workflow.parameters.image}}"
+
+# 75 is a refusal that another try may mend (EX_TEMPFAIL), 137 a pod killed for memory or moved, 143 one told to end.
+RETRY: Final = RetryStrategy(
+    limit="3",
+    retry_policy="Always",
+    expression="lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]",
+    backoff=Backoff(duration="30s", factor=IntOrString(root="2"), max_duration="10m"),
+)
+
+USER_ID: Final = 10001
+POD_SECURITY: Final = PodSecurityContext(
+    run_as_non_root=True,
+    run_as_user=USER_ID,
+    run_as_group=USER_ID,
+    fs_group=USER_ID,
+    seccomp_profile=SeccompProfile(type="RuntimeDefault"),
+)
+CONTAINER_SECURITY: Final = SecurityContext(
+    allow_privilege_escalation=False, read_only_root_filesystem=True, capabilities=Capabilities(drop=["ALL"])
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A kind of place that runs pods.
+
+    Attributes:
+        name: the value of the label ``dafab.eu/runtime``, by which a nodeSelector, Karmada or a site's own Argo picks.
+        annotations: of the pod.
+        tolerations: of the pod.
+    """
+
+    name: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Toleration] = ()
+
+
+KUBERNETES: Final = Runtime("kubernetes")
+HPK: Final = Runtime(
+    "hpk",
+    # HPK turns a pod into one Slurm job and reads this annotation alone, --key=value forms split on single spaces.
+    annotations={"slurm.hpk.io/flags": "--partition={{workflow.parameters.partition}}"},
+    tolerations=(Toleration(key="virtual-kubelet.io/provider", operator="Equal", value="hpk", effect="NoSchedule"),),
+)
+RUNTIMES: Final = (KUBERNETES, HPK)
+
+
+def work_volume() -> ExistingVolume:
+    """Return the volume of the working folders, which every step has."""
+    return ExistingVolume(name="dafab-work", claim_name="dafab-work", mount_path=f"{HOME}/work")
+
+
+def store_volume() -> ExistingVolume:
+    """Return the volume of the rolling store."""
+    return ExistingVolume(name="dafab-store", claim_name="dafab-store", mount_path=f"{HOME}/store")
+
+
+def scenes_volume() -> ExistingVolume:
+    """Return the volume of the scenes, which nothing writes."""
+    return ExistingVolume(name="dafab-scenes", claim_name="dafab-scenes", mount_path=SCENES, read_only=True)
+
+
+def rse_volume() -> ExistingVolume:
+    """Return the volume of the storage elements: the prefix of their protocols in Rucio lies in it."""
+    return ExistingVolume(name="dafab-rse", claim_name="dafab-rse", mount_path=f"{HOME}/rse")
+
+
+def client_volume(account: str) -> SecretVolume:
+    """Return the secret that holds the ``rucio.cfg`` of one account, at its place below ``DAFAB_HOME``."""
+    name = f"rucio-client-{account.replace('_', '-')}"
+    path = f"{HOME}/etc/clients/{account}"
+    return SecretVolume(name=name, secret_name=name, mount_path=path, read_only=True, default_mode=0o440)
+
+
+class StepRunner(RunnerScriptConstructor):
+    """Hera's runner in :mod:`argo_templates.pod`, which turns a refusal into one line and its exit status."""
+
+    @override
+    def transform_values(self, script: Script) -> None:
+        """Set the arguments of the container."""
+        super().transform_values(script)
+        script.args = ["-m", "argo_templates.pod", *(script.args or [])[2:]]
+
+
+def step(
+    function: Callable[..., Any],
+    *,
+    cpu: int,
+    memory: str,
+    runtime: Runtime = KUBERNETES,
+    name: str | None = None,
+    volumes: Sequence[Any] = (),
+) -> Script:
+    """Return the template that runs a step function in a pod; made inside a workflow's context it belongs to that.
+
+    Args:
+        function: a plain function of one Hera ``Input`` that returns a Hera ``Output``.
+        cpu: cores requested, an integer because HPK knows no other.
+        memory: memory requested and at most used, such as ``2Gi``.
+        runtime: the kind of place.
+        name: of the template; that of the function when absent.
+        volumes: besides the working folders and a ``/tmp``.
+    """
+    return Script(
+        name=name or function.__name__,
+        source=function,
+        constructor=StepRunner(),
+        image=IMAGE,
+        command=["python"],
+        # The user of the image has no home, and Rucio's client asks for a name.
+        env=[
+            EnvVar(name=name, value=value) for name, value in (("DAFAB_HOME", HOME), ("HOME", TMP), ("USER", "dafab"))
+        ],
+        resources=Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory),
+        retry_strategy=RETRY,
+        security_context=CONTAINER_SECURITY,
+        labels={"dafab.eu/site": "{{workflow.parameters.site}}", "dafab.eu/runtime": runtime.name},
+        annotations=dict(runtime.annotations) or None,
+        tolerations=list(runtime.tolerations) or None,
+        volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],
+    )

@@ -1,0 +1,188 @@
+"""The steps of ``dafab-process`` one after the other in this process, for ``rucio-dafab run`` and the tests."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from hera.workflows import Output
+
+from argo_templates import progress
+from argo_templates.steps.archive import ArchiveInput, archive
+from argo_templates.steps.clean import CleanInput, clean
+from argo_templates.steps.fetch import FetchInput, fetch
+from argo_templates.steps.infer import RAN, InferInput, infer
+from argo_templates.steps.make import MAKERS, MakeInput, make
+from argo_templates.steps.publish import PublishInput, publish
+from argo_templates.work import Work, WorkError, read_json
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import Home
+
+MODELS: Final = tuple(MAKERS)
+TRY_AGAIN: Final = os.EX_TEMPFAIL
+"""The exit status (75) of what is worth another try."""
+
+StepOutput = TypeVar("StepOutput", bound=Output)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a watcher may show: a step began, came further, or ended.
+
+    Attributes:
+        step: The name of the step, with its model.
+        state: ``began``, ``came`` or ``ended``.
+        done: How much of ``total`` is done.
+        total: How much there is to do; 0 where a step does not say.
+        seconds: Wall time since the step began.
+        detail: What came of it, once it has ended.
+    """
+
+    step: str
+    state: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    detail: str = ""
+
+
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did.
+
+    Attributes:
+        scene: The id of the scene.
+        product: What the rolling store calls it.
+        outcome: ``created``, ``updated`` or ``unchanged``.
+        steps: Wall seconds by step, in the order they ran.
+        record: What the source item says of each model.
+        items: What was registered: the source item, then the derived ones.
+    """
+
+    scene: str
+    product: str
+    outcome: str
+    steps: tuple[tuple[str, float], ...]
+    record: dict[str, Any]
+    items: tuple[dict[str, Any], ...]
+
+
+def process(
+    scene: Path, rse: str, models: Sequence[str] = MODELS, *, keep_work: bool = False, watch: Watcher | None = None
+) -> Report:
+    """Run every step over one scene at the site of ``DAFAB_HOME``.
+
+    A run that is killed is completed by the next one over the same scene, which takes up what was whole.
+
+    Args:
+        scene: the folder of the scene.
+        rse: the storage element that keeps the products.
+        models: the models to run.
+        keep_work: leave the working folder for a look at what the steps made.
+        watch: is told what happens.
+
+    Raises:
+        DafabError: if a step refuses; the text is its reason.
+    """
+    folder = work_folder(scene)
+    with _alone(folder, scene):
+        try:
+            report = _steps(_Run(watch or _ignore), scene, folder, rse, models)
+        except DafabError as refusal:
+            # What another try may mend keeps what was made; what it cannot mend would only lie there.
+            if not keep_work and refusal.exit_code != TRY_AGAIN:
+                clean(CleanInput(work=str(folder)))
+            raise
+        if not keep_work:
+            clean(CleanInput(work=str(folder)))
+        return report
+
+
+def work_folder(scene: Path) -> Path:
+    """Return the folder in which a scene is worked on: the same for every run over it."""
+    absolute = scene.absolute()
+    return Home.from_environment().work / f"{absolute.name}-{sha256(str(absolute).encode()).hexdigest()[:12]}"
+
+
+class _Run:
+    """Calls steps and keeps their times."""
+
+    def __init__(self, watch: Watcher) -> None:
+        self._watch = watch
+        self.seconds: list[tuple[str, float]] = []
+
+    def step(self, name: str, call: Callable[[], StepOutput], detail: Callable[[StepOutput], str]) -> StepOutput:
+        began = perf_counter()
+        self._watch(Event(name, "began"))
+        with progress.heard_by(lambda done, total: self._came(name, done, total, perf_counter() - began)):
+            output = call()
+        seconds = perf_counter() - began
+        self.seconds.append((name, seconds))
+        self._watch(Event(name, "ended", seconds=seconds, detail=detail(output)))
+        return output
+
+    def _came(self, name: str, done: int, total: int, seconds: float) -> None:
+        self._watch(Event(name, "came", done, total, seconds))
+
+
+def _steps(run: _Run, scene: Path, folder: Path, rse: str, models: Sequence[str]) -> Report:
+    work = str(folder)
+    fetched = run.step(
+        "fetch", lambda: fetch(FetchInput(scene=str(scene), work=work)), lambda out: f"{out.scene_id}: {out.bands}"
+    )
+    archived = run.step(
+        "archive", lambda: archive(ArchiveInput(work=work)), lambda out: f"{out.outcome}: {out.product}"
+    )
+    for model in models:
+        _model(run, work, model)
+    published = run.step(
+        "publish",
+        lambda: publish(PublishInput(work=work, rse=rse, models=",".join(models))),
+        lambda out: out.outcome,
+    )
+    registered = read_json(Work(folder).published)
+    return Report(
+        scene=fetched.scene_id,
+        product=archived.product,
+        outcome=published.outcome,
+        steps=tuple(run.seconds),
+        record=registered["record"],
+        items=tuple(registered["items"]),
+    )
+
+
+def _model(run: _Run, work: str, model: str) -> None:
+    inferred = run.step(
+        f"infer {model}",
+        lambda: infer(InferInput(work=work, model=model)),
+        lambda out: out.outcome if out.outcome == RAN else f"{out.outcome}: {out.reason}",
+    )
+    if inferred.outcome == RAN:
+        run.step(f"make {model}", lambda: make(MakeInput(work=work, model=model)), lambda out: out.item)
+
+
+@contextmanager
+def _alone(folder: Path, scene: Path) -> Iterator[None]:
+    """Hold the lock of a working folder: two runs over one scene would take each other's results away.
+
+    The lock goes with the process, however that ends.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkError(f"another run is working on {scene}") from error
+        yield
+
+
+def _ignore(event: Event) -> None:
+    """Watch nothing."""

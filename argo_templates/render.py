@@ -1,0 +1,45 @@
+"""``python -m argo_templates.render [--check]``: the committed YAML of every template, written or compared."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from argo_templates import process
+
+FOLDER: Final = Path(__file__).with_name("rendered")
+_HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is argo_templates/{module}.py.\n"
+
+
+def rendered() -> dict[Path, str]:
+    """Return the YAML of every template by the file that it belongs in."""
+    return {
+        FOLDER / f"{module.NAME}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2])
+        + module.workflow_template().to_yaml()
+        for module in (process,)
+    }
+
+
+def drifted() -> list[Path]:
+    """Return the committed files that are not what would be rendered now, missing and left over ones included."""
+    wanted = rendered()
+    changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    return sorted({*changed, *(path for path in FOLDER.glob("*.yaml") if path not in wanted)})
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with ``--check`` name those that have drifted; return the exit status."""
+    if arguments == ["--check"]:
+        for path in drifted():
+            sys.stderr.write(f"{path.name} is not what python -m argo_templates.render writes\n")
+        return int(bool(drifted()))
+    if arguments:
+        sys.stderr.write("usage: python -m argo_templates.render [--check]\n")
+        return 2
+    FOLDER.mkdir(exist_ok=True)
+    for path, text in rendered().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

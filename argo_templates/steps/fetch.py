@@ -1,0 +1,65 @@
+"""fetch: a scene from its source into the working folder, as a staged scene."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+from hera.workflows import Input, Output, Parameter
+
+from argo_templates.work import Work, fingerprint, finished, whole
+from rucio_dafab.eo.fitness import assess
+from rucio_dafab.eo.scene import Scene, SceneError, open_scene
+from rucio_dafab.eo.staging import stage
+
+SCENE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
+"""What Rucio can keep as a name, with room for what derived items append (250 at most)."""
+
+
+class FetchInput(Input):
+    """Where the scene is and where to work."""
+
+    scene: Annotated[str, Parameter(description="The folder of the scene: a STAC folder (item.json) or a SAFE folder")]
+    work: Annotated[str, Parameter(description="The working folder of this run")]
+
+
+class FetchOutput(Output):
+    """The scene as it is staged."""
+
+    scene_id: Annotated[str, Parameter(description="The id of the scene")]
+    staged: Annotated[str, Parameter(description="The staged scene: a STAC folder")]
+    bands: Annotated[str, Parameter(description="The names of its bands, comma separated")]
+
+
+def fetch(given: FetchInput) -> FetchOutput:
+    """Stage a scene; a scene that is staged already, and unchanged at its source, is not copied again.
+
+    Raises:
+        SceneError: if the folder is no scene, its id cannot be a name in the catalogue, or no pixel is clear.
+        WorkError: if the working folder cannot be used.
+    """
+    source, work = Path(given.scene), Work(Path(given.work))
+    scene = open_scene(source)
+    _check(scene)
+    made_from = fingerprint("fetch", scene.id, _state(source))
+    if not finished(work.staged, made_from):
+        with whole(work.staged, made_from) as folder:
+            stage(scene, folder)
+    return FetchOutput(scene_id=scene.id, staged=str(work.staged), bands=",".join(sorted(scene.bands)))
+
+
+def _check(scene: Scene) -> None:
+    """Refuse what can never be published before anything is stored."""
+    if not SCENE_ID.fullmatch(scene.id):
+        allowed = "letters, digits, dot, dash and underscore, 150 at most"
+        raise SceneError(f"{scene.id!r} cannot be the id of a scene: {allowed}")
+    fitness = assess(scene)
+    if not fitness.valid_fraction:
+        raise SceneError(f"{scene.id} has no pixel with data")
+    if not fitness.clear_fraction:
+        raise SceneError(f"{scene.id} has no clear pixel: clouds and their shadows cover all of it")
+
+
+def _state(source: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of change of every file, which is enough to see that a source has changed."""
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    return [(str(path.relative_to(source)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

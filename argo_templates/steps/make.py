@@ -1,0 +1,62 @@
+"""make: the products of one model from its prediction."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+from hera.workflows import Input, Output, Parameter
+
+from argo_templates import predictions
+from argo_templates.steps.infer import RAN, SKIPPED
+from argo_templates.work import Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
+from rucio_dafab import __version__
+from rucio_dafab.eo.models import load_model
+from rucio_dafab.eo.products import Product, make_fields, make_water
+from rucio_dafab.eo.scene import open_scene
+
+MAKERS: Final[dict[str, Callable[..., Product]]] = {"water": make_water, "fields": make_fields}
+"""Model → what makes its products."""
+
+PRODUCT: Final = "product.json"
+"""In a product's folder: ``{"item": STAC item, "files": {asset: path in the folder}}``."""
+
+
+class MakeInput(Input):
+    """Which model's prediction of which run."""
+
+    work: Annotated[str, Parameter(description="The working folder of this run")]
+    model: Annotated[str, Parameter(description="The model: water or fields")]
+
+
+class MakeOutput(Output):
+    """The derived item."""
+
+    outcome: Annotated[str, Parameter(description="made, or skipped where the model did not run")]
+    item: Annotated[str, Parameter(description="The id of the derived item; empty when skipped")]
+
+
+def make(given: MakeInput) -> MakeOutput:
+    """Make the products of a model; those that are there already are not made again.
+
+    Raises:
+        WorkError: if the model's outcome or prediction is missing, or nothing is made from such a model.
+        ProductError: if the products cannot be made.
+    """
+    work = Work(Path(given.work))
+    if given.model not in MAKERS:
+        raise WorkError(f"nothing is made from model {given.model!r}: known are {', '.join(MAKERS)}")
+    if read_json(work.outcome(given.model))["outcome"] != RAN:
+        return MakeOutput(outcome=SKIPPED, item="")
+    result = work.product(given.model)
+    made_from = fingerprint("make", seal_of(work.prediction(given.model)), __version__)
+    if not finished(result, made_from):
+        with whole(result, made_from) as folder:
+            _make(work, given.model, folder)
+    return MakeOutput(outcome="made", item=read_json(result / PRODUCT)["item"]["id"])
+
+
+def _make(work: Work, name: str, folder: Path) -> None:
+    prediction = predictions.load(work.prediction(name))
+    product = MAKERS[name](open_scene(work.staged), prediction, load_model(name), folder)
+    files = {asset: str(path.relative_to(folder)) for asset, path in product.files.items()}
+    write_json(folder / PRODUCT, {"item": product.item, "files": files})

@@ -1,0 +1,143 @@
+"""publish: the source item and what was derived from it into Rucio. Bytes first, then one transaction an item."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from hera.workflows import Input, Output, Parameter
+
+from argo_templates.source import processing, same_scene, source_document, with_processing
+from argo_templates.steps.infer import RAN
+from argo_templates.steps.make import PRODUCT
+from argo_templates.work import Work, WorkError, read_json, seal_of, write_json
+from rucio_dafab.client import Conflict, DafabClient, PublishReport, PublishRequest
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import SCOPE
+from rucio_dafab.storage import UploadedFile
+
+ORIGINALS_ACCOUNT = "dafab_dasi"
+DERIVED_ACCOUNT = "dafab_skim"
+
+
+class NothingToPublish(DafabError):
+    """No model could run on the scene; the text says why, model by model."""
+
+
+class PublishInput(Input):
+    """Which run's products go where."""
+
+    work: Annotated[str, Parameter(description="The working folder of this run")]
+    rse: Annotated[str, Parameter(description="The storage element (RSE) that keeps the products")]
+    models: Annotated[str, Parameter(description="The models that were asked for, comma separated")]
+
+
+class PublishOutput(Output):
+    """What was registered."""
+
+    outcome: Annotated[str, Parameter(description="created, updated or unchanged")]
+    report: Annotated[str, Parameter(description="The file that says what was registered (JSON)")]
+
+
+def publish(given: PublishInput) -> PublishOutput:
+    """Publish a run; what is published already is left as it is, so a run that was killed is completed by another.
+
+    The source item comes first because derived items hang on it; what it says of a model is written last, once the
+    model's product is registered.
+
+    Raises:
+        NothingToPublish: if no model ran; nothing is registered then.
+        ClientError: if the server cannot be reached or refuses; the text is its reason.
+        StorageError: if a file cannot be stored on the RSE.
+    """
+    work, models = Work(Path(given.work)), _names(given.models)
+    records = {model: read_json(work.outcome(model)) for model in models}
+    staged = _staged(work)
+    if not any(record["outcome"] == RAN for record in records.values()):
+        reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
+        raise NothingToPublish(f"{staged['id']}: no model can run ({reasons}); nothing was published")
+    document = source_document(staged, read_json(work.archived)["product"])
+    originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
+    known = _known_source(originals, document)
+    if known is None:
+        originals.publish(PublishRequest(SCOPE, document, {}))
+    lines = [
+        _publish_product(derived, work, model, given.rse, document["id"])
+        for model, record in records.items()
+        if record["outcome"] == RAN
+    ]
+    items = {line["model"]: {"item": line["item"]} for line in lines}
+    record = (known or {}) | {model: records[model] | items.get(model, {}) for model in models}
+    source = originals.publish(PublishRequest(SCOPE, with_processing(document, record), {}, update=True))
+    outcome = "created" if known is None else source.outcome
+    lines.insert(0, _line("", document, source, outcome, ()))
+    write_json(work.published, {"record": record, "items": lines})
+    return PublishOutput(outcome=_overall(lines), report=str(work.published))
+
+
+def _names(models: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
+    if not names:
+        raise WorkError("no model was asked for")
+    return names
+
+
+def _staged(work: Work) -> dict[str, Any]:
+    seal_of(work.staged)
+    item: dict[str, Any] = read_json(work.staged / "item.json")
+    return item
+
+
+def _known_source(client: DafabClient, document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the published source item says of each model, ``None`` when there is no such item.
+
+    Raises:
+        Conflict: if another scene is published under this id.
+    """
+    by_id = {"op": "=", "args": [{"property": "id"}, document["id"]]}
+    found = next(client.search(SCOPE, by_id, collections=[document["collection"]], limit=1), None)
+    if found is None or found.document is None:
+        return None
+    if not same_scene(found.document, document):
+        raise Conflict(f"{SCOPE}:{found.name} is published with another place, time or properties: not overwritten")
+    return processing(found.document)
+
+
+def _publish_product(client: DafabClient, work: Work, model: str, rse: str, source: str) -> dict[str, Any]:
+    folder = work.product(model)
+    seal_of(folder)
+    product = read_json(folder / PRODUCT)
+    item = product["item"]
+    files = {
+        asset: client.upload(folder / path, rse, f"{item['id']}/{Path(path).name}")
+        for asset, path in sorted(product["files"].items())
+    }
+    report = client.publish(PublishRequest(SCOPE, item, files, parent=source))
+    return _line(model, item, report, report.outcome, tuple(files.items()))
+
+
+def _line(
+    model: str,
+    item: Mapping[str, Any],
+    report: PublishReport,
+    outcome: str,
+    files: Sequence[tuple[str, UploadedFile]],
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "collection": item["collection"],
+        "item": report.item,
+        "did": f"{SCOPE}:{report.item}",
+        "outcome": outcome,
+        "properties": item["properties"],
+        "files": [
+            {"asset": asset, "did": f"{SCOPE}:{file.name}", "rse": file.rse, "bytes": file.bytes, "sha256": file.sha256}
+            for asset, file in files
+        ],
+    }
+
+
+def _overall(lines: Sequence[Mapping[str, Any]]) -> str:
+    outcomes = [line["outcome"] for line in lines]
+    if set(outcomes) == {"unchanged"}:
+        return "unchanged"
+    return "created" if "created" in outcomes else "updated"

@@ -1,0 +1,141 @@
+"""The working folder of one run: where each step leaves its result, whole or not at all."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from rucio_dafab.errors import DafabError
+
+MODEL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class WorkError(DafabError):
+    """A step does not find what an earlier one should have left, or the folder cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The places of one run's results. Steps get the folder's path and nothing bigger."""
+
+    root: Path
+
+    @property
+    def staged(self) -> Path:
+        """The staged scene: a STAC folder with the band files."""
+        return self.root / "staged"
+
+    @property
+    def archived(self) -> Path:
+        """What the rolling store calls the scene (JSON)."""
+        return self.root / "archived.json"
+
+    @property
+    def published(self) -> Path:
+        """What was registered (JSON)."""
+        return self.root / "published.json"
+
+    def bands(self, model: str) -> Path:
+        """Return the folder of what a model reads: the bands it takes, retrieved from the rolling store."""
+        return self._of(model) / "bands"
+
+    def prediction(self, model: str) -> Path:
+        """Return the folder of a model's prediction."""
+        return self._of(model) / "prediction"
+
+    def product(self, model: str) -> Path:
+        """Return the folder of a model's products."""
+        return self._of(model) / "product"
+
+    def outcome(self, model: str) -> Path:
+        """Return the file that says whether a model ran, and why not (JSON)."""
+        return self._of(model) / "outcome.json"
+
+    def _of(self, model: str) -> Path:
+        if not MODEL_NAME.fullmatch(model):
+            raise WorkError(f"{model!r} is no name of a model")
+        return self.root / model
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a checksum (hexadecimal) of values that JSON can say: what a result was made from."""
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def finished(result: Path, made_from: str) -> bool:
+    """Tell whether a result is there, whole, and made from exactly this."""
+    seal = _seal(result)
+    return result.is_dir() and seal.is_file() and seal.read_text(encoding="ascii") == made_from
+
+
+def seal_of(result: Path) -> str:
+    """Return what a whole result was made from.
+
+    Raises:
+        WorkError: if the result is not there or not whole.
+    """
+    seal = _seal(result)
+    if not (result.is_dir() and seal.is_file()):
+        raise WorkError(f"{result} is missing: the step that makes it has not ended")
+    return seal.read_text(encoding="ascii")
+
+
+@contextmanager
+def whole(result: Path, made_from: str) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``result`` when the block ends without an error.
+
+    The seal is removed first and written last, so a step that is killed anywhere leaves nothing that looks finished.
+
+    Raises:
+        WorkError: if the folder cannot be made.
+    """
+    try:
+        result.parent.mkdir(parents=True, exist_ok=True)
+        for left in result.parent.glob(f".{result.name}-*"):  # by a step that was killed; one run, one folder
+            shutil.rmtree(left)
+        partial = Path(tempfile.mkdtemp(prefix=f".{result.name}-", dir=result.parent))
+    except OSError as error:
+        raise WorkError(f"cannot work in {result.parent}: {error.strerror}") from error
+    try:
+        yield partial
+        _seal(result).unlink(missing_ok=True)
+        shutil.rmtree(result, ignore_errors=True)
+        partial.rename(result)
+        write_text(_seal(result), made_from)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one act."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one act: under another name, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as stream:
+        stream.write(text)
+    Path(stream.name).replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that an earlier step wrote.
+
+    Raises:
+        WorkError: if it is not there or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkError(f"{path} is missing or damaged: the step that writes it has not ended") from error
+
+
+def _seal(result: Path) -> Path:
+    return result.with_name(f"{result.name}.seal")

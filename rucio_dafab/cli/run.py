@@ -1,0 +1,119 @@
+"""``rucio-dafab run``: one scene through every step, watched on the screen."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from argo_templates.pipeline import MODELS, Event, Report, Watcher, process
+from argo_templates.steps.publish import DERIVED_ACCOUNT
+from rucio_dafab.client import DafabClient
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import RSES
+
+
+class RunError(DafabError):
+    """The command cannot begin."""
+
+
+def run(
+    scene: Annotated[Path, typer.Argument(help="Folder of the scene: a STAC folder (item.json) or a SAFE folder.")],
+    rse: Annotated[str, typer.Option(help="The storage element that keeps the products.")] = RSES[0],
+    model: Annotated[list[str] | None, typer.Option(help=f"A model to run ({', '.join(MODELS)}); all of them.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    keep_work: Annotated[bool, typer.Option("--keep-work", help="Leave the working folder.")] = False,
+) -> None:
+    """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
+    models = _models(model)
+    _check_site()
+    with _watched() as watch:
+        report = process(scene, rse, models, keep_work=keep_work, watch=watch)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=1))
+    else:
+        show(report, Console())
+
+
+def _models(asked: list[str] | None) -> tuple[str, ...]:
+    models = tuple(dict.fromkeys(asked or MODELS))
+    unknown = [name for name in models if name not in MODELS]
+    if unknown:
+        raise RunError(f"no model {', '.join(unknown)}: known are {', '.join(MODELS)}")
+    return models
+
+
+def _check_site() -> None:
+    """Notice before any work that there is no site to publish at.
+
+    Raises:
+        RunError: if the site was never started or does not answer.
+    """
+    try:
+        DafabClient.of_account(DERIVED_ACCOUNT).check()
+    except DafabError as error:
+        raise RunError(f"the site is not up, start it with: rucio-dafab up ({error})") from error
+
+
+@contextmanager
+def _watched() -> Iterator[Watcher]:
+    """Yield a watcher that draws a line a step on a terminal, and prints one a finished step elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(event: Event) -> None:
+            _draw(progress, tasks, event)
+            if event.state == "ended" and not console.is_terminal:
+                line = f"{event.step:<14} {event.seconds:6.2f} s  {event.detail}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield watch
+
+
+def _draw(progress: Progress, tasks: dict[str, TaskID], event: Event) -> None:
+    if event.state == "began":
+        tasks[event.step] = progress.add_task(event.step, total=None, detail="")
+    elif event.state == "came":
+        progress.update(tasks[event.step], completed=event.done, total=event.total)
+    else:
+        progress.update(tasks[event.step], completed=1, total=1, detail=event.detail)
+
+
+NUMBERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print what was registered: a line an item, with its DID, its files and its key numbers."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{report.scene}: {report.outcome}", title_justify="left")
+    for column in ("product", "DID", "outcome", "files", "key numbers"):
+        table.add_column(column, overflow="fold")
+    for item in report.items:
+        table.add_row(*(Text(cell) for cell in _row(item)))
+    for name, record in report.record.items():
+        if "reason" in record:
+            table.add_row(Text(name), "", Text(record["outcome"]), "", Text(record["reason"]))
+    console.print(table)
+    seconds = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.steps)
+    console.print(seconds, style="dim", highlight=False)
+
+
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    size = sum(file["bytes"] for file in item["files"])
+    files = f"{len(item['files'])}, {size / 1e6:.2f} MB" if item["files"] else ""
+    return item["collection"], item["did"], item["outcome"], files, ""
