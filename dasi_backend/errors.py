@@ -1,0 +1,43 @@
+"""What DASI refuses: one line that names the key, the value or the file."""
+
+from rucio_dafab.errors import DafabError
+
+
+class DasiError(DafabError):
+    """A refusal of the store, of a request or of a backend."""
+
+
+class ConfigError(DasiError):
+    """A ``dasi.yml`` that cannot be used."""
+
+
+class KeyRefused(DasiError):
+    """A key or value that the store cannot keep or does not know."""
+
+
+class StagedError(DasiError):
+    """A folder that is not a staged scene."""
+
+
+class StoreError(DasiError):
+    """The rolling store could not do what was asked."""
+
+
+class NotStored(StoreError):
+    """The store does not hold what was named."""
+
+
+class ContentDiffers(StoreError):
+    """Another content stands under the same identifier already."""
+
+
+class ChecksumError(DasiError):
+    """Bytes are not the ones that were stored; the text names the file."""
+
+
+class RequestError(DasiError):
+    """A request that cannot be understood or answered as written."""
+
+
+class TargetError(DasiError):
+    """A target that cannot be written to: outside its folder, claimed twice, or in the way."""

@@ -1,0 +1,77 @@
+"""Advisory locks on files (flock): the kernel drops them when their holder dies.
+
+On Lustre the client must be mounted with ``flock``.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from dasi_backend.errors import StoreError
+
+SHARED: Final = fcntl.LOCK_SH
+EXCLUSIVE: Final = fcntl.LOCK_EX
+WAIT_SECONDS: Final = 600.0
+_FIRST_PAUSE: Final = 0.005
+_LONGEST_PAUSE: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """The locks of one store: of its list of databases, of each database, of each product.
+
+    Attributes:
+        folder: Where the lock files lie.
+        wait_seconds: How long to wait for a holder before refusing.
+    """
+
+    folder: Path
+    wait_seconds: float = WAIT_SECONDS
+
+    @contextmanager
+    def listing(self, mode: int) -> Iterator[None]:
+        """Lock the list of databases: shared while it is read, exclusive while one of them is removed."""
+        with self._held("store", "the store", mode):
+            yield
+
+    @contextmanager
+    def database(self, name: str, mode: int) -> Iterator[None]:
+        """Lock one database: writers and readers share it; removing is exclusive, or FDB aborts the writer."""
+        with self._held(f"database-{name}", f"database {name}", mode):
+            yield
+
+    @contextmanager
+    def product(self, product: str) -> Iterator[None]:
+        """Keep other writers from one product. 256 locks serve all products, so that the folder stays small."""
+        with self._held(f"product-{blake3(product.encode()).hexdigest()[:2]}", f"product {product}", EXCLUSIVE):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, what: str, mode: int) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            self._wait(descriptor, what, mode)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _wait(self, descriptor: int, what: str, mode: int) -> None:
+        deadline, pause = time.monotonic() + self.wait_seconds, _FIRST_PAUSE
+        while True:
+            try:
+                fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{what} is in use: not free within {self.wait_seconds:g} s") from None
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return

@@ -1,0 +1,170 @@
+"""The writer: a process that archives one product and ends.
+
+FDB publishes what was archived when its object goes, also after an error. Only ``os._exit`` leaves nothing behind that
+anybody can see; so each product has a process of its own, which leaves by that door on any error.
+
+It reads a job (JSON) from standard input and answers with one line of JSON on what was standard output when it began;
+standard output itself is moved away, because FDB prints diagnostics there.
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from blake3 import blake3
+
+from dasi_backend import products, staged
+from dasi_backend.errors import ContentDiffers, StagedError, StoreError
+from dasi_backend.fdb import Database, named
+from dasi_backend.keys import ProductKey
+from dasi_backend.locks import SHARED, Locks
+from dasi_backend.manifest import MANIFEST, Manifest, StoredFile, content_checksum
+from rucio_dafab.errors import DafabError
+
+STORED: Final = "stored"
+UNCHANGED: Final = "unchanged"
+
+
+def job(folder: Path, database: Database, locks: Locks) -> str:
+    """Return the job, as text, of archiving one folder."""
+    return json.dumps(
+        {
+            "folder": str(folder),
+            "schema": str(database.schema),
+            "roots": [str(root) for root in database.roots],
+            "locks": str(locks.folder),
+            "wait_seconds": locks.wait_seconds,
+        }
+    )
+
+
+def write(folder: Path, database: Database, locks: Locks) -> tuple[str, ProductKey]:
+    """Archive a staged scene, all of it or nothing; what is stored already with the same content stays.
+
+    To be called in a process that leaves by ``os._exit``.
+
+    Returns:
+        :data:`STORED` or :data:`UNCHANGED`, and the key of the product.
+
+    Raises:
+        ContentDiffers: if the store has another content, or another spelling, of this id.
+        DafabError: if the folder cannot be read or FDB refuses.
+    """
+    scene = staged.read(folder)
+    with locks.product(scene.key.product):
+        # The list is let go before the database is locked: removing takes them in this order too.
+        with locks.listing(SHARED):
+            known = next(products.find(database, products.where(scene.key.id)), None)
+        if known:
+            _refuse_other_content(known, scene)
+            return UNCHANGED, known.key
+        with locks.database(scene.key.database_name, SHARED):
+            _publish(scene, database)
+    return STORED, scene.key
+
+
+def _publish(scene: staged.Staged, database: Database) -> None:
+    if products.objects(database, scene.key):
+        raise StoreError(f"{scene.key.id}: the store has objects under this id that no manifest explains")
+    _clear(scene.key, database)
+    try:
+        _archive(scene, database)
+    except BaseException:
+        _clear(scene.key, database)
+        raise
+
+
+def _archive(scene: staged.Staged, database: Database) -> None:
+    fdb = database.open()
+    files = []
+    for file in scene.files:
+        data = _bytes(file)
+        if data:
+            with named(f"{scene.key.id}: {file.path} could not be stored"):
+                fdb.archive(data, scene.key.index | dict(file.key))
+        files.append(StoredFile(file.path, len(data), blake3(data).hexdigest(), dict(file.key), file.asset, file.band))
+    manifest = Manifest(
+        id=scene.key.id,
+        dated_by=scene.key.dated_by,
+        archived=int(time.time()),
+        content=_content(scene, {file.path: file.blake3 for file in files}),
+        files=tuple(files),
+    )
+    with named(f"{scene.key.id} could not be stored"):
+        fdb.archive(manifest.encode(), scene.key.index | MANIFEST)
+        fdb.flush()
+
+
+def _clear(key: ProductKey, database: Database) -> None:
+    """Remove what a writer that did not finish left of this product.
+
+    Right only under the product's lock and when the store lists nothing of it: no index then refers to such files.
+    """
+    for root in database.roots:
+        folder = root / key.database_name
+        for path in folder.glob(f"{key.product}:*") if folder.is_dir() else ():
+            path.unlink(missing_ok=True)
+
+
+def _bytes(file: staged.StagedFile) -> bytes:
+    try:
+        return file.source.read_bytes()
+    except OSError as error:
+        raise StagedError(f"{file.path} cannot be read: {error}") from error
+
+
+def _content(scene: staged.Staged, checksums: Mapping[str, str]) -> str:
+    others = {path: checksum for path, checksum in checksums.items() if path != staged.ITEM}
+    return content_checksum(scene.item, others)
+
+
+def _refuse_other_content(known: products.Product, scene: staged.Staged) -> None:
+    if known.key.id != scene.key.id:
+        raise ContentDiffers(
+            f"the id '{scene.key.id}' is the stored '{known.key.id}' but for case: FDB keeps one of them"
+        )
+    checksums = {}
+    for file in scene.files:
+        if file.path != staged.ITEM:
+            checksums[file.path] = blake3().update_mmap(file.source).hexdigest()
+    if _content(scene, checksums) == known.manifest.content:
+        return
+    stored = {file.path: file.blake3 for file in known.manifest.files if file.path != staged.ITEM}
+    changed = sorted(path for path in stored.keys() | checksums.keys() if stored.get(path) != checksums.get(path))
+    what = ", ".join(changed[:3]) or staged.ITEM
+    raise ContentDiffers(f"the store has another content under the id '{scene.key.id}' already: {what} differs")
+
+
+def _run(text: str) -> dict[str, Any]:
+    task = json.loads(text)
+    database = Database(Path(task["schema"]), tuple(Path(root) for root in task["roots"]))
+    try:
+        outcome, key = write(Path(task["folder"]), database, Locks(Path(task["locks"]), task["wait_seconds"]))
+    except DafabError as refusal:
+        return {"refusal": type(refusal).__name__, "message": str(refusal)}
+    return {"outcome": outcome, "key": asdict(key)}
+
+
+def main() -> NoReturn:
+    """Do one job and leave without any destructor."""
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    status = 1
+    try:
+        answer = _run(sys.stdin.read())
+        os.write(answer_to, json.dumps(answer).encode())
+        status = 0 if "outcome" in answer else 1
+    except BaseException:  # noqa: BLE001  # the end of the process: said on standard error, then out by the one safe door
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
