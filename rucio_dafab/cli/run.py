@@ -35,7 +35,7 @@ def run(
     """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
     models = _models(model)
     _check_site()
-    with _watched() as watch:
+    with watched() as watch:
         report = process(scene, rse, models, keep_work=keep_work, watch=watch)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
@@ -64,7 +64,7 @@ def _check_site() -> None:
 
 
 @contextmanager
-def _watched() -> Iterator[Watcher]:
+def watched() -> Iterator[Watcher]:
     """Yield a watcher that draws a line a step on a terminal, and prints one a finished step elsewhere."""
     console = Console(stderr=True)
     columns = (

@@ -1,0 +1,135 @@
+"""``rucio-dafab demo``: the main job on a simulated scene, checked answer by answer with the commands a user types."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from argo_templates import pipeline
+from rucio_dafab.cli.questions import Answer, Question, Retrieved, ask, retrieve
+from rucio_dafab.cli.run import show, watched
+from rucio_dafab.cli.site import Phases
+from rucio_dafab.eo import simulate as simulator
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site import lifecycle
+from rucio_dafab.site.home import RSES, Home
+
+SEED: Final = 20260614
+"""The scene of the demo is always the same, so a second demo finds everything published and unchanged."""
+
+OPTIONS: Final = simulator.Options(flood=0.55)
+"""June high water: a flood of about the size of the usual water of the scene."""
+
+
+class DemoError(DafabError):
+    """The demo cannot begin, or an answer is not the expected one."""
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the file that `dasi retrieve` writes.")] = Path("out"),
+) -> None:
+    """Run the main job on a simulated scene and check every answer; the site stays up.
+
+    Raises:
+        DemoError: if another demo runs in this home, or an answer is not the expected one.
+    """
+    home, console = Home.from_environment(), Console()
+    with _alone(home):
+        url = _site(home, console)
+        console.rule("[bold]1[/]  a scene becomes products", align="left")
+        report = _process(_scene(home, console), console)
+        console.rule("[bold]2[/]  the rucio command finds them", align="left")
+        answers = [ask(home, question) for question in questions(report)]
+        _show_answers(answers, console)
+        console.rule("[bold]3[/]  dasi fetches one", align="left")
+        retrieved = retrieve(home, _product(report, "water_analysis"), out)
+        _show_retrieved(retrieved, console)
+    wrong = [answer.question.title for answer in answers if not answer.right]
+    if wrong:
+        raise DemoError(f"not the expected answer: {', '.join(wrong)}")
+    console.print(f"every answer is the expected one; the site stays up at {url}", style="bold green", highlight=False)
+
+
+def questions(report: pipeline.Report) -> tuple[Question, ...]:
+    """Return the questions of the demo, each with the items of this run that must be in the answer."""
+    every = frozenset(str(item["item"]) for item in report.items)
+    water = frozenset({_product(report, "water_analysis")})
+    fields = frozenset({_product(report, "smart_agriculture")})
+    where, what, meaning = "geometry.within=@luxembourg", "eo:cloud_cover.lt=60", "theme.isa=WaterAnomaly"
+    return (
+        Question("spatial", where, every, every),
+        Question("spatial, elsewhere", "geometry.intersects=@portugal", frozenset(), every),
+        Question("attribute", "number_of_fields.gte=10", fields, every),
+        Question("semantic", meaning, water, every),
+        Question("all three", f"{where},{meaning},{what}", water, every),
+    )
+
+
+def _product(report: pipeline.Report, collection: str) -> str:
+    """Return the name of the one item of this run in a collection."""
+    for item in report.items:
+        if item["collection"] == collection:
+            return str(item["item"])
+    reasons = "; ".join(f"{model}: {record.get('reason', '')}" for model, record in report.record.items())
+    raise DemoError(f"the run made no {collection} ({reasons})")
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the demo's lock; it goes with the process, however that ends."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    with (home.root / "demo.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError(f"another demo runs in {home.root}: wait for it, or set DAFAB_HOME") from error
+        yield
+
+
+def _site(home: Home, console: Console) -> str:
+    console.rule("[bold]0[/]  a site on this machine", align="left")
+    with Phases(console) as phases:
+        started = lifecycle.up(home, None, phases.begin)
+    word = "runs already" if started.already else f"is up after {phases.seconds():.1f} s"
+    console.print(f"the site {word}: {started.record.url}", highlight=False)
+    return started.record.url
+
+
+def _scene(home: Home, console: Console) -> Path:
+    scene = simulator.write_safe(simulator.simulate(SEED, OPTIONS), home.work / "scenes", overwrite=True)
+    console.print(f"simulated: {scene.name}", highlight=False)
+    return scene
+
+
+def _process(scene: Path, console: Console) -> pipeline.Report:
+    with watched() as watch:
+        report = pipeline.process(scene, RSES[0], watch=watch)
+    show(report, console)
+    return report
+
+
+def _show_answers(answers: list[Answer], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, caption="rucio did list 'dafab:*' --filter …", caption_justify="left")
+    for column in ("", "question", "--filter", "answer", "s"):
+        table.add_column(column, overflow="fold")
+    for answer in answers:
+        mark = Text("✓", "green") if answer.right else Text("✗", "bold red")
+        found = "\n".join(sorted(answer.found)) or "nothing"
+        table.add_row(mark, answer.question.title, Text(answer.question.filter), Text(found), f"{answer.seconds:.1f}")
+    console.print(table)
+
+
+def _show_retrieved(retrieved: Retrieved, console: Console) -> None:
+    console.print(Text(f"dasi retrieve {retrieved.request}"), soft_wrap=True)
+    console.print(
+        f"{retrieved.path}: {retrieved.path.stat().st_size} bytes, sha256 {retrieved.sha256} as in the catalogue",
+        highlight=False,
+        soft_wrap=True,
+    )
