@@ -57,11 +57,11 @@ ALIASES = {
 def fetch() -> list[dict[str, object]]:
     """Return the features of the package, through npm and node in a folder of their own."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
+        subprocess.run(  # noqa: S603
             ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *PACKAGES],  # noqa: S607
             check=True,
         )
-        done = subprocess.run(["node", "-e", CONVERT], cwd=folder, check=True, capture_output=True)  # noqa: S607
+        done = subprocess.run(["node", "-e", CONVERT], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
     features: list[dict[str, object]] = orjson.loads(done.stdout)["features"]
     return features
 
@@ -82,9 +82,9 @@ def _cut(part: shapely.Polygon) -> shapely.Geometry:
     steps = abs(numpy.diff(shapely.get_coordinates(part.exterior)[:, 0]))
     if steps.max() <= 180:
         return _polygons(shapely.make_valid(part))
-    east = shapely.transform(part, lambda xy: numpy.where(xy < (0, -90), xy + (360, 0), xy))
+    east = shapely.transform(part, lambda xy: numpy.where(xy < (0, -90), numpy.add(xy, (360, 0)), xy))
     east = _polygons(shapely.make_valid(east))
-    far = shapely.transform(east.intersection(shapely.box(180, -90, 360, 90)), lambda xy: xy - (360, 0))
+    far = shapely.transform(east.intersection(shapely.box(180, -90, 360, 90)), lambda xy: numpy.subtract(xy, (360, 0)))
     return shapely.union_all([east.intersection(shapely.box(0, -90, 180, 90)), far])
 
 

@@ -1,7 +1,7 @@
 """Geometries as people write them, made into valid shapely geometries in EPSG:4326.
 
-Edges are straight in longitude and latitude (RFC 7946). An edge over more than 180° and less than 360° of longitude is the
-short way round: it crosses the antimeridian, and the geometry is split there. A ring that runs once round the Earth
+Edges are straight in longitude and latitude (RFC 7946). An edge over more than 180° and less than 360° of longitude is
+the short way round: it crosses the antimeridian, and the geometry is split there. A ring that runs once round the Earth
 encloses the nearer pole.
 """
 
@@ -34,7 +34,8 @@ def parse_geometry(value: object, areas: Areas, place: str = "", limits: Limits 
     """Return the geometry that `value` means.
 
     Args:
-        value: ``@area``, a box ``W_S_E_N`` in degrees (W > E crosses the antimeridian), WKT (``|`` may stand for ``,``),
+        value: ``@area``, a box ``W_S_E_N`` in degrees (W > E crosses the antimeridian), WKT (``|`` may stand for
+        ``,``),
             GeoJSON as text or dictionary (a geometry or a Feature), or any of these percent-encoded.
         areas: Where named areas are looked up.
         place: What a refusal names.
@@ -54,8 +55,8 @@ def parse_geometry(value: object, areas: Areas, place: str = "", limits: Limits 
         return areas.geometry(text[1:])
     if box := _BOX.fullmatch(text):
         return parse_box(tuple(float(edge) for edge in box.groups()), place)
-    read = _from_geojson if text.startswith("{") else _from_wkt
-    return normalise(read(text, place, limits), place, limits)
+    geometry = _from_geojson(text, place, limits) if text.startswith("{") else _from_wkt(text, place)
+    return normalise(geometry, place, limits)
 
 
 def parse_box(edges: tuple[float, ...], place: str = "") -> BaseGeometry:
@@ -69,8 +70,8 @@ def parse_box(edges: tuple[float, ...], place: str = "") -> BaseGeometry:
     if south >= north or west == east:
         raise QueryError(f"the box {west:g}_{south:g}_{east:g}_{north:g} (W_S_E_N) has no area", place)
     if west < east:
-        return shapely.box(west, south, east, north)
-    halves = [shapely.box(*sides) for sides in ((west, south, 180.0, north), (-180.0, south, east, north))]
+        return _settle(shapely.box(west, south, east, north))
+    halves = [_settle(shapely.box(*sides)) for sides in ((west, south, 180.0, north), (-180.0, south, east, north))]
     parts = [half for half in halves if half.area > 0]
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
@@ -89,7 +90,7 @@ def normalise(geometry: BaseGeometry, place: str = "", limits: Limits = LIMITS) 
     flat = shapely.force_2d(geometry)
     _refuse_out_of_range(shapely.get_coordinates(flat), place)
     if _crosses(flat):
-        return _one_kind(shapely.union_all([_split(part, place) for part in _parts(flat)]), place)
+        return _settle(_one_kind(shapely.union_all([_split(part, place) for part in _parts(flat)]), place))
     _refuse_invalid(flat, place)
     return _one_kind(shapely.union_all(_parts(flat)), place) if flat.geom_type == "GeometryCollection" else flat
 
@@ -118,11 +119,16 @@ def _split(part: BaseGeometry, place: str) -> BaseGeometry:
     if plane is part:
         return part
     pieces = [
-        shapely.transform(piece, lambda xy, shift=shift: xy + (shift, 0.0))
+        shapely.transform(piece, lambda xy, shift=shift: numpy.add(xy, (shift, 0.0)))
         for world, shift in zip(_WORLD, _BACK, strict=True)
         if not (piece := plane.intersection(world)).is_empty and piece.area + piece.length > 0
     ]
-    return _one_kind(shapely.union_all(pieces), place)
+    return _settle(_one_kind(shapely.union_all(pieces), place))
+
+
+def _settle(geometry: BaseGeometry) -> BaseGeometry:
+    """Return `geometry` with long edges divided, so that none is mistaken for one across the antimeridian."""
+    return shapely.segmentize(geometry, 180.0)
 
 
 def _crosses(geometry: BaseGeometry) -> bool:
@@ -165,7 +171,7 @@ def _unwrap_ring(xy: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
 def _beside(hole: NDArray[numpy.float64], shell: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
     """Shift `hole` by whole turns to where `shell` is."""
     turns = round(float((shell[:, 0].min() + shell[:, 0].max() - hole[:, 0].min() - hole[:, 0].max()) / 720))
-    return hole + (360.0 * turns, 0.0)
+    return numpy.add(hole, (360.0 * turns, 0.0))
 
 
 def _refuse_out_of_range(xy: NDArray[numpy.float64], place: str) -> None:
@@ -177,7 +183,7 @@ def _refuse_out_of_range(xy: NDArray[numpy.float64], place: str) -> None:
         )
 
 
-def _from_wkt(text: str, place: str, limits: Limits) -> BaseGeometry:
+def _from_wkt(text: str, place: str) -> BaseGeometry:
     body = text.replace("|", ",")
     if body.upper().startswith("SRID="):
         srid, _, body = body.partition(";")

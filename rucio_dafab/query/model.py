@@ -1,9 +1,9 @@
 """The one query model: every language is parsed into it, and :mod:`rucio_dafab.query.sql` compiles it.
 
-The logic has three values. A test of a member that the document lacks, that is JSON null, or whose value has another JSON
-type than the test's value, is *unknown*; ``not`` of unknown is unknown; a document is found only where the whole expression
-is true. So a document without the property matches neither a test nor its negation. Only :class:`IsNull` is always true or
-false. A declared queryable whose stored value does not have the declared type counts as absent.
+The logic has three values. A test of a member that the document lacks, that is JSON null, or whose value has another
+JSON type than the test's value, is *unknown*; ``not`` of unknown is unknown; a document is found only where the whole
+expression is true. So a document without the property matches neither a test nor its negation. Only :class:`IsNull` is
+always true or false. A declared queryable whose stored value does not have the declared type counts as absent.
 
 Values are frozen and hashable, geometries (shapely, EPSG:4326, valid, split at the antimeridian) included. Build
 conjunctions and disjunctions with :func:`all_of` and :func:`any_of`, which keep them flat.
@@ -45,10 +45,10 @@ class SpatialOperator(StrEnum):
 
 
 class TemporalOperator(StrEnum):
-    """How the document's extent [start, end] lies to a closed interval; the values are CQL2's.
+    """How the document's extent [start, end] lies to an interval; names and meaning are CQL2's.
 
-    ``BEFORE``: end < begin of the interval. ``AFTER``: start > its end. ``DURING``: not before its begin and not after its
-    end. ``INTERSECTS`` (also ``anyinteracts``): some instant in common.
+    ``BEFORE``: end < begin of the interval. ``AFTER``: start > its end. ``DURING``: start > its begin and end < its
+    end. ``INTERSECTS`` (also ``anyinteracts``): some instant in common, ends included.
     """
 
     BEFORE = "t_before"
@@ -107,7 +107,7 @@ class In:
 
 @dataclass(frozen=True)
 class Like:
-    """A string matched whole by a pattern: ``%`` any characters, ``_`` one, ``\\`` takes the next one literally."""
+    r"""A string matched whole by a pattern: ``%`` any characters, ``_`` one, ``\`` takes the next one literally."""
 
     operand: Operand
     pattern: str
@@ -165,7 +165,7 @@ class Temporal:
 
 @dataclass(frozen=True)
 class IsA:
-    """The document shows a class or anything below it; unknown where it names no class. `class_id` is the class's IRI."""
+    """The document shows the class with IRI `class_id` or anything below it; unknown where it names no class."""
 
     operand: Property
     class_id: str

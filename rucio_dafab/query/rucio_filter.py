@@ -1,7 +1,8 @@
 """Rucio filters: what the stock CLI, the Python client and REST hand to a metadata plugin, as query model.
 
-A filter is a list of dictionaries (OR of AND) or the string form (:mod:`rucio_dafab.query.rucio_split`). A key is a property,
-an alias or a JSON pointer, followed by a chain of suffixes; the last one is the test. ``docs/query.md`` has the table.
+A filter is a list of dictionaries (OR of AND) or the string form (:mod:`rucio_dafab.query.rucio_split`). A key is a
+property, an alias or a JSON pointer, followed by a chain of suffixes; the last one is the test. ``docs/query.md`` has
+the table.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The string form of a Rucio filter, cut into tests: ``;`` is OR, ``,`` is AND, then ``< <= > >= = == !=``.
 
-Reads everything that the stock CLI reads, to the same tests. Beyond it, what stands in brackets is left whole, so that WKT and
-GeoJSON may keep their commas.
+Reads everything that the stock CLI reads, to the same tests. Beyond it, what stands in brackets is left whole, so that
+WKT and GeoJSON may keep their commas.
 """
 
 import re

@@ -30,11 +30,12 @@ from rucio_dafab.query.model import (
     negate,
     one_of,
 )
+from rucio_dafab.query.times import compare_time, within
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
-from rucio_dafab.vocabulary.times import Interval, parse_extent, parse_interval
+from rucio_dafab.vocabulary.times import Interval, parse_interval
 
 _KINDS = {
     "FILE": ("FILE",),
@@ -92,7 +93,7 @@ def _equal(subject: Subject, value: object) -> Expression:
         case ValueType.GEOMETRY | ValueType.CONCEPTS:
             raise subject.refuse("ask .intersects=…" if subject.type is ValueType.GEOMETRY else "ask .isa=…")
         case ValueType.DATETIME:
-            return any_of(*(_at(subject, each) for each in alternatives(value)))
+            return any_of(*(_timed(subject, Comparator.EQUAL, each) for each in alternatives(value)))
         case ValueType.STRINGS:
             return _contains(subject, value)
     if subject.operand is DidField.DID_TYPE:
@@ -124,44 +125,41 @@ def _ordered(comparator: Comparator) -> Callable[[Subject, object], Expression]:
         if subject.type in {ValueType.GEOMETRY, ValueType.CONCEPTS, ValueType.STRINGS, ValueType.BOOLEAN}:
             raise subject.refuse(f"they have no order, so .{_NAME_OF[comparator]} cannot be asked")
         if subject.type is ValueType.DATETIME:
-            return Comparison(subject.operand, comparator, _bound(subject, comparator, value))
+            return _timed(subject, comparator, value)
         # Of what a string may mean, order is asked of the number if it is one.
-        return Comparison(subject.operand, comparator, guesses(subject.queryable, value)[-1])
+        ordered = [each for each in guesses(subject.queryable, value) if not isinstance(each, bool)]
+        if not ordered:
+            raise subject.refuse("true and false have no order")
+        return Comparison(subject.operand, comparator, ordered[-1])
 
     return test
 
 
-def _bound(subject: Subject, comparator: Comparator, value: object) -> Scalar:
-    """Return the instant to compare with: a date covers its whole day."""
-    if not isinstance(value, str):
-        return coerce(subject.queryable, value)
-    extent = parse_extent(value)
-    last = comparator in {Comparator.LESS_OR_EQUAL, Comparator.GREATER}
-    bound = extent.end if last else extent.start
-    return coerce(subject.queryable, bound)
+def _timed(subject: Subject, comparator: Comparator, value: object) -> Expression:
+    return compare_time(subject.operand, comparator, _extent(subject, value), subject.place)
 
 
-def _at(subject: Subject, value: object) -> Expression:
-    """Return the test that the time is an instant, or has some instant of a day or an interval."""
-    interval = parse_interval(value) if isinstance(value, str) else None
-    if interval is None or interval.is_instant:
-        return Comparison(subject.operand, Comparator.EQUAL, coerce(subject.queryable, value))
-    return _temporal(TemporalOperator.INTERSECTS)(subject, value)
+def _extent(subject: Subject, value: object) -> Interval:
+    if isinstance(value, str):
+        return parse_interval(value)
+    moment = coerce(subject.queryable, value)
+    return parse_interval(str(moment))
 
 
 def _temporal(operator: TemporalOperator) -> Callable[[Subject, object], Expression]:
     def test(subject: Subject, value: object) -> Expression:
         if subject.type is not ValueType.DATETIME:
             raise subject.refuse("only times can be asked so")
-        interval = parse_interval(value) if isinstance(value, str) else _instant(subject, value)
-        return Temporal(subject.member(), operator, interval)
+        return Temporal(subject.member(), operator, _extent(subject, value))
 
     return test
 
 
-def _instant(subject: Subject, value: object) -> Interval:
-    moment = coerce(subject.queryable, value)
-    return parse_interval(str(moment))
+def _during(subject: Subject, value: object) -> Expression:
+    """Ask for the whole time within the closed interval: people who write two dates mean both days, too."""
+    if subject.type is not ValueType.DATETIME:
+        raise subject.refuse("only times can be asked so")
+    return within(subject.operand, _extent(subject, value))
 
 
 def _spatial(operator: SpatialOperator) -> Callable[[Subject, object], Expression]:
@@ -249,7 +247,7 @@ def alternatives(value: object) -> list[object]:
 
 
 def guesses(queryable: Queryable, value: object) -> tuple[Scalar, ...]:
-    """Return what `value` may mean for `queryable`: itself, or for an undeclared path every type a string can stand for.
+    """Return what `value` may mean: itself, or for an undeclared path every type a string can stand for.
 
     A command line sends ``5`` as a string, and the document may hold a number; the last guess is the most specific one.
     """
@@ -266,7 +264,7 @@ def guesses(queryable: Queryable, value: object) -> tuple[Scalar, ...]:
 
 
 def pattern(text: str, one: str = "") -> str:
-    """Return Rucio's wildcards as a pattern of the model: ``*`` is any characters, `one` (if given) any one character."""
+    """Return Rucio's wildcards as a pattern of the model: ``*`` is any characters, `one` any one character."""
     out = []
     for letter in text:
         if letter == "*" or (one and letter == "%"):
@@ -310,10 +308,8 @@ TESTS: Mapping[str, Callable[[Subject, object], Expression]] = {
         if operator is not SpatialOperator.CONTAINS
     },
     "dwithin": _distance_within,
-    **{
-        operator.value.removeprefix("t_"): _temporal(operator)
-        for operator in TemporalOperator
-        if operator is not TemporalOperator.INTERSECTS
-    },
+    "before": _temporal(TemporalOperator.BEFORE),
+    "after": _temporal(TemporalOperator.AFTER),
+    "during": _during,
 }
 """Every suffix that ends a key."""

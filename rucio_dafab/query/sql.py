@@ -1,8 +1,8 @@
 """The one compiler: an expression of the query model becomes one SQLAlchemy condition, every value bound.
 
-Negation is pushed down to the tests, so that each is compiled in both polarities and stays index-friendly: the condition is
-true exactly on the rows where the expression is true, and false or NULL where it is false or unknown. It must therefore not be
-negated again.
+Negation is pushed down to the tests, so that each is compiled in both polarities and stays index-friendly: the
+condition is true exactly on the rows where the expression is true, and false or NULL where it is false or unknown. It
+must therefore not be negated again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from geoalchemy2 import Geography
+from geoalchemy2.elements import WKBElement
 from geoalchemy2.shape import from_shape
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from sqlalchemy import (
     or_,
     true,
 )
+from sqlalchemy.types import TypeEngine
 
 from rucio_dafab.query.errors import QueryError, UnsupportedQuery
 from rucio_dafab.query.model import (
@@ -202,10 +204,10 @@ def _spatial(node: Spatial, target: Target, negated: bool) -> Condition:
     shape = _shape(node.geometry)
     # ST_Disjoint has no index to use, and its negation would not have one either.
     if node.operator is SpatialOperator.DISJOINT:
-        met = func.ST_Intersects(target.geometry, shape, type_=Boolean)
-        return met if negated else not_(met)
+        apart = not_(func.ST_Intersects(target.geometry, shape, type_=Boolean))
+        return not_(apart) if negated else apart
     predicate = getattr(func, f"ST_{node.operator.value.removeprefix('s_').capitalize()}")
-    met = predicate(target.geometry, shape, type_=Boolean)
+    met: Condition = predicate(target.geometry, shape, type_=Boolean)
     return not_(met) if negated else met
 
 
@@ -240,7 +242,7 @@ def _bounds(
         case TemporalOperator.AFTER:
             return [(start, Comparator.GREATER, stop)]
         case TemporalOperator.DURING:
-            tests = [(start, Comparator.GREATER_OR_EQUAL, begin), (end, Comparator.LESS_OR_EQUAL, stop)]
+            tests = [(start, Comparator.GREATER, begin), (end, Comparator.LESS, stop)]
         case TemporalOperator.INTERSECTS:
             tests = [(start, Comparator.LESS_OR_EQUAL, stop), (end, Comparator.GREATER_OR_EQUAL, begin)]
     return tests
@@ -258,9 +260,8 @@ def _is_a(node: IsA, target: Target, negated: bool) -> Condition:
     return not_(shown) if negated else shown
 
 
-def _shape(geometry: BaseGeometry) -> ColumnElement[Any]:
-    element: ColumnElement[Any] = from_shape(geometry, srid=EPSG_4326)
-    return element
+def _shape(geometry: BaseGeometry) -> WKBElement:
+    return from_shape(geometry, srid=EPSG_4326)
 
 
 def _pointer(operand: Operand) -> str | None:
@@ -298,7 +299,11 @@ def _did_value(operand: Operand, value: Scalar) -> Scalar:
 
 def _bound(value: Scalar, queryable: Queryable) -> Any:
     """Return `value` bound with a type wide enough for anything the parsers let through."""
-    kinds = {ValueType.NUMBER: Float(53), ValueType.INTEGER: BigInteger(), ValueType.DATETIME: DateTime(timezone=True)}
+    kinds: dict[ValueType, TypeEngine[Any]] = {
+        ValueType.NUMBER: Float(53),
+        ValueType.INTEGER: BigInteger(),
+        ValueType.DATETIME: DateTime(timezone=True),
+    }
     # Strings take the column's own type: Rucio's are enumerations and domains of its own.
     return literal(value, kinds[queryable.type]) if queryable.type in kinds else value
 

@@ -1,8 +1,8 @@
 """Tests of undeclared paths, on the one jsonb of a document's searchable members.
 
-No stored value can raise: a value is cast only inside a ``CASE`` that has looked at its JSON type. Equality and containment
-are asked as ``@>`` of the whole document, which a GIN index (``jsonb_path_ops``) serves. Every function takes `negated`, since a
-test and its negation are both false or NULL where the value is of another type.
+No stored value can raise: a value is cast only inside a ``CASE`` that has looked at its JSON type. Equality and
+containment are asked as ``@>`` of the whole document, which a GIN index (``jsonb_path_ops``) serves. Every function
+takes `negated`, since a test and its negation are both false or NULL where the value is of another type.
 """
 
 from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class Member:
         comparator = INVERSE[comparator] if negated else comparator
         if comparator is Comparator.EQUAL:
             return self._equals_any((value,))
-        return self._typed(value, lambda stored, bound: OPERATIONS[comparator](stored, bound))
+        return self._typed(value, OPERATIONS[comparator])
 
     def one_of(self, values: Iterable[Scalar], negated: bool) -> Condition:
         """Test equality with any of `values`, or with none."""
@@ -109,11 +109,11 @@ class Member:
 
     def _typed(self, value: Scalar, test: Callable[[Any, Any], Any]) -> Condition:
         kind = _json_type(value)
-        stored = {
-            "number": lambda: cast(self._value, Numeric),
-            "string": lambda: self._text.collate("C"),
-            "boolean": lambda: self._value,
-        }[kind]()
+        stored: ColumnElement[Any] = self._value
+        if kind == "number":
+            stored = cast(self._value, Numeric)
+        elif kind == "string":
+            stored = self._text.collate("C")
         return self._when(kind, test(stored, _bound(value)))
 
     def _when(self, kind: str, condition: Any) -> Condition:

@@ -17,11 +17,15 @@ _LARGEST_INTEGER = 2**53
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 
+class UnfitValue(Exception):
+    """A value is not of the type asked for; the text, if any, says more than the type does."""
+
+
 def coerce(queryable: Queryable, value: object) -> Scalar:
     """Return `value` as one value of `queryable`.
 
-    Strings are read as the declared type; a typed value must already fit. A path of no declared type takes any JSON scalar
-    as it is.
+    Strings are read as the declared type; a typed value must already fit. A path of no declared type takes any JSON
+    scalar as it is.
 
     Raises:
         VocabularyError: naming the queryable, what it takes and the value that does not fit.
@@ -29,7 +33,7 @@ def coerce(queryable: Queryable, value: object) -> Scalar:
     reader = _READERS.get(queryable.type, _any)
     try:
         return reader(value)
-    except ValueError as error:
+    except UnfitValue as error:
         reason = f" ({error})" if str(error) else ""
         raise VocabularyError(f"{queryable.name} takes {_takes(queryable)}, not {show(value)}{reason}") from error
 
@@ -45,14 +49,14 @@ def check_text(value: str) -> str:
     """Return `value` if PostgreSQL can keep it as text.
 
     Raises:
-        ValueError: if it holds NUL or half of a surrogate pair.
+        UnfitValue: if it holds NUL or half of a surrogate pair.
     """
     if "\x00" in value:
-        raise ValueError("it holds NUL")
+        raise UnfitValue("it holds NUL")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("it is not valid Unicode") from None
+        raise UnfitValue("it is not valid Unicode") from None
     return value
 
 
@@ -60,44 +64,47 @@ def check_number(value: float) -> float:
     """Return `value` if it is finite and, as an integer, within what JSON keeps exactly.
 
     Raises:
-        ValueError: saying which of these it is not.
+        UnfitValue: saying which of these it is not.
     """
     if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
-        raise ValueError("integers beyond 2^53 are not exact in JSON")
+        raise UnfitValue("integers beyond 2^53 are not exact in JSON")
     if not math.isfinite(value):
-        raise ValueError("it must be finite")
+        raise UnfitValue("it must be finite")
     return value
 
 
 def _number(value: object) -> Scalar:
     if isinstance(value, str):
-        return check_number(float(_plain(value)))
+        return check_number(_read_number(value))
     return check_number(_typed_number(value))
 
 
 def _integer(value: object) -> Scalar:
     number = _number(value)
     if not isinstance(number, int | float) or not float(number).is_integer():
-        raise ValueError
+        raise UnfitValue
     return int(check_number(int(number)))
 
 
-def _plain(text: str) -> str:
-    """Refuse what ``float`` reads and JSON does not write: underscores, NaN, other digits."""
+def _read_number(text: str) -> float:
+    """Read what ``float`` reads, without what no JSON number has: underscores and digits of other scripts."""
     if not text.isascii() or "_" in text:
-        raise ValueError
-    return text.strip()
+        raise UnfitValue
+    try:
+        return float(text)
+    except ValueError:
+        raise UnfitValue from None
 
 
 def _typed_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
+        raise UnfitValue
     return value
 
 
 def _string(value: object) -> Scalar:
     if not isinstance(value, str):
-        raise ValueError
+        raise UnfitValue
     return check_text(value)
 
 
@@ -107,20 +114,20 @@ def _boolean(value: object) -> Scalar:
     # `rucio download --filter` rewrites true and false to 1 and 0 before it sends them.
     if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
         return value.strip().lower() in _TRUE
-    raise ValueError
+    raise UnfitValue
 
 
 def _datetime(value: object) -> Scalar:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if not isinstance(value, str):
-        raise ValueError
+        raise UnfitValue
     try:
         start = parse_extent(value).start
     except VocabularyError as error:
-        raise ValueError(str(error)) from error
+        raise UnfitValue(str(error)) from error
     if start is None:  # parse_extent gives both ends
-        raise ValueError
+        raise UnfitValue
     return start
 
 

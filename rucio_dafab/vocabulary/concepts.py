@@ -9,9 +9,9 @@ from rucio_dafab.vocabulary.ontology import Ontology
 def classes(document: Mapping[str, Any], ontology: Ontology) -> tuple[str, ...] | None:
     """Return the ids of the classes that a STAC document names, sorted, or ``None`` where it names none.
 
-    A concept's id is an IRI, a CURIE, or a name within its theme's ``scheme``; names are looked up in the ontology where the
-    scheme is the ontology's own or absent. What the ontology does not know is kept as the IRI that it is, so that a later
-    version can know it. Malformed themes name nothing.
+    A concept's id is an IRI, a CURIE, or a name within its theme's ``scheme``; names are looked up in the ontology
+    where the scheme is the ontology's own or absent. What the ontology does not know is kept as the IRI that it is, so
+    that a later version can know it. Malformed themes name nothing.
     """
     found = {_class_id(scheme, concept, ontology) for scheme, concept in _concepts(document)}
     return tuple(sorted(found)) or None

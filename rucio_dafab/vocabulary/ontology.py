@@ -1,6 +1,7 @@
 """The ontology: classes found by IRI, CURIE, name or label, and expanded to everything below them.
 
-rdflib reads the Turtle, owlready2 computes the closure (named subsumption and equivalence). ``owl:imports`` is never followed.
+rdflib reads the Turtle, owlready2 computes the closure (named subsumption and equivalence). ``owl:imports`` is never
+followed.
 """
 
 import difflib
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import owlready2
 from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, URIRef
+from rdflib.term import Node
 
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -60,8 +62,8 @@ class Ontology:
     def resolve(self, text: str) -> str:
         """Return the id of the class that `text` names: an IRI, a CURIE, a local name or a label in any language.
 
-        An IRI or CURIE of another vocabulary names the class that it matches exactly. Case, blanks, hyphens and underscores
-        do not matter in names and labels.
+        An IRI or CURIE of another vocabulary names the class that it matches exactly. Case, blanks, hyphens and
+        underscores do not matter in names and labels.
 
         Raises:
             VocabularyError: for an unknown or ambiguous name, with the candidates.
@@ -137,7 +139,7 @@ def read(path: Path) -> Ontology:
     graph.remove((None, OWL.imports, None))
     below = _closure(graph)
     classes = {each: _describe(graph, each, below[each]) for each in sorted(below)}
-    return Ontology(str(iri), str(graph.value(iri, OWL.versionInfo, default="")), classes)
+    return Ontology(str(iri), _text(graph, iri, OWL.versionInfo), classes)
 
 
 @cache
@@ -160,15 +162,19 @@ def _describe(graph: Graph, iri: str, below: tuple[str, ...]) -> OntologyClass:
     node = URIRef(iri)
     labels: dict[str, list[str]] = defaultdict(list)
     for predicate in (RDFS.label, SKOS.altLabel):
-        for label in sorted(graph.objects(node, predicate)):
-            if isinstance(label, Literal):
-                labels[label.language or ""].append(str(label))
+        literals = [each for each in graph.objects(node, predicate) if isinstance(each, Literal)]
+        for label in sorted(literals, key=str):
+            labels[label.language or ""].append(str(label))
     parents = sorted(str(each) for each in graph.objects(node, RDFS.subClassOf) if isinstance(each, URIRef))
     matches = sorted(str(each) for each in graph.objects(node, SKOS.exactMatch))
-    definition = str(graph.value(node, SKOS.definition, default=""))
+    definition = _text(graph, node, SKOS.definition)
     name = iri.rpartition("#")[2] if "#" in iri else iri.rpartition("/")[2]
     frozen = {language: tuple(texts) for language, texts in labels.items()}
     return OntologyClass(iri, name, frozen, definition, tuple(parents), tuple(matches), below)
+
+
+def _text(graph: Graph, node: Node, predicate: URIRef) -> str:
+    return str(next(graph.objects(node, predicate), ""))
 
 
 def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

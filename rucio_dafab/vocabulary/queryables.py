@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -151,10 +152,10 @@ def load() -> Queryables:
     return read(resources() / "etc" / "queryables.toml")
 
 
-def _entry(table: dict[str, object], file: str) -> Queryable:
+def _entry(table: dict[str, Any], file: str) -> Queryable:
     try:
-        kind = ValueType(str(table["type"]))
-        entry = Queryable(**{**table, "type": kind, "aliases": tuple(table.get("aliases", ()))})  # type: ignore[arg-type]
+        values: dict[str, Any] = {**table, "type": ValueType(str(table["type"]))}
+        entry = Queryable(**{**values, "aliases": tuple(table.get("aliases", ()))})
         split_pointer(entry.pointer)
     except (KeyError, TypeError, ValueError, VocabularyError) as error:
         raise VocabularyError(f"{file}: the queryable '{table.get('name', '?')}' is wrong: {error}") from error

@@ -36,7 +36,7 @@ class Interval:
 
 
 def parse_extent(text: str) -> Interval:
-    """Return what a date or a time covers: the whole day of a date, the instant of a time (UTC where no offset is given).
+    """Return what a date (its whole day) or a time (its instant, in UTC where it has no offset) covers.
 
     Raises:
         VocabularyError: if `text` is neither.
@@ -56,7 +56,7 @@ def parse_extent(text: str) -> Interval:
 
 
 def parse_interval(text: str) -> Interval:
-    """Return the interval of ``begin/end``, where ``..`` or nothing is an open end, or what a single date or time covers.
+    """Return the interval of ``begin/end`` (``..`` is an open end), or what a single date or time covers.
 
     Raises:
         VocabularyError: if a part is not a time or the interval is empty.
