@@ -32,7 +32,7 @@ class NotHere(DafabError):
 STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     # Rucio's own: the class keeps its name.
     rucio.CannotAuthenticate: (HTTPStatus.UNAUTHORIZED, None),
-    rucio.AccessDenied: (HTTPStatus.UNAUTHORIZED, None),
+    rucio.AccessDenied: (HTTPStatus.FORBIDDEN, None),
     rucio.DataIdentifierNotFound: (HTTPStatus.NOT_FOUND, None),
     rucio.ScopeNotFound: (HTTPStatus.NOT_FOUND, None),
     rucio.RSENotFound: (HTTPStatus.NOT_FOUND, None),
@@ -59,7 +59,11 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     VocabularyError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     catalogue.DidUnknown: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
     catalogue.KeyUnknown: (HTTPStatus.NOT_FOUND, "KeyNotFound"),
+    catalogue.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
+    catalogue.PublishConflict: (HTTPStatus.CONFLICT, "Duplicate"),
     catalogue.DocumentInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadata"),
+    catalogue.PublishConflict: (HTTPStatus.CONFLICT, "DataIdentifierAlreadyExists"),
+    catalogue.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
     catalogue.MigrationError: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     DafabError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     rucio.RucioException: (HTTPStatus.INTERNAL_SERVER_ERROR, None),

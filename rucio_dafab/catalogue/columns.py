@@ -1,0 +1,119 @@
+"""The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, MetaData, Table, bindparam, inspect, select, text, tuple_, update
+from sqlalchemy.schema import CreateIndex
+
+from rucio_dafab.catalogue.record import make_record
+from rucio_dafab.catalogue.tables import SCHEMA, TABLE, make_table, typed_index, typed_queryables
+from rucio_dafab.vocabulary.queryables import Queryables
+from rucio_dafab.vocabulary.queryables import load as load_queryables
+
+BATCH = 500
+"""Documents filled in one transaction: their rows are locked for a few tens of milliseconds."""
+
+
+def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[str, ...]:
+    """Add the columns and indexes that the queryables declare and the table lacks; fill them from the documents.
+
+    Adding is a change of the catalogue of PostgreSQL alone, filling goes in short transactions and the indexes are made
+    ``CONCURRENTLY``, so readers are never blocked. A column that nothing declares any more stays.
+
+    Returns:
+        What was added, a line each.
+    """
+    declared = queryables or load_queryables()
+    table = make_table(declared, MetaData(schema=SCHEMA))
+    with engine.begin() as connection:
+        missing = [name for _, name in typed_queryables(declared) if name not in _present(connection)]
+        for name in missing:
+            kind = table.c[name].type.compile(engine.dialect)
+            connection.execute(
+                text(f"ALTER TABLE {SCHEMA}.{TABLE} ADD COLUMN IF NOT EXISTS {_quoted(engine, name)} {kind}")
+            )
+    if missing:
+        _fill(engine, table, missing, declared)
+    indexes = _make_indexes(engine, table, declared)
+    return tuple(f"column {name}" for name in missing) + tuple(f"index {name}" for name in indexes)
+
+
+def differences(connection: Connection, queryables: Queryables | None = None) -> tuple[str, ...]:
+    """Return how the table differs from the declared queryables, a line each."""
+    declared = queryables or load_queryables()
+    table = make_table(declared, MetaData(schema=SCHEMA))
+    present, indexes = _present(connection), _indexes(connection)
+    found = []
+    for _, name in typed_queryables(declared):
+        wanted = table.c[name].type.compile(connection.dialect)
+        if name not in present:
+            found.append(f"the column {name} is missing: run `rucio-dafab db upgrade`")
+        elif present[name] != wanted:
+            found.append(f"the column {name} is {present[name]}, the queryables declare {wanted}")
+        elif f"document_{name}" not in indexes:
+            found.append(f"the index document_{name} is missing: run `rucio-dafab db upgrade`")
+    return tuple(found)
+
+
+def _present(connection: Connection) -> dict[str, str]:
+    """Return the type of each column, as DDL writes it."""
+    found = inspect(connection).get_columns(TABLE, schema=SCHEMA)
+    return {column["name"]: column["type"].compile(connection.dialect) for column in found}
+
+
+def _indexes(connection: Connection) -> set[str]:
+    """Return the names of the indexes that are ready: one whose making broke off is not."""
+    statement = text(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid = CAST(:table AS regclass) AND i.indisvalid"
+    )
+    return set(connection.scalars(statement, {"table": f"{SCHEMA}.{TABLE}"}))
+
+
+def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[str]:
+    """Make the indexes that are missing, outside of any transaction as ``CONCURRENTLY`` demands."""
+    made = []
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        ready = _indexes(connection)
+        for queryable, name in typed_queryables(declared):
+            index = typed_index(table, queryable, name)
+            if index.name in ready:
+                continue
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, str(index.name))}"))
+            index.dialect_options["postgresql"]["concurrently"] = True
+            connection.execute(CreateIndex(index))
+            made.append(str(index.name))
+    return made
+
+
+def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) -> None:
+    """Fill new columns from the documents, a batch a transaction, in the order of the key."""
+    values: dict[Any, Any] = {name: bindparam(f"new_{name}") for name in names}
+    statement = (
+        update(table).where(table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name")).values(values)
+    )
+    after: tuple[Any, str] | None = None
+    while True:
+        with engine.begin() as connection:
+            rows = list(_batch(connection, table, after))
+            if not rows:
+                return
+            connection.execute(statement, [_filled(row, names, declared) for row in rows])
+            after = (rows[-1].scope, rows[-1].name)
+
+
+def _batch(connection: Connection, table: Table, after: tuple[Any, str] | None) -> Iterator[Any]:
+    key = (table.c.scope, table.c.name)
+    statement = select(*key, table.c.document).order_by(*key).limit(BATCH).with_for_update()
+    yield from connection.execute(statement if after is None else statement.where(tuple_(*key) > after))
+
+
+def _filled(row: Any, names: list[str], declared: Queryables) -> dict[str, Any]:
+    record = make_record(orjson.loads(row.document), declared)
+    return {"of_scope": row.scope, "of_name": row.name} | {f"new_{name}": record[name] for name in names}
+
+
+def _quoted(engine: Engine, name: str) -> str:
+    return engine.dialect.identifier_preparer.quote(name)

@@ -1,0 +1,59 @@
+"""Footprints: geometries (RFC 7946, EPSG:4326, longitude before latitude) that the catalogue accepts."""
+
+from typing import Any, Final
+
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
+
+from rucio_dafab import vocabulary
+from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.query.errors import QueryError
+from rucio_dafab.query.geometry import parse_geometry
+from rucio_dafab.vocabulary.errors import VocabularyError
+
+SRID: Final = 4326
+TYPES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
+"""What a GeoJSON geometry may be."""
+
+
+def read_geometry(value: Any, place: str) -> BaseGeometry:
+    """Return a GeoJSON geometry as a two-dimensional shape in degrees, split at the antimeridian.
+
+    Args:
+        value: the GeoJSON object.
+        place: where it stands, for the message.
+
+    Raises:
+        DocumentInvalid: if it is no geometry, is empty, leaves the globe or is not valid (with the reason and the
+            place that GEOS gives, for example ``Self-intersection[11.5 50.5]``).
+    """
+    if not isinstance(value, dict) or value.get("type") not in TYPES:
+        raise DocumentInvalid(f"{place} is no GeoJSON geometry: its type must be one of {', '.join(TYPES)}")
+    return _parsed(value, place)
+
+
+def as_geojson(value: Any, place: str) -> dict[str, Any]:
+    """Return a geometry, however it is written (WKT, a box ``W_S_E_N``, ``@area``, GeoJSON), as GeoJSON.
+
+    Raises:
+        DocumentInvalid: as :func:`read_geometry`.
+    """
+    if isinstance(value, dict):
+        read_geometry(value, place)
+        return value
+    geojson: dict[str, Any] = _listed(mapping(_parsed(value, place)))
+    return geojson
+
+
+def _parsed(value: Any, place: str) -> BaseGeometry:
+    try:
+        return parse_geometry(value, vocabulary.load().areas, place)
+    except (QueryError, VocabularyError) as error:
+        raise DocumentInvalid(str(error)) from error
+
+
+def _listed(value: Any) -> Any:
+    """Return GeoJSON with lists for shapely's tuples."""
+    if isinstance(value, dict):
+        return {key: _listed(member) for key, member in value.items()}
+    return [_listed(member) for member in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,145 @@
+"""Our schema in Rucio's database: up, down and check, with Alembic and a version table of our own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from rucio.db.sqla.models import DataIdentifier
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from rucio_dafab.catalogue import columns
+from rucio_dafab.catalogue.errors import MigrationError
+from rucio_dafab.catalogue.tables import SCHEMA
+
+EXTENSIONS: Final = ("postgis", "btree_gist")
+"""PostgreSQL extensions that the indexes need."""
+
+VERSION_TABLE: Final = "revision"
+_LOCK: Final = 0x_DAFA_B000
+
+
+def upgrade(engine: Engine, revision: str = "head") -> tuple[str, ...]:
+    """Bring the tables to a revision, and their typed columns to what the queryables declare.
+
+    Can be run again, and by several at once: they follow each other. Readers are not blocked.
+
+    Returns:
+        What was done, a line each; nothing when all was as it should be.
+
+    Raises:
+        MigrationError: if the database is out of reach, is none of Rucio's, or lacks an extension that its user may
+            not create.
+    """
+    with _exclusive(engine):
+        with engine.begin() as connection:
+            before = _current(connection)
+            _check_rucio(connection)
+            _create_extensions(connection)
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            command.upgrade(_config(connection), revision)
+            after = _current(connection)
+        steps = (f"revision {before or 'none'} → {after}",) if before != after else ()
+        return steps + columns.synchronise(engine)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> tuple[str, ...]:
+    """Take the tables back to a revision; ``base`` removes all of ours, and every document with it.
+
+    Raises:
+        MigrationError: if the database is out of reach.
+    """
+    with _exclusive(engine), engine.begin() as connection:
+        before = _current(connection)
+        if before is None:
+            return ()
+        command.downgrade(_config(connection), revision)
+        after = _current(connection)
+        if after is None:
+            connection.execute(text(f"DROP TABLE {SCHEMA}.{VERSION_TABLE}"))
+            connection.execute(text(f"DROP SCHEMA {SCHEMA}"))
+    return (f"revision {before} → {after or 'none'}",)
+
+
+def check(engine: Engine) -> tuple[str, ...]:
+    """Return what differs from the newest revision and the declared queryables, a line each; nothing when all is well.
+
+    Raises:
+        MigrationError: if the database is out of reach.
+    """
+    with _reached(engine) as connection:
+        current, head = _current(connection), ScriptDirectory.from_config(_config(connection)).get_current_head()
+        if current is None:
+            return (f"the database has no documents table of ours: run `rucio-dafab db upgrade` (to {head})",)
+        if current != head:
+            return (f"the tables are at revision {current}, not {head}: run `rucio-dafab db upgrade`",)
+        return columns.differences(connection)
+
+
+@contextmanager
+def _exclusive(engine: Engine) -> Iterator[None]:
+    """Hold our advisory lock, so that two upgrades follow each other.
+
+    It belongs to a connection outside of any transaction: an open one would make ``CREATE INDEX CONCURRENTLY`` wait.
+    """
+    with _reached(engine) as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        yield
+
+
+@contextmanager
+def _reached(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except OperationalError as error:
+        raise MigrationError(f"the database is out of reach: {_line(error)}") from error
+    try:
+        yield connection
+    finally:
+        # Closed for good, rather than back to the pool: the lock ends with the connection.
+        connection.invalidate()
+        connection.close()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE, schema=SCHEMA):
+        return None
+    options = {"version_table": VERSION_TABLE, "version_table_schema": SCHEMA}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def _check_rucio(connection: Connection) -> None:
+    dids = DataIdentifier.__table__
+    if not inspect(connection).has_table(dids.name, schema=dids.schema):
+        raise MigrationError(f"the database has no table {dids.fullname}: build Rucio's own schema first")
+
+
+def _create_extensions(connection: Connection) -> None:
+    present = set(connection.scalars(text("SELECT extname FROM pg_extension")))
+    for extension in EXTENSIONS:
+        if extension in present:
+            continue
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"CREATE EXTENSION {extension}"))
+        except DBAPIError as error:
+            raise MigrationError(
+                f"the database lacks the extension {extension} and it cannot be created ({_line(error)}):"
+                f" a superuser has to run CREATE EXTENSION {extension}"
+            ) from error
+
+
+def _line(error: DBAPIError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)

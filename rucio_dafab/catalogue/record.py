@@ -1,0 +1,127 @@
+"""From a document to the columns that are searched.
+
+A value of the wrong type leaves its column NULL and harms no other.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from geoalchemy2 import WKBElement
+from geoalchemy2.shape import from_shape
+
+from rucio_dafab.catalogue import pointers
+from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.catalogue.geometry import SRID, read_geometry
+from rucio_dafab.catalogue.tables import typed_queryables
+from rucio_dafab.catalogue.validate import faults, parse_time
+from rucio_dafab.vocabulary import ontology
+from rucio_dafab.vocabulary.queryables import Queryables, ValueType
+from rucio_dafab.vocabulary.queryables import load as load_queryables
+
+NOT_SEARCHED: Final = frozenset({"geometry", "assets", "links"})
+"""Members of a document that are no part of ``searchable``: large, and never compared."""
+
+
+LONGEST_TEXT: Final = 1000
+"""Bytes (UTF-8) of a string that has a column: an index entry holds 2.7 kB. A longer one counts as absent there."""
+
+
+def make_record(document: dict[str, Any], queryables: Queryables | None = None) -> dict[str, Any]:
+    """Return the columns of a document, by name, without those of its DID.
+
+    Args:
+        document: JSON that passed :func:`rucio_dafab.catalogue.validate.check_json`.
+        queryables: the declared ones; those of this installation by default.
+    """
+    start, end = _extent(document)
+    typed = {
+        name: _READERS[queryable.type](pointers.get(document, queryable.path))
+        for queryable, name in typed_queryables(queryables or load_queryables())
+    }
+    return typed | {
+        "id": _text(document.get("id")),
+        "collection": _text(document.get("collection")),
+        "geometry": _geometry(document.get("geometry")),
+        "extent_start": start,
+        "extent_end": end,
+        "classes": _classes(document),
+        "partial": any(faults(document)),
+        "searchable": {key: value for key, value in document.items() if key not in NOT_SEARCHED},
+        "document": orjson.dumps(document).decode(),
+    }
+
+
+def _geometry(value: Any) -> WKBElement | None:
+    try:
+        return None if value is None else from_shape(read_geometry(value, "/geometry"), srid=SRID)
+    except DocumentInvalid:
+        return None
+
+
+def _extent(document: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return begin and end: of the extent where both are given, else the instant (STAC 1.1, date and time range)."""
+    properties = document.get("properties")
+    if not isinstance(properties, dict):
+        return None, None
+    instant, start, end = (_time(properties.get(key)) for key in ("datetime", "start_datetime", "end_datetime"))
+    if start is None or end is None or end < start:
+        return instant, instant
+    return start, end
+
+
+def _classes(document: dict[str, Any]) -> list[str] | None:
+    """Return the ids of the classes that a document's themes name, sorted; ``None`` for none."""
+    themes = pointers.get(document, ("properties", "themes"))
+    named = [
+        concept.get("id")
+        for theme in (themes if isinstance(themes, list) else [])
+        if isinstance(theme, dict) and isinstance(theme.get("concepts"), list)
+        for concept in theme["concepts"]
+        if isinstance(concept, dict)
+    ]
+    return sorted({_class_id(name) for name in map(_text, named) if name}) or None
+
+
+def _class_id(name: str) -> str:
+    """Return the id of a class; one that the ontology does not know stays as it is written, and is found so."""
+    return ontology.load().find(name) or name
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number.is_integer() and abs(number) < 2**63 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value.encode()) <= LONGEST_TEXT else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return None if value is None else parse_time(value, "time")
+    except DocumentInvalid:
+        return None
+
+
+def _texts(value: Any) -> list[str] | None:
+    return value if isinstance(value, list) and all(_text(each) is not None for each in value) else None
+
+
+_READERS: Final[dict[ValueType, Callable[[Any], Any]]] = {
+    ValueType.NUMBER: _number,
+    ValueType.INTEGER: _integer,
+    ValueType.STRING: _text,
+    ValueType.BOOLEAN: _boolean,
+    ValueType.DATETIME: lambda value: _time(None if value is pointers.ABSENT else value),
+    ValueType.STRINGS: _texts,
+}

@@ -1,0 +1,196 @@
+"""Search: the DIDs whose documents satisfy an expression, streamed or page by page.
+
+A DID without a document answers through its nearest ancestor's: on each way up the tree of attachments, the first
+document that is met. That is so for files and datasets that are asked for by type; a listing of containers, or of
+collections in Rucio's sense, holds DIDs with documents of their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rucio.common.types import InternalScope
+from rucio.db.sqla.constants import DIDType
+from sqlalchemy import CTE, ColumnElement, Select, and_, exists, func, null, or_, select
+from sqlalchemy.orm import Session
+
+from rucio_dafab import vocabulary
+from rucio_dafab.catalogue.errors import CatalogueError
+from rucio_dafab.catalogue.expressions import has, is_did_test, is_document_test, is_name_test, relax
+from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.catalogue.targets import CONTENTS, DIDS, make_target
+from rucio_dafab.query.model import EVERYTHING, Expression, tests_did_type
+from rucio_dafab.query.sql import Target, compile_filter
+
+DID_TYPES: Final[dict[str, tuple[DIDType, ...]]] = {
+    "all": (DIDType.CONTAINER, DIDType.DATASET, DIDType.FILE),
+    "collection": (DIDType.CONTAINER, DIDType.DATASET),
+    "container": (DIDType.CONTAINER,),
+    "dataset": (DIDType.DATASET,),
+    "file": (DIDType.FILE,),
+}
+"""Rucio's names for the types of DID that a listing may hold."""
+
+INHERITING: Final = frozenset({"dataset", "file"})
+"""Types that have no documents of their own as a rule."""
+
+STREAM_ROWS: Final = 500
+"""Rows that a server-side cursor hands over at once: memory stays flat however many there are."""
+
+
+class DidTypeUnknown(CatalogueError):
+    """There is no such type of DID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question.
+
+    Attributes:
+        scope: where to look.
+        expression: what the documents, or the DIDs, must satisfy; its tests of the DID's type override ``did_type``.
+        did_type: a key of :data:`DID_TYPES`.
+        recursive: whether what is attached below a DID that is found is listed too, where it satisfies the expression
+            (but for its name) or has no document.
+        limit: how many to give at most.
+        offset: how many to leave out.
+    """
+
+    scope: InternalScope
+    expression: Expression = EVERYTHING
+    did_type: str = "collection"
+    recursive: bool = False
+    limit: int | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDid:
+    """A DID, as Rucio's listings show it: size in bytes and number of children where Rucio knows them."""
+
+    scope: InternalScope
+    name: str
+    did_type: DIDType
+    bytes: int | None
+    length: int | None
+
+
+def list_dids(search: Search, *, session: Session) -> Iterator[FoundDid]:
+    """Return the DIDs that are found, in no particular order, each once.
+
+    The question is sent before this returns, so that what is wrong with it is raised here; the rows are streamed.
+
+    Raises:
+        DidTypeUnknown: if there is no such type of DID.
+        UnsupportedQuery: if the catalogue cannot answer a test.
+    """
+    rows = session.execute(statement(search), execution_options={"yield_per": STREAM_ROWS})
+    return (FoundDid(*row) for row in rows)
+
+
+def statement(search: Search) -> Select[Any]:
+    """Return the SQL of a question: scope, name, did_type, bytes and length of the DIDs."""
+    walks = search.recursive or inherits(search)
+    found = _reached_statement(search) if walks else own_statement(search)
+    return found.limit(search.limit).offset(search.offset)
+
+
+def inherits(search: Search) -> bool:
+    """Return whether DIDs without a document answer through their ancestors'."""
+    asked = tests_did_type(search.expression) or search.did_type.lower() in INHERITING
+    return asked and has(search.expression, is_document_test)
+
+
+def own_statement(search: Search, *more: Any) -> Select[Any]:
+    """Return the SQL for DIDs that satisfy the question by themselves; ``more`` are further columns of the table."""
+    rows = select(DIDS.c.scope, DIDS.c.name, DIDS.c.did_type, DIDS.c.bytes, DIDS.c.length, *more)
+    rows = rows.where(did_condition(search), compile_filter(search.expression, _target()))
+    if more or has(search.expression, is_document_test):
+        # The scope on both sides: PostgreSQL does not carry a condition over a join of two columns to both indexes.
+        rows = rows.where(table.c.scope == search.scope, *_same(table, DIDS))
+    return rows
+
+
+def did_condition(search: Search) -> ColumnElement[bool]:
+    """Return what holds for a DID apart from the expression: its scope, its type, that it is not suppressed.
+
+    Raises:
+        DidTypeUnknown: if there is no such type of DID.
+    """
+    return and_(DIDS.c.scope == search.scope, *_shown(search))
+
+
+def _shown(search: Search) -> list[ColumnElement[bool]]:
+    wanted = DID_TYPES.get(search.did_type.lower())
+    if wanted is None:
+        raise DidTypeUnknown(f"{search.did_type[:40]!r} is no type of DID: they are {', '.join(DID_TYPES)}")
+    if tests_did_type(search.expression) or len(wanted) == len(DID_TYPES["all"]):
+        return [DIDS.c.suppressed.is_(False)]
+    return [DIDS.c.suppressed.is_(False), DIDS.c.did_type.in_(wanted)]
+
+
+def _reached_statement(search: Search) -> Select[Any]:
+    """Return the SQL for DIDs that are reached from those that satisfy the question by themselves."""
+    reached = _reached(search)
+    rows = select(DIDS.c.scope, DIDS.c.name, DIDS.c.did_type, DIDS.c.bytes, DIDS.c.length).distinct()
+    rows = rows.where(*_same(reached, DIDS), *_shown(search))
+    if not search.recursive:
+        rows = rows.where(DIDS.c.scope == search.scope)
+    left = relax(search.expression, is_name_test) if search.recursive else search.expression
+    if not has(left, is_did_test):
+        return rows
+    if has(left, is_document_test):
+        rows = rows.where(table.c.scope == reached.c.of_scope, table.c.name == reached.c.of_name)
+    return rows.where(compile_filter(left, _target()))
+
+
+def _reached(search: Search) -> CTE:
+    """Return the walk down the tree: (scope, name) and the document that answers for it, (of_scope, of_name)."""
+    on_documents = has(search.expression, is_document_test)
+    reached = _seeds(search, on_documents=on_documents).cte("reached", recursive=True)
+    below = table.alias("below")
+    step = select(CONTENTS.c.child_scope, CONTENTS.c.child_name, reached.c.of_scope, reached.c.of_name).where(
+        CONTENTS.c.scope == reached.c.scope, CONTENTS.c.name == reached.c.name
+    )
+    if not on_documents:
+        return reached.union(step)
+    child = and_(below.c.scope == CONTENTS.c.child_scope, below.c.name == CONTENTS.c.child_name)
+    if not search.recursive:
+        return reached.union(step.where(~exists().where(child)))
+    wanted = compile_filter(relax(search.expression, is_did_test), make_target(below, DIDS, vocabulary.load()))
+    step = select(
+        CONTENTS.c.child_scope,
+        CONTENTS.c.child_name,
+        _first(below.c.scope, reached.c.of_scope),
+        _first(below.c.name, reached.c.of_name),
+    ).select_from(CONTENTS.join(reached, and_(*_same(CONTENTS, reached))).outerjoin(below, child))
+    return reached.union(step.where(or_(below.c.name.is_(None), wanted)))
+
+
+def _seeds(search: Search, *, on_documents: bool) -> Select[Any]:
+    """Return where the walk begins: a recursive listing with what it finds, any other with what may answer."""
+    if search.recursive:
+        own = own_statement(search).with_only_columns(DIDS.c.scope, DIDS.c.name)
+        return own.add_columns(*_answering(on_documents))
+    wanted = compile_filter(relax(search.expression, is_did_test), _target())
+    return select(table.c.scope, table.c.name, *_answering(on_documents)).where(wanted)
+
+
+def _answering(on_documents: bool) -> list[ColumnElement[Any]]:
+    if not on_documents:
+        columns: list[ColumnElement[Any]] = [null(), null()]
+    else:
+        columns = [table.c.scope, table.c.name]
+    return [column.label(label) for column, label in zip(columns, ("of_scope", "of_name"), strict=True)]
+
+
+def _first(column: ColumnElement[Any], otherwise: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(column, otherwise, type_=column.type)
+
+
+def _same(one: Any, other: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return one.c.scope == other.c.scope, one.c.name == other.c.name
+
+
+def _target() -> Target:
+    return make_target(table, DIDS, vocabulary.load())

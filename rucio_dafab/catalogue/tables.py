@@ -1,0 +1,131 @@
+"""The one table of ours: a document a DID, in schema ``dafab`` of Rucio's database.
+
+The fixed columns below belong to the migrations. A typed column a queryable stands beside them: those come from
+``etc/queryables.toml`` and are kept up to date by :mod:`rucio_dafab.catalogue.columns`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from geoalchemy2 import Geometry
+from rucio.db.sqla import models
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import TypeEngine
+
+from rucio_dafab.catalogue.geometry import SRID
+from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
+from rucio_dafab.vocabulary.queryables import load as load_queryables
+
+SCHEMA: Final = "dafab"
+TABLE: Final = "document"
+
+COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = {
+    ValueType.NUMBER: Double,
+    ValueType.INTEGER: BigInteger,
+    ValueType.STRING: Text,
+    ValueType.BOOLEAN: Boolean,
+    ValueType.DATETIME: DateTime(timezone=True),
+    ValueType.STRINGS: ARRAY(Text),
+}
+"""Type of the column of a queryable; a geometry and concepts have columns of the migrations."""
+
+FIXED_COLUMNS: Final = frozenset({"id", "collection", "geometry", "classes", "datetime"})
+"""Columns of queryables that need none of their own: the migrations make them, for ``datetime`` the extent."""
+
+metadata = MetaData(schema=SCHEMA)
+
+
+def typed_queryables(queryables: Queryables) -> Iterator[tuple[Queryable, str]]:
+    """Yield the queryables that have a column of their own, with its name."""
+    for queryable in queryables:
+        if queryable.column is not None and queryable.column not in FIXED_COLUMNS:
+            yield queryable, queryable.column
+
+
+def fixed_columns() -> list[Column[Any]]:
+    """Return the columns of the first migration.
+
+    ``extent_start`` and ``extent_end`` hold the instant twice where a document has one, so that one index serves both
+    kinds. Times are in UTC, ``geometry`` in EPSG:4326. ``searchable`` is the document without what is never compared:
+    geometry, assets and links.
+    """
+    did = models.DataIdentifier.__table__.c
+    return [
+        Column("scope", did.scope.type, primary_key=True),
+        Column("name", did.name.type, primary_key=True),
+        Column("id", Text),
+        Column("collection", Text),
+        Column("geometry", Geometry(srid=SRID, spatial_index=False)),
+        Column("extent_start", DateTime(timezone=True)),
+        Column("extent_end", DateTime(timezone=True)),
+        Column("classes", ARRAY(Text)),
+        Column("partial", Boolean, nullable=False),
+        Column("searchable", JSONB, nullable=False),
+        Column("document", Text, nullable=False),
+        Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ]
+
+
+def fixed_indexes(table: Table) -> list[Index]:
+    """Return the indexes of the first migration; what each is for stands in ADR 0005."""
+    c = table.c
+    newest = (c.extent_start.desc().nulls_last(), c.name.desc())
+    return [
+        Index("document_geometry_extent_start", c.geometry, c.extent_start, postgresql_using="gist"),
+        Index("document_collection_newest", c.collection, *newest),
+        Index("document_newest", c.scope, *newest),
+        Index("document_extent_end", c.extent_end),
+        Index("document_id", c.id),
+        Index("document_classes", c.classes, postgresql_using="gin"),
+        Index(
+            "document_searchable",
+            c.searchable,
+            postgresql_using="gin",
+            postgresql_ops={"searchable": "jsonb_path_ops"},
+        ),
+    ]
+
+
+def typed_column(queryable: Queryable, name: str) -> Column[Any]:
+    """Return the column of a queryable."""
+    return Column(name, COLUMN_TYPES[queryable.type])
+
+
+def typed_index(table: Table, queryable: Queryable, name: str) -> Index:
+    """Return the index of a queryable's column: GIN for several strings, else a B-tree without the absent values."""
+    if queryable.type is ValueType.STRINGS:
+        return Index(f"document_{name}", table.c[name], postgresql_using="gin")
+    return Index(f"document_{name}", table.c[name], postgresql_where=table.c[name].is_not(None))
+
+
+def make_table(queryables: Queryables, into: MetaData) -> Table:
+    """Return the table as the migrations and the queryables together make it."""
+    did = models.DataIdentifier.__table__
+    table = Table(
+        TABLE,
+        into,
+        *fixed_columns(),
+        *(typed_column(queryable, name) for queryable, name in typed_queryables(queryables)),
+        ForeignKeyConstraint(["scope", "name"], [did.c.scope, did.c.name], ondelete="CASCADE", name="document_did"),
+    )
+    fixed_indexes(table)
+    for queryable, name in typed_queryables(queryables):
+        typed_index(table, queryable, name)
+    return table
+
+
+document: Final = make_table(load_queryables(), metadata)
+"""``dafab.document``."""

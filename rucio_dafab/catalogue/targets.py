@@ -1,0 +1,81 @@
+"""What the query compiler needs to know of our tables: which column answers which test."""
+
+from functools import partial
+from typing import Any
+
+from rucio.db.sqla import models
+from sqlalchemy import CTE, ColumnElement, FromClause, String, Text, cast, func, select, tuple_, type_coerce
+
+from rucio_dafab.catalogue.tables import document, typed_queryables
+from rucio_dafab.query.errors import UnsupportedQuery
+from rucio_dafab.query.model import DidField, Related, Relation
+from rucio_dafab.query.sql import Target, compile_filter
+from rucio_dafab.vocabulary import Vocabulary
+
+DIDS = models.DataIdentifier.__table__
+CONTENTS = models.DataIdentifierAssociation.__table__
+
+
+def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary) -> Target:
+    """Return the columns of an alias of ``dafab.document`` and of one of Rucio's ``dids`` for the compiler."""
+    typed = {queryable.name: documents.c[name] for queryable, name in typed_queryables(vocabulary.queryables)}
+    fixed = {name: documents.c[name] for name in ("id", "collection")}
+    return Target(
+        queryables=vocabulary.queryables,
+        members=documents.c.searchable,
+        columns=fixed | typed,
+        geometry=documents.c.geometry,
+        start=documents.c.extent_start,
+        end=documents.c.extent_end,
+        classes=documents.c.classes,
+        expand=partial(_expand, vocabulary),
+        did=_did_columns(dids),
+        related=partial(_related, documents, vocabulary),
+    )
+
+
+def _expand(vocabulary: Vocabulary, class_id: str) -> tuple[str, ...]:
+    """Return a class and what is below it; only now is the ontology loaded."""
+    return vocabulary.ontology.expand(class_id)
+
+
+def _did_columns(dids: FromClause) -> dict[DidField, ColumnElement[Any]]:
+    """Return the fields of a DID as plain types: Rucio's own would refuse to bind strings."""
+    return {
+        DidField.SCOPE: type_coerce(dids.c.scope, String),
+        DidField.NAME: dids.c.name,
+        DidField.DID_TYPE: cast(dids.c.did_type, Text),
+        DidField.ACCOUNT: type_coerce(dids.c.account, String),
+        DidField.BYTES: dids.c.bytes,
+        DidField.LENGTH: dids.c.length,
+        # Rucio keeps times in UTC without saying so.
+        DidField.CREATED_AT: func.timezone("UTC", dids.c.created_at),
+        DidField.UPDATED_AT: func.timezone("UTC", dids.c.updated_at),
+    }
+
+
+def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> ColumnElement[bool]:
+    """Return the test that some ancestor, or descendant, satisfies a condition.
+
+    The DIDs with such an ancestor are those below the ones that satisfy it: one walk for the whole question.
+    """
+    if test.relation is Relation.LINK:
+        raise UnsupportedQuery(f"tests along the link {test.link} are not supported yet")
+    other, dids = document.alias(), DIDS.alias()
+    found = select(other.c.scope, other.c.name).where(
+        other.c.scope == dids.c.scope,
+        other.c.name == dids.c.name,
+        compile_filter(test.condition, make_target(other, dids, vocabulary)),
+    )
+    reached = _walk(found.cte("found"), downwards=test.relation is Relation.ANCESTOR)
+    return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
+
+
+def _walk(start: CTE, *, downwards: bool) -> CTE:
+    """Return everything below, or above, some DIDs."""
+    parent, child = (CONTENTS.c.scope, CONTENTS.c.name), (CONTENTS.c.child_scope, CONTENTS.c.child_name)
+    known, reached = (parent, child) if downwards else (child, parent)
+    scope, name = reached[0].label("scope"), reached[1].label("name")
+    first = select(scope, name).where(known[0] == start.c.scope, known[1] == start.c.name)
+    walk = first.cte(recursive=True)
+    return walk.union(select(scope, name).where(known[0] == walk.c.scope, known[1] == walk.c.name))

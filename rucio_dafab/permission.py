@@ -1,0 +1,158 @@
+"""Rucio's permission hook: ``etc/permissions.toml`` answers, and Rucio's generic rules where it is silent."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from rucio.common.types import InternalAccount, InternalScope
+from rucio.db.sqla import models
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rucio_dafab import rights
+from rucio_dafab.catalogue.ancestry import collections_of
+from rucio_dafab.rights import Operation
+
+PUBLISH_ACTION: Final = "dafab_publish"
+"""Our own action; its arguments are ``scope`` (InternalScope) and ``collection``."""
+
+EXPIRY_KEYS: Final = frozenset({"lifetime", "expired_at", "eol_at", "purge_replicas"})
+"""Metadata by which Rucio is told to delete a DID."""
+
+Did = tuple[InternalScope, str]
+Judge = Callable[[InternalAccount, Mapping[str, Any], Session], bool | None]
+
+
+def has_permission(issuer: InternalAccount, action: str, kwargs: Mapping[str, Any], *, session: Session) -> bool | None:
+    """Return whether an account may do something; ``None`` leaves the answer to Rucio's generic rules.
+
+    Args:
+        issuer: who asks.
+        action: Rucio's name of the call, or :data:`PUBLISH_ACTION`.
+        kwargs: the arguments of the call, as Rucio's gateway hands them over.
+        session: the caller's transaction.
+    """
+    judge = _JUDGES.get(action)
+    if judge is None or not rights.load().governs(issuer.external):
+        return None
+    try:
+        return judge(issuer, kwargs, session)
+    except TypeError:
+        # Rucio takes a TypeError for a missing action and asks its generic rules: malformed arguments must not pass so.
+        return False
+
+
+def _publish(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    if not _ours([kwargs["scope"]]):
+        return None
+    return rights.load().all_of(issuer.external, Operation.PUBLISH, [kwargs["collection"]])
+
+
+def _register(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    """Judge a call that makes DIDs: a new one belongs to no collection, but its metadata may name one."""
+    made = kwargs.get("dids", [kwargs])
+    if not _ours(did["scope"] for did in made):
+        return None
+    named = {str(did["meta"]["collection"]) for did in made if (did.get("meta") or {}).get("collection")}
+    allowed = rights.load().some(issuer.external, Operation.REGISTER)
+    return allowed and (not named or rights.load().all_of(issuer.external, Operation.DESCRIBE, named))
+
+
+def _add_replicas(issuer: InternalAccount, _kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    """Judge a call of which Rucio tells only the RSE."""
+    return rights.load().some(issuer.external, Operation.REGISTER)
+
+
+def _delete_replicas(issuer: InternalAccount, _kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    """Judge a call of which Rucio tells only the RSE: it could be anybody's replicas."""
+    return rights.load().everywhere(issuer.external, Operation.DELETE)
+
+
+def _add_rule(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    """Deny rules on our DIDs to an account that may not write; Rucio judges those of the others."""
+    if _ours(did["scope"] for did in kwargs["dids"]) and not rights.load().some(issuer.external, Operation.REGISTER):
+        return False
+    return None
+
+
+def _attach(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> bool | None:
+    pairs = [
+        ((attachment["scope"], attachment["name"]), (_scope(child["scope"], attachment["scope"]), child["name"]))
+        for attachment in _attachments(kwargs)
+        for child in attachment["dids"]
+    ]
+    if not _ours(scope for pair in pairs for scope, _ in pair):
+        return None
+    found = collections_of({did for pair in pairs for did in pair}, session=session)
+    return all(_may(issuer, Operation.ATTACH, child, found, session, parent=parent) for parent, child in pairs)
+
+
+def _attachments(kwargs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return parent and children of the three calls that attach or detach."""
+    if "attachments" in kwargs:
+        return list(kwargs["attachments"])
+    return [{"scope": kwargs["scope"], "name": kwargs["name"], "dids": kwargs.get("attachment", kwargs)["dids"]}]
+
+
+def _describe(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> bool | None:
+    if not _ours([kwargs["scope"]]):
+        return None
+    values = kwargs["meta"] if "meta" in kwargs else {kwargs.get("key"): kwargs.get("value")}
+    did = (kwargs["scope"], kwargs["name"])
+    found = collections_of([did], session=session)
+    named = {str(values[key]) for key in ("collection", "/collection") if values.get(key)}
+    operations = {Operation.DELETE if key in EXPIRY_KEYS else Operation.DESCRIBE for key in values}
+    return all(
+        _may(issuer, operation, did, found, session)
+        and (not named or rights.load().all_of(issuer.external, operation, named))
+        for operation in operations
+    )
+
+
+def _may(
+    issuer: InternalAccount,
+    operation: Operation,
+    did: Did,
+    found: Mapping[tuple[str, str], set[str]],
+    session: Session,
+    *,
+    parent: Did | None = None,
+) -> bool:
+    """Judge by the collections of a DID, else by those of its parent to be, else by who made them."""
+    table, account = rights.load(), issuer.external
+    collections = found[did[0].internal, did[1]] or (found[parent[0].internal, parent[1]] if parent else set())
+    if table.everywhere(account, operation) or table.all_of(account, operation, collections):
+        return True
+    made = [each for each in (did, parent) if each is not None]
+    return not collections and table.some(account, operation) and all(_made_by(issuer, each, session) for each in made)
+
+
+def _made_by(issuer: InternalAccount, did: Did, session: Session) -> bool:
+    model = models.DataIdentifier
+    owner = session.execute(select(model.account).where(model.scope == did[0], model.name == did[1])).scalar()
+    return bool(owner == issuer)
+
+
+def _scope(scope: InternalScope | str, like: InternalScope) -> InternalScope:
+    """Return a scope that the gateway may have left as the client wrote it."""
+    return scope if isinstance(scope, InternalScope) else InternalScope(scope, vo=like.vo)
+
+
+def _ours(scopes: Iterable[InternalScope]) -> bool:
+    return any(scope.external in rights.load().scopes for scope in scopes)
+
+
+_JUDGES: Final[dict[str, Judge]] = {
+    PUBLISH_ACTION: _publish,
+    "add_did": _register,
+    "add_dids": _register,
+    "create_did_sample": _register,
+    "add_replicas": _add_replicas,
+    "delete_replicas": _delete_replicas,
+    "add_rule": _add_rule,
+    "attach_dids": _attach,
+    "attach_dids_to_dids": _attach,
+    "detach_dids": _attach,
+    "set_metadata": _describe,
+    "set_metadata_bulk": _describe,
+    "set_status": _describe,
+}

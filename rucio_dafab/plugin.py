@@ -1,0 +1,229 @@
+"""The metadata plugin, thin over the catalogue: ``[metadata] plugins = rucio_dafab.plugin.DafabMetadata``."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from flask import has_request_context, request
+from rucio.common import exception
+from rucio.common.types import InternalAccount, InternalScope
+from rucio.core import permission
+from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta
+from rucio.core.did_meta_plugins.did_meta_plugin_interface import DidMetaPlugin
+from rucio.db.sqla.constants import DatabaseOperationType
+from rucio.db.sqla.session import db_session, read_session, transactional_session
+from sqlalchemy.orm import Session
+from typing_extensions import override
+from werkzeug.exceptions import HTTPException
+
+from rucio_dafab import vocabulary
+from rucio_dafab.catalogue import documents, search
+from rucio_dafab.catalogue.ancestry import descendants_of
+from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown, KeyUnknown
+from rucio_dafab.query import rucio_filter
+from rucio_dafab.query.errors import QueryError
+from rucio_dafab.vocabulary.queryables import escape_segment
+
+_RSE_KEYS: Final = frozenset({"rse", "src_rse", "source_rse", "dest_rse", "destination_rse"})
+_RESERVED: Final = frozenset({"scope", "name", "account", "did_type"}) | {f"{key}_id" for key in _RSE_KEYS}
+"""Keys whose values Rucio's gateway takes for objects of its own, and would crash on."""
+
+_COLUMNS: Final = DidColumnMeta()
+
+
+class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no types
+    """All keys that Rucio does not keep in columns of its own, as members of one STAC document a DID."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plugin_name = "DAFAB"
+
+    def get_plugin_name(self) -> str:
+        """Return the name by which clients ask for this plugin."""
+        return str(self.name)
+
+    @override
+    @read_session  # type: ignore[untyped-decorator]
+    def get_metadata(self, scope: InternalScope, name: str, *, session: Session) -> dict[str, Any]:
+        """Return the members of a DID's document, flat: properties by name, what else there is by its own.
+
+        A property whose name Rucio keeps to itself (``version``, ``scope``) is given under its JSON pointer. A DID
+        without a document has none.
+        """
+        stored = documents.get(scope, name, session=session)
+        return {} if stored is None else flatten(stored.document)
+
+    @override
+    @transactional_session  # type: ignore[untyped-decorator]
+    def set_metadata(
+        self, scope: InternalScope, name: str, key: str, value: Any, recursive: bool = False, *, session: Session
+    ) -> None:
+        """Set one member; see :meth:`set_metadata_bulk`."""
+        self.set_metadata_bulk(scope, name, {key: value}, recursive, session=session)
+
+    @override
+    @transactional_session  # type: ignore[untyped-decorator]
+    def set_metadata_bulk(
+        self,
+        scope: InternalScope,
+        name: str,
+        meta: Mapping[str, Any] | None = None,
+        recursive: bool = False,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        session: Session,
+    ) -> None:
+        """Set members of a DID's document, and with ``recursive`` of all that is attached below it.
+
+        Rucio's interface calls the values ``meta``, its core ``metadata``.
+
+        Raises:
+            InvalidMetadata: if a value does not fit its key.
+            DataIdentifierNotFound: if there is no such DID.
+        """
+        values = meta if meta is not None else metadata or {}
+        below = descendants_of(scope, name, session=session) if recursive else []
+        with _rucio_errors():
+            for each in [(scope, name), *below]:
+                documents.set_keys(*each, values, session=session)
+
+    @override
+    @transactional_session  # type: ignore[untyped-decorator]
+    def delete_metadata(self, scope: InternalScope, name: str, key: str, *, session: Session) -> None:
+        """Remove one member.
+
+        Rucio's gateway asks nobody whether the account may; so this does, when inside of a request.
+
+        Raises:
+            KeyNotFound: if the document has no such member.
+            DataIdentifierNotFound: if there is no such DID.
+            HTTPException: with status 403 and Rucio's ``AccessDenied``, if the account may not.
+        """
+        _check_issuer(scope, name, key, session)
+        try:
+            documents.delete_key(scope, name, key, session=session)
+        except DidUnknown as error:
+            raise exception.DataIdentifierNotFound(str(error)) from error
+        except CatalogueError as error:
+            raise exception.KeyNotFound(str(error)) from error
+
+    @override
+    def list_dids(
+        self,
+        scope: InternalScope,
+        filters: Any,
+        did_type: str = "collection",
+        ignore_case: bool = False,
+        limit: int | None = None,
+        offset: int | None = None,
+        long: bool = False,
+        recursive: bool = False,
+        ignore_dids: set[str] | None = None,
+        *,
+        session: Session | None = None,
+    ) -> Iterator[Any]:
+        """Return the DIDs whose documents satisfy a filter: their names, or with ``long`` dictionaries.
+
+        No generator itself: what is wrong with the filter is raised by the call, before Rucio begins its answer.
+
+        Raises:
+            DIDFilterSyntaxError: if the filter cannot be understood.
+            UnsupportedOperation: if there is no such type of DID.
+        """
+        with _rucio_errors():
+            expression = rucio_filter.parse(_plain(filters), vocabulary.load())
+            asked = search.Search(scope, expression, did_type, recursive, limit, offset)
+            if session is not None:
+                return _rows(search.list_dids(asked, session=session), long, ignore_dids or set())
+            with db_session(DatabaseOperationType.READ) as own:
+                return iter(list(_rows(search.list_dids(asked, session=own), long, ignore_dids or set())))
+
+    @override
+    def manages_key(self, key: str, *, session: Session | None = None) -> bool:
+        """Return that any key is welcome; Rucio's own plugin is asked before."""
+        return True
+
+
+def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document as Rucio's metadata: one level, without links and assets, no key that clashes with Rucio's."""
+    properties = document.get("properties")
+    flat = {
+        _safe(key, "properties"): value for key, value in (properties if isinstance(properties, dict) else {}).items()
+    }
+    others = {key: value for key, value in document.items() if key not in {"properties", "links", "assets"}}
+    return {_safe(key): value for key, value in others.items()} | flat
+
+
+def _safe(key: str, *above: str) -> str:
+    if key not in _RESERVED and not _is_column(key):
+        return key
+    return "".join(f"/{escape_segment(member)}" for member in (*above, key))
+
+
+@cache
+def _is_column(key: str) -> bool:
+    return bool(_COLUMNS.manages_key(key))
+
+
+def _rows(found: Iterator[search.FoundDid], long: bool, known: set[str]) -> Iterator[Any]:
+    for did in found:
+        if not known or f"{did.scope.external}:{did.name}" not in known:
+            yield _long(did) if long else did.name
+
+
+def _long(did: search.FoundDid) -> dict[str, Any]:
+    return {
+        "scope": did.scope,
+        "name": did.name,
+        "did_type": did.did_type.name,
+        "bytes": did.bytes,
+        "length": did.length,
+    }
+
+
+def _plain(filters: Any) -> list[dict[str, Any]]:
+    """Return filters as the client wrote them: the gateway has made objects of scopes and accounts."""
+    groups = [filters] if isinstance(filters, Mapping) else list(filters or [])
+    return [
+        {
+            key: value.external if isinstance(value, InternalScope | InternalAccount) else value
+            for key, value in each.items()
+        }
+        for each in groups
+    ]
+
+
+def _check_issuer(scope: InternalScope, name: str, key: str, session: Session) -> None:
+    """Ask Rucio's permissions for the right to set what shall be deleted; outside of a request core is trusted."""
+    if not has_request_context():
+        return
+    issuer = InternalAccount(request.environ["issuer"], vo=request.environ.get("vo", scope.vo))
+    arguments = {"scope": scope, "name": name, "key": key, "value": None, "issuer": issuer.external}
+    allowed = permission.has_permission(issuer=issuer, action="set_metadata", kwargs=arguments, session=session)
+    if not allowed:
+        _deny(f"Account {issuer.external} can not delete metadata of data identifier {scope.external}:{name}")
+
+
+def _deny(message: str) -> NoReturn:
+    """Answer 403 with Rucio's error: its route would make a 500 of the exception itself."""
+    from rucio.web.rest.flaskapi.v1.common import generate_http_error_flask  # noqa: PLC0415 - loads the whole web stack
+
+    raise HTTPException(response=generate_http_error_flask(403, exception.AccessDenied.__name__, message))
+
+
+@contextmanager
+def _rucio_errors() -> Iterator[None]:
+    """Raise what Rucio's routes answer with a 4xx."""
+    try:
+        yield
+    except QueryError as error:
+        raise exception.DIDFilterSyntaxError(str(error)) from error
+    except search.DidTypeUnknown as error:
+        raise exception.UnsupportedOperation(str(error)) from error
+    except DidUnknown as error:
+        raise exception.DataIdentifierNotFound(str(error)) from error
+    except KeyUnknown as error:
+        raise exception.KeyNotFound(str(error)) from error
+    except CatalogueError as error:
+        raise exception.InvalidMetadata(str(error)) from error

@@ -1,0 +1,159 @@
+"""Publishing: an item with its files and document into Rucio, in one transaction that is harmless to repeat.
+
+The bytes are on their RSEs before; this looks whether they are, registers containers, dataset, files and replicas,
+attaches them, and writes the document last. Whatever is raised on the way leaves nothing behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rucio.common.types import InternalAccount, InternalScope
+from rucio.core import permission
+from rucio.db.sqla import models
+from rucio.db.sqla.constants import DIDType
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from rucio_dafab import registration
+from rucio_dafab.catalogue import documents
+from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
+from rucio_dafab.catalogue.validate import check_document
+from rucio_dafab.permission import PUBLISH_ACTION
+from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
+
+DATASET_SUFFIX: Final = "_assets"
+"""The dataset of an item's files is called after the item."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """What shall be published.
+
+    Attributes:
+        scope: scope of the item, which holds its collection too.
+        item: the STAC item; its id becomes the name of a container below the container of its collection.
+        files: the files of its assets, each already on its RSE.
+        parent: name of the item that it was derived from; the new item is attached to that one too.
+        update: whether the document may replace a different one (of an original; a derived product is never replaced).
+    """
+
+    scope: str
+    item: Mapping[str, Any]
+    files: tuple[PublishedFile, ...]
+    parent: str | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done: names of container, dataset and files; ``created``, ``unchanged`` or ``updated``."""
+
+    item: str
+    dataset: str
+    files: tuple[str, ...]
+    outcome: str
+
+
+def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session: Session) -> Report:
+    """Publish an item within the caller's transaction.
+
+    Args:
+        request: what shall be published.
+        issuer: the account that asks.
+        vo: its virtual organisation.
+        root: address of the site, without a slash at its end: stable links begin with it.
+        session: the transaction; the caller commits it, or rolls it back when anything is raised.
+
+    Raises:
+        DocumentInvalid: if the document, or a file's name or size, is not valid.
+        PublishDenied: if the account may not publish in the collection.
+        DidUnknown: if the collection or the parent is not there.
+        PublishConflict: if something else is published under one of the names.
+    """
+    item = dict(request.item)
+    check_document(item)
+    if item["type"] != "Feature":
+        raise DocumentInvalid("/type must be Feature: only items are published so")
+    name = registration.checked_name(item["id"], "/id")
+    check_files(name, item, request.files)
+    scope, account = InternalScope(request.scope, vo=vo), InternalAccount(issuer, vo=vo)
+    _check_permission(account, scope, item["collection"], session)
+    _wait_turn(scope, name, session)
+    _check_container(scope, item["collection"], "collection", session)
+    if request.parent is not None:
+        _check_container(scope, request.parent, "parent item", session)
+    document = published_document(
+        item, request.files, scope=request.scope, parent=_parent(request, scope, session), root=root
+    )
+    outcome = _register(request, scope, account, document, session=session)
+    files = tuple(sorted({file.name for file in request.files}))
+    return Report(name, f"{name}{DATASET_SUFFIX}", files, outcome)
+
+
+def _register(
+    request: PublishRequest,
+    scope: InternalScope,
+    account: InternalAccount,
+    document: dict[str, Any],
+    *,
+    session: Session,
+) -> str:
+    """Register what is missing and write the document; return the outcome."""
+    name = document["id"]
+    dataset = f"{name}{DATASET_SUFFIX}"
+    before = documents.get(scope, name, session=session)
+    parents = [document["collection"], *([request.parent] if request.parent else [])]
+    if before is None or before.partial:
+        registration.register(scope, name, dataset, parents, request.files, account=account, session=session)
+        documents.put(scope, name, document, session=session)
+        return "created"
+    registration.check_registered(scope, dataset, request.files, session=session)
+    if same_document(before.document, document):
+        return "unchanged"
+    if not request.update:
+        raise PublishConflict(f"another document is published as {scope.external}:{name}: say update to replace it")
+    if _is_derived(before.document) or _is_derived(document):
+        raise PublishConflict(
+            f"{scope.external}:{name} is a derived product and published: another one needs an id of its own"
+        )
+    if before.document.get("collection") != document["collection"]:
+        raise PublishConflict(f"{scope.external}:{name} is published in {before.document.get('collection')}")
+    documents.put(scope, name, document, session=session)
+    return "updated"
+
+
+def _check_permission(account: InternalAccount, scope: InternalScope, collection: str, session: Session) -> None:
+    arguments = {"scope": scope, "collection": collection}
+    allowed = permission.has_permission(issuer=account, action=PUBLISH_ACTION, kwargs=arguments, session=session)
+    if not allowed:
+        raise PublishDenied(f"account {account.external} may not publish in {scope.external}:{collection}")
+
+
+def _wait_turn(scope: InternalScope, name: str, session: Session) -> None:
+    """Let whoever publishes the same item at the same time finish first."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:item, 0))"), {"item": f"dafab:{scope.internal}:{name}"}
+    )
+
+
+def _check_container(scope: InternalScope, name: str, what: str, session: Session) -> None:
+    did = models.DataIdentifier
+    found = session.execute(select(did.did_type).where(did.scope == scope, did.name == name)).scalar()
+    if found is None:
+        raise DidUnknown(f"there is no {what} {scope.external}:{name}")
+    if found is not DIDType.CONTAINER:
+        raise PublishConflict(f"{scope.external}:{name} is a {found.name} and cannot be the {what}")
+
+
+def _is_derived(document: Mapping[str, Any]) -> bool:
+    return any(link.get("rel") == "derived_from" for link in document.get("links", []))
+
+
+def _parent(request: PublishRequest, scope: InternalScope, session: Session) -> Mapping[str, Any] | None:
+    if request.parent is None:
+        return None
+    parent = documents.get(scope, request.parent, session=session)
+    if parent is None:
+        raise DidUnknown(f"the parent item {scope.external}:{request.parent} has no document")
+    return parent.document

@@ -1,0 +1,147 @@
+"""The document of a published item: stable links in place of whatever the files were called where they were made."""
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from rucio_dafab.catalogue.assets import FILE_NAME
+from rucio_dafab.catalogue.errors import DocumentInvalid
+
+FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+"""STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""
+
+_MD5_MULTIHASH: Final = "d50110"
+"""Multihash prefix of an MD5: code 0xd5 as a varint, 16 bytes (github.com/multiformats/multicodec, table.csv)."""
+
+_OURS: Final = frozenset({"self", "root", "parent", "collection"})
+"""Relations of links that say where a document stands: those are the catalogue's."""
+
+_ADLER32: Final = re.compile(r"[0-9a-f]{8}")
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]*")
+_NAME_LENGTH: Final = 250
+"""Characters that Rucio's generic schema allows in the name of a DID."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file of an item: the key of its asset, its name ``<item>/<file name>``, the RSE that holds it, size, checksums.
+
+    The size is in bytes, the checksums are hexadecimal in lower case.
+    """
+
+    asset: str
+    name: str
+    rse: str
+    bytes: int
+    adler32: str
+    md5: str
+
+
+def check_files(item: str, document: Mapping[str, Any], files: Sequence[PublishedFile]) -> None:
+    """Check the files of an item against each other and against its assets.
+
+    Raises:
+        DocumentInvalid: naming the first file that is wrong.
+    """
+    known: dict[str, PublishedFile] = {}
+    for file in files:
+        _check_file(item, file)
+        if file.asset not in document.get("assets", {}):
+            raise DocumentInvalid(f"the item {item} has no asset {file.asset!r} for the file {file.name}")
+        other = known.setdefault(file.name, file)
+        if (other.asset, other.bytes, other.adler32, other.md5) != (file.asset, file.bytes, file.adler32, file.md5):
+            raise DocumentInvalid(f"the file {file.name} is listed twice with different assets, sizes or checksums")
+    by_asset = {(file.asset, file.name) for file in files}
+    if len(by_asset) != len({asset for asset, _ in by_asset}):
+        raise DocumentInvalid(f"two files of {item} are listed for one asset")
+
+
+def _check_file(item: str, file: PublishedFile) -> None:
+    folder, slash, leaf = file.name.partition("/")
+    if folder != item or not slash or not all(_FILE.fullmatch(part) for part in leaf.split("/")):
+        raise DocumentInvalid(f"the file {file.name!r} must be called {item}/<letters, digits, dot, dash, underscore>")
+    if len(file.name) > _NAME_LENGTH:
+        raise DocumentInvalid(f"the name of the file {file.name[:80]}… is longer than {_NAME_LENGTH} characters")
+    if file.bytes < 0:
+        raise DocumentInvalid(f"the file {file.name} cannot have {file.bytes} bytes")
+    if not _ADLER32.fullmatch(file.adler32) or not _MD5.fullmatch(file.md5):
+        raise DocumentInvalid(
+            f"the checksums of {file.name} must be 8 (Adler-32) and 32 (MD5) lower-case hexadecimal digits"
+        )
+
+
+def published_document(
+    item: Mapping[str, Any],
+    files: Sequence[PublishedFile],
+    *,
+    scope: str,
+    parent: Mapping[str, Any] | None,
+    root: str,
+) -> dict[str, Any]:
+    """Return the document that is kept: the item with stable links, and what the file extension says of its files.
+
+    Args:
+        item: a valid STAC item.
+        files: its files.
+        scope: scope of the item.
+        parent: the document of the item that it was derived from.
+        root: address of the site, without a slash at its end.
+    """
+    document = deepcopy(dict(item))
+    assets = document.setdefault("assets", {})
+    for file in files:
+        assets[file.asset] |= {
+            "href": f"{root}/assets/{quote(scope)}/items/{quote(document['id'])}/{quote(file.asset, safe='')}",
+            "file:size": file.bytes,
+            "file:checksum": assets[file.asset].get("file:checksum", f"{_MD5_MULTIHASH}{file.md5}"),
+            FILE_NAME: file.name,
+        }
+    if files:
+        extensions = document.get("stac_extensions", [])
+        document["stac_extensions"] = [*extensions, *([] if FILE_EXTENSION in extensions else [FILE_EXTENSION])]
+    document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent is not None)]
+    return document
+
+
+def same_document(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two published documents say the same, wherever the site that wrote their links was reached."""
+    return _without_place(one) == _without_place(other)
+
+
+def _links(document: Mapping[str, Any], parent: Mapping[str, Any] | None, root: str) -> list[dict[str, str]]:
+    collection = f"{root}/collections/{quote(document['collection'])}"
+    links = [
+        {"rel": "self", "href": _item_address(document, root), "type": "application/geo+json"},
+        {"rel": "root", "href": root, "type": "application/json"},
+        {"rel": "parent", "href": collection, "type": "application/json"},
+        {"rel": "collection", "href": collection, "type": "application/json"},
+    ]
+    if parent is not None:
+        links.append({"rel": "derived_from", "href": _item_address(parent, root), "type": "application/geo+json"})
+    return links
+
+
+def _item_address(document: Mapping[str, Any], root: str) -> str:
+    return f"{root}/collections/{quote(str(document['collection']))}/items/{quote(document['id'])}"
+
+
+def _kept(links: Sequence[Mapping[str, Any]], derived: bool) -> list[dict[str, Any]]:
+    """Return the links of an item that are not the catalogue's to write."""
+    dropped = _OURS | ({"derived_from"} if derived else set())
+    return [dict(link) for link in links if link.get("rel") not in dropped]
+
+
+def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without the address of the site: where links and published assets point."""
+    addresses = [str(link.get("href")) for link in document.get("links", []) if link.get("rel") == "root"]
+    root = addresses[0] if addresses else ""
+    links = [link | {"href": str(link.get("href")).removeprefix(root)} for link in document.get("links", [])]
+    assets = {
+        key: {name: value for name, value in asset.items() if name != "href" or FILE_NAME not in asset}
+        for key, asset in document.get("assets", {}).items()
+    }
+    return dict(document) | {"links": links, "assets": assets}

@@ -1,0 +1,183 @@
+"""``POST /dafab/publish`` and ``POST /dafab/search``: our routes over the catalogue."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from rucio.common.exception import DatabaseException
+from rucio.common.types import InternalScope
+from rucio.db.sqla.constants import DatabaseOperationType
+from rucio.db.sqla.session import db_session, get_engine, get_maker
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from rucio_dafab import vocabulary
+from rucio_dafab.catalogue.assets import AssetFile, asset_names, files_of
+from rucio_dafab.catalogue.pages import BATCH, FoundDocument, read_page
+from rucio_dafab.catalogue.search import Search
+from rucio_dafab.publish import PublishRequest, publish
+from rucio_dafab.published import PublishedFile
+from rucio_dafab.query import cql2
+from rucio_dafab.query.model import EVERYTHING, Expression, Property, all_of, one_of
+from rucio_dafab.service.auth import Reader, Writer
+from rucio_dafab.service.settings import settings
+
+_LOGGER: Final = logging.getLogger(__name__)
+MAX_PAGE: Final = 10_000
+"""Documents of one answer; the rest follows by its cursor."""
+
+router = APIRouter(prefix="/dafab", tags=["catalogue"])
+
+Scope = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,25}$")]
+Name = Annotated[str, Field(min_length=1, max_length=250)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FileBody(_Body):
+    """A file of an item, on its RSE already: size in bytes, checksums in hexadecimal."""
+
+    asset: Annotated[str, Field(min_length=1, max_length=250)]
+    name: Name
+    rse: Annotated[str, Field(min_length=1, max_length=255)]
+    bytes: Annotated[int, Field(ge=0, lt=2**63)]
+    adler32: str
+    md5: str
+
+
+class PublishBody(_Body):
+    """An item to publish, see :class:`rucio_dafab.publish.PublishRequest`."""
+
+    scope: Scope
+    item: dict[str, Any]
+    files: list[FileBody]
+    parent: Name | None = None
+    update: bool = False
+
+
+class SearchBody(_Body):
+    """A question: a CQL2-JSON filter, collections (any of them), a type of DID, and which page."""
+
+    scope: Scope
+    filter: dict[str, Any] | bool | None = None
+    collections: Annotated[list[str], Field(max_length=1000)] | None = None
+    did_type: Literal["all", "collection", "container", "dataset", "file"] = "collection"
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = None
+    cursor: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@router.post("/publish")
+def post_publish(body: PublishBody, issuer: Writer, request: Request) -> dict[str, Any]:
+    """Register an item, its files and its document in one transaction; again is harmless."""
+    wanted = PublishRequest(
+        scope=body.scope,
+        item=body.item,
+        files=tuple(PublishedFile(**file.model_dump()) for file in body.files),
+        parent=body.parent,
+        update=body.update,
+    )
+    with db_session(DatabaseOperationType.WRITE) as session:
+        report = publish(wanted, issuer=issuer.account, vo=issuer.vo, root=_root(request), session=session)
+    _LOGGER.info("%s %s:%s by %s", report.outcome, body.scope, report.item, issuer.account)
+    return {"item": report.item, "dataset": report.dataset, "files": list(report.files), "outcome": report.outcome}
+
+
+@router.post("/search")
+def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
+    """Answer with NDJSON, a line a DID: its document, its assets and their replicas; then the cursor of what is left."""
+    asked = Search(InternalScope(body.scope, vo=issuer.vo), _expression(body), did_type=body.did_type)
+    lines = _lines(asked, body.limit or settings().search_page, body.cursor)
+    # The first batch is made before the answer begins: what is wrong with the question still gets its own status.
+    first = next(lines, b"")
+    return StreamingResponse(_joined(first, lines), media_type="application/x-ndjson")
+
+
+def _expression(body: SearchBody) -> Expression:
+    asked = EVERYTHING if body.filter is None else cql2.from_json(body.filter, vocabulary.load())
+    if body.collections is None:
+        return asked
+    return all_of(one_of(Property("/collection"), *body.collections), asked)
+
+
+def _joined(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from others
+
+
+def _lines(asked: Search, limit: int, cursor: str | None) -> Iterator[bytes]:
+    """Yield the lines of a page in batches: one question for the documents, one a batch for the replicas."""
+    with _reading() as session:
+        # One more than asked for tells whether there is a next page.
+        found = read_page(asked, limit + 1, cursor, session=session)
+        given, last = 0, None
+        while batch := list(islice(found, min(BATCH, limit - given))):
+            yield b"".join(_batch(batch, session))
+            given, last = given + len(batch), batch[-1]
+        if last is not None and next(found, None) is not None:
+            yield orjson.dumps({"next": last.cursor}) + b"\n"
+
+
+@contextmanager
+def _reading() -> Iterator[Session]:
+    """Give a session that may be used and closed by different threads: those that stream take turns.
+
+    Rucio's own sessions belong to the thread that opened them, and would stay open.
+    """
+    get_engine()
+    with get_maker()() as session:
+        try:
+            yield session
+        except DatabaseError as error:
+            raise DatabaseException(str(error)) from error
+
+
+def _batch(batch: list[FoundDocument], session: Session) -> Iterator[bytes]:
+    """Yield a line for each document, with the replicas of all of them read at once."""
+    names = [_names(found) for found in batch]
+    files = files_of(
+        {(found.scope, name) for found, each in zip(batch, names, strict=True) for name in each.values()},
+        session=session,
+    )
+    for found, each in zip(batch, names, strict=True):
+        known = {key: files.get((found.scope.internal, name)) for key, name in each.items()}
+        yield _line(found, {key: file for key, file in known.items() if file is not None})
+
+
+def _names(found: FoundDocument) -> dict[str, str]:
+    if found.document is None:
+        return {"data": found.name} if found.did_type.name == "FILE" else {}
+    return asset_names(orjson.loads(found.document))
+
+
+def _line(found: FoundDocument, files: dict[str, AssetFile]) -> bytes:
+    line = {
+        "scope": found.scope.external,
+        "name": found.name,
+        "did_type": found.did_type.name,
+        "document": None if found.document is None else orjson.Fragment(found.document),
+        "assets": {key: _asset(file) for key, file in files.items()},
+    }
+    return orjson.dumps(line) + b"\n"
+
+
+def _asset(file: AssetFile) -> dict[str, Any]:
+    return {
+        "scope": file.scope.external,
+        "name": file.name,
+        "bytes": file.bytes,
+        "adler32": file.adler32,
+        "md5": file.md5,
+        "replicas": [{"rse": replica.rse, "pfn": replica.pfn} for replica in file.replicas],
+    }
+
+
+def _root(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
