@@ -20,6 +20,7 @@ from rucio.client.rseclient import RSEClient
 from rucio.common.config import get_config
 from rucio.common.constants import HTTPMethod
 from rucio.common.exception import (
+    AccessDenied,
     CannotAuthenticate,
     ConfigNotFound,
     RSENotFound,
@@ -301,8 +302,9 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
             raise ServerUnreachable(f"no Rucio server answers at {self.host}") from error
 
     def _raise(self, route: str, response: requests.Response) -> NoReturn:
-        _, message = self._get_exception(response.headers, response.status_code, response.content)
-        known = _ERRORS.get(response.status_code, ClientError)
+        kind, message = self._get_exception(response.headers, response.status_code, response.content)
+        # Rucio answers 401 to what an account may not do, too.
+        known = NotPermitted if issubclass(kind, AccessDenied) else _ERRORS.get(response.status_code, ClientError)
         what = f"{self.host} answers {response.status_code} to {route} as {self.account}"
         raise known(f"{what}: {' '.join(str(message).split())}")
 

@@ -32,7 +32,7 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     """
     work = Work(Path(given.work))
     seal_of(work.staged)
-    archived = Store(Home.from_environment().store).archive(work.staged)
+    archived = Store(Home.from_environment().store).put(work.staged)
     keys = archived.key.database | {"product": archived.key.product}
     product = ",".join(f"{name}={value}" for name, value in keys.items())
     write_json(work.archived, {"id": archived.key.id, "product": product})

@@ -1,6 +1,7 @@
 """``rucio-dafab run``: one scene through every step, watched on the screen."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -40,7 +41,8 @@ def run(
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
     else:
-        show(report, Console())
+        # A pipe has no width of its own: DIDs stay whole there.
+        show(report, Console(width=None if sys.stdout.isatty() else 160))
 
 
 def _models(asked: list[str] | None) -> tuple[str, ...]:
@@ -95,14 +97,21 @@ def _draw(progress: Progress, tasks: dict[str, TaskID], event: Event) -> None:
         progress.update(tasks[event.step], completed=1, total=1, detail=event.detail)
 
 
-NUMBERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {}
+NUMBERS: Final = (
+    ("dafab:observed_water_km2", "{:.3f} km² of water"),
+    ("dafab:observed_water_percent", "{:.1f} % of what is clear"),
+    ("dafab:anomaly_type", "{}"),
+    ("dafab:agricultural_coverage", "{:.1f} % fields"),
+    ("dafab:clear_percent", "{:.0f} % clear"),
+)
+"""Properties of an item that the table shows, and how."""
 
 
 def show(report: Report, console: Console) -> None:
     """Print what was registered: a line an item, with its DID, its files and its key numbers."""
     table = Table(box=box.SIMPLE_HEAD, title=f"{report.scene}: {report.outcome}", title_justify="left")
     for column in ("product", "DID", "outcome", "files", "key numbers"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", min_width=min(12, len(column)))
     for item in report.items:
         table.add_row(*(Text(cell) for cell in _row(item)))
     for name, record in report.record.items():
@@ -116,4 +125,8 @@ def show(report: Report, console: Console) -> None:
 def _row(item: dict[str, Any]) -> tuple[str, ...]:
     size = sum(file["bytes"] for file in item["files"])
     files = f"{len(item['files'])}, {size / 1e6:.2f} MB" if item["files"] else ""
-    return item["collection"], item["did"], item["outcome"], files, ""
+    properties = item["properties"]
+    numbers = [form.format(properties[key]) for key, form in NUMBERS if key in properties]
+    fields = properties.get("dafab:smart-agriculture", {}).get("number_of_fields")
+    numbers += [] if fields is None else [f"{fields} fields"]
+    return item["collection"], item["did"], item["outcome"], files, ", ".join(numbers)
