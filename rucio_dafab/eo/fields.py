@@ -98,8 +98,10 @@ def delineate(
     labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares - 1e-9)))
     regions = polygonise(labels, transform, TOLERANCE)
     clouded = np.bincount(labels[~clear], minlength=int(labels.max(initial=0)) + 1) > 0
-    hectares = shapely.area(regions.geometries) / SQUARE_METRES_PER_HECTARE
-    return Parcels(regions.geometries, np.asarray(hectares, np.float64), ~clouded[regions.labels])
+    hectares = np.asarray(shapely.area(regions.geometries), np.float64) / SQUARE_METRES_PER_HECTARE
+    # Simplifying moves corners by up to a pixel, which can take a parcel of the least size below it.
+    kept = hectares >= chosen.minimum_hectares
+    return Parcels(regions.geometries[kept], hectares[kept], ~clouded[regions.labels[kept]])
 
 
 def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules: FieldRules) -> NDArray[np.int32]:

@@ -1,10 +1,7 @@
 """From a scene's reference system to EPSG:4326, as RFC 7946 wants it: right-handed rings, split at the antimeridian."""
 
-from typing import Any
-
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.crs import CRS
@@ -29,29 +26,6 @@ def to_longitude_latitude(geometries: Geometries, crs: CRS) -> Geometries:
     moved = _split(moved)
     rounded = shapely.transform(moved, lambda points: np.round(points, DECIMALS))
     return np.asarray(shapely.orient_polygons(_repaired(np.asarray(rounded, object))), object)
-
-
-def footprint(crs: CRS, transform: Affine, shape: tuple[int, int], points: int = 16) -> dict[str, Any]:
-    """Return the outline of a grid in EPSG:4326 as a GeoJSON geometry, with ``points`` points on each side.
-
-    A straight side of a projected grid is curved in EPSG:4326; sixteen points keep it within a few metres.
-    """
-    rows, columns = shape
-    outline = shapely.box(0, 0, columns, rows).segmentize(max(rows, columns) / points)
-    corners = shapely.transform(outline, lambda xy: np.column_stack(transform @ xy.T))
-    geometry: dict[str, Any] = shapely.geometry.mapping(to_longitude_latitude(np.array([corners]), crs)[0])
-    return geometry
-
-
-def bounding_box(geometry: dict[str, Any]) -> list[float]:
-    """Return the bounding box of a GeoJSON geometry; across the antimeridian west is greater than east (RFC 7946)."""
-    shape = shapely.geometry.shape(geometry)
-    west, south, east, north = shape.bounds
-    parts = shapely.get_parts(shape)
-    if len(parts) > 1 and west <= -180 and east >= 180:
-        west = min(part.bounds[0] for part in parts if part.bounds[2] >= 180)
-        east = max(part.bounds[2] for part in parts if part.bounds[0] <= -180)
-    return [float(round(value, DECIMALS)) for value in (west, south, east, north)]
 
 
 def _split(geometries: Geometries) -> Geometries:

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from shapely.geometry import shape
+
 from rucio_dafab import __version__
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.errors import ProductError
-from rucio_dafab.eo.geography import bounding_box, footprint
+from rucio_dafab.eo.footprint import bounds
 
 SOFTWARE = "rucio-dafab"
-THEMES_SCHEME = "https://dafab.eu/ontology"
+THEMES_SCHEME = "https://w3id.org/dafab/ontology#"
 SIMULATED = "dafab:simulated"
 EXTENSIONS = (
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
@@ -126,7 +128,7 @@ def derived_item(
         concepts: Classes of the ontology, by local name.
         assets: Its files by key.
     """
-    geometry = scene.item.get("geometry") or footprint(scene.crs, scene.transform, scene.shape)
+    geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
     every = {**_inherited(scene), **_provenance(scene, model), **_projection(scene), **properties, "themes": themes}
     extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
@@ -137,7 +139,7 @@ def derived_item(
         "id": derived_id(scene, collection, model),
         "collection": collection,
         "geometry": geometry,
-        "bbox": bounding_box(geometry),
+        "bbox": scene.item.get("bbox") or bounds(shape(geometry)),
         "properties": every,
         "links": _links(scene),
         "assets": {key: asset.document() for key, asset in assets.items()},

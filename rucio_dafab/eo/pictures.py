@@ -16,13 +16,13 @@ from PIL import Image, ImageDraw
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.transform import array_bounds
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform, reproject, transform_bounds
 
-from rucio_dafab.eo.bands import BandFile, Scene
-from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
+from rucio_dafab.eo.fitness import NOT_CLEAR
+from rucio_dafab.eo.raster import opened
 from rucio_dafab.eo.vectors import Geometries
 
 WEB_MERCATOR = CRS.from_epsg(3857)
@@ -72,25 +72,45 @@ def web_view(scene: Scene, longest: int) -> View:
     return View(WEB_MERCATOR, transform, width, height)
 
 
-def true_colour(scene: Scene, view: View) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Return the scene in red, green and blue, uint8 (row, column, 3), and where it has data, bool (row, column).
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """The scene in true colour: ``colours`` uint8 (row, column, 3), ``there`` bool (row, column) where it has data."""
 
-    Each colour is stretched between its 2nd and 98th percentile. A scene without visible bands is drawn in grey from
-    its first band.
+    view: View
+    colours: Pixels
+    there: NDArray[np.bool_]
+
+    def resized(self, longest: int) -> "Backdrop":
+        """Return the same place with ``longest`` pixels on its longer side."""
+        old = self.view
+        factor = longest / max(old.width, old.height)
+        width, height = max(round(old.width * factor), 1), max(round(old.height * factor), 1)
+        view = View(old.crs, old.transform @ Affine.scale(old.width / width, old.height / height), width, height)
+        colours = Image.fromarray(self.colours).resize((width, height), Image.Resampling.BOX)
+        there = Image.fromarray(self.there.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
+        return Backdrop(view, np.asarray(colours, np.uint8), np.asarray(there, np.bool_))
+
+
+def backdrop(scene: Scene, view: View) -> Backdrop:
+    """Return the scene in red, green and blue on a view.
+
+    Each colour is stretched between the 2nd and the 98th percentile of the clear pixels: clouds would leave the ground
+    black. A scene without visible bands is drawn in grey from its first band.
 
     Raises:
-        ProductError: if a band file cannot be read.
+        SceneError: if a band file cannot be read.
     """
     names = TRUE_COLOUR if all(name in scene.bands for name in TRUE_COLOUR) else (next(iter(scene.bands)),) * 3
     values = np.stack([_read(scene.bands[name], view) for name in names], axis=-1)
     there: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=-1))
     if not there.any():
-        return np.zeros(values.shape, np.uint8), there
-    low, high = np.percentile(values[there], (STRETCH_PERCENT, 100 - STRETCH_PERCENT), axis=0)
+        return Backdrop(view, np.zeros(values.shape, np.uint8), there)
+    ground = there & _clear(scene, view)
+    sample = values[ground if ground.any() else there]
+    low, high = np.percentile(sample, (STRETCH_PERCENT, 100 - STRETCH_PERCENT), axis=0)
     values[~there] = low
     stretched = np.clip((values - low) / np.maximum(high - low, 1e-6), 0, 1) ** (1 / GAMMA)
-    colours: Pixels = np.rint(stretched * 255).astype(np.uint8)
-    return colours, there
+    return Backdrop(view, np.rint(stretched * 255).astype(np.uint8), there)
 
 
 def on_view(values: Pixels, scene: Scene, view: View) -> Pixels:
@@ -159,28 +179,32 @@ def _rings_on_view(rings: Geometries, crs: CRS, view: View) -> Iterable[list[tup
         yield [(float(x), float(y)) for x, y in ring]
 
 
-def _read(band: BandFile, view: View) -> NDArray[np.float32]:
+def _clear(scene: Scene, view: View) -> NDArray[np.bool_]:
+    """Return where the scene classification shows the ground, bool (row, column); everywhere without one."""
+    if SCENE_CLASSIFICATION not in scene.bands:
+        return np.ones((view.height, view.width), np.bool_)
+    classes = _read(scene.bands[SCENE_CLASSIFICATION], view, Resampling.nearest)
+    return ~np.isin(np.nan_to_num(classes), NOT_CLEAR)
+
+
+def _read(band: BandFile, view: View, resampling: Resampling | None = None) -> NDArray[np.float32]:
     """Return a band's digital numbers on the view, float32 (row, column), NaN without data; overviews are used."""
-    nodata = 0 if band.nodata is None else band.nodata
-    try:
-        with (
-            rasterio.Env(GDAL_NUM_THREADS="1"),
-            rasterio.open(band.path) as source,
-            WarpedVRT(
-                source,
-                crs=view.crs,
-                transform=view.transform,
-                width=view.width,
-                height=view.height,
-                resampling=Resampling.cubic if _magnifies(source, view) else Resampling.average,
-                src_nodata=nodata,
-                nodata=np.nan,
-                dtype="float32",
-            ) as warped,
-        ):
-            values: NDArray[np.float32] = warped.read(1)
-    except RasterioError as error:
-        raise ProductError(f"band {band.name}: {band.path} cannot be drawn: {' '.join(str(error).split())}") from error
+    with (
+        rasterio.Env(GDAL_NUM_THREADS="1"),
+        opened(band.name, band.path) as source,
+        WarpedVRT(
+            source,
+            crs=view.crs,
+            transform=view.transform,
+            width=view.width,
+            height=view.height,
+            resampling=resampling or (Resampling.cubic if _magnifies(source, view) else Resampling.average),
+            src_nodata=0 if band.nodata is None else band.nodata,
+            nodata=np.nan,
+            dtype="float32",
+        ) as warped,
+    ):
+        values: NDArray[np.float32] = warped.read(1)
     return values
 
 

@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.items import Asset
-from rucio_dafab.eo.pictures import Colour, Pixels, View, dimmed, on_view, outlined, tinted, true_colour, web_view
+from rucio_dafab.eo.pictures import Backdrop, Colour, Pixels, backdrop, dimmed, on_view, outlined, tinted, web_view
 from rucio_dafab.eo.pictures import with_transparency as finished
 from rucio_dafab.eo.vectors import Geometries
 from rucio_dafab.eo.writers import PNG_MEDIA_TYPE, encode_png
 
 RENDERER_VERSION = 1
-# The longest sides that the live catalogue's profile allows.
-SIZES = {"thumbnail": 512, "overview": 1536}
-# An overview shows a small scene no more than four times enlarged.
-ENLARGEMENT = 4
+# The longest sides that the live catalogue's profile allows, and what a small scene is enlarged to.
+THUMBNAIL, OVERVIEW, LEAST_OVERVIEW = 512, 1536, 1024
 
 WATER_COLOUR: Colour = (24, 107, 214)
 FIELD_COLOUR: Colour = (255, 214, 10)
@@ -59,9 +55,9 @@ def field_drawing(geometries: Geometries) -> Drawing:
     return Drawing(outlines=geometries)
 
 
-def draw(scene: Scene, view: View, drawing: Drawing) -> tuple[Pixels, "np.typing.NDArray[np.bool_]"]:
-    """Return the drawing over the scene on a view, uint8 (row, column, 3), and where the scene has data."""
-    colours, there = true_colour(scene, view)
+def draw(scene: Scene, ground: Backdrop, drawing: Drawing) -> Pixels:
+    """Return the drawing over the scene, uint8 (row, column, 3)."""
+    colours, view = ground.colours, ground.view
     if drawing.classes is not None:
         classes = on_view(drawing.classes, scene, view)
         colours = dimmed(colours)
@@ -71,18 +67,19 @@ def draw(scene: Scene, view: View, drawing: Drawing) -> tuple[Pixels, "np.typing
         # Thinner where many parcels share few pixels.
         width = 1.4 if max(scene.shape) <= 2 * max(view.width, view.height) else 0.7
         colours = outlined(colours, drawing.outlines, scene.crs, view, colour=drawing.line, width=width)
-    return colours, there
+    return colours
 
 
 def previews(scene: Scene, key: str, source: Asset, drawing: Drawing) -> dict[str, Asset]:
     """Return thumbnail and overview of the asset ``key`` under the keys and with the members of the live profile."""
-    return {f"{key}-{role}": _preview(scene, key, source, drawing, role) for role in SIZES}
+    large = backdrop(scene, web_view(scene, min(OVERVIEW, max(LEAST_OVERVIEW, *scene.shape))))
+    grounds = {"thumbnail": large.resized(THUMBNAIL), "overview": large}
+    return {f"{key}-{role}": _preview(scene, key, source, drawing, role, ground) for role, ground in grounds.items()}
 
 
-def _preview(scene: Scene, key: str, source: Asset, drawing: Drawing, role: str) -> Asset:
-    longest = min(SIZES[role], max(ENLARGEMENT * max(scene.shape), SIZES["thumbnail"]))
-    view = web_view(scene, longest)
-    picture = finished(*draw(scene, view, drawing))
+def _preview(scene: Scene, key: str, source: Asset, drawing: Drawing, role: str, ground: Backdrop) -> Asset:
+    view = ground.view
+    picture = finished(draw(scene, ground, drawing), ground.there)
     preview = {
         "source_asset": key,
         "source_sha256": source.sha256,

@@ -67,7 +67,8 @@ FIBOA_SCHEMAS = (
     "https://vecorel.org/specification/v0.1.0/schema.yaml",
     "https://fiboa.org/specification/v0.3.0/schema.yaml",
 )
-CLASSES_BY_TYPE = {
+CONCEPTS = {
+    water.AnomalyType.NORMAL: ("NormalWaterCondition",),
     water.AnomalyType.FLOOD: ("Flood",),
     water.AnomalyType.DROUGHT: ("Drought",),
     water.AnomalyType.BOTH: ("Flood", "Drought"),
@@ -126,7 +127,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         "dafab:water-analysis": profile.water_analysis(numbers, found, excess, deficit, version_number(model.version)),
         "dafab:cloud_mask": _cloud_mask(prediction),
     }
-    concepts = ("WaterExtent", *CLASSES_BY_TYPE.get(found.type, ())) if found.type else ("WaterExtent",)
+    concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
 
@@ -157,7 +158,7 @@ def make_fields(
         "dafab:smart-agriculture": profile.smart_agriculture(numbers, version_number(model.version)),
         "dafab:cloud_mask": _cloud_mask(prediction),
     }
-    concepts = ("AgriculturalField",)
+    concepts = ("FieldBoundaries", *(("CropField",) if len(parcels) else ()))
     item = derived_item(scene, FIELDS_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
 

@@ -17,6 +17,7 @@ from rasterio.vrt import WarpedVRT
 
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.readers.stac_folder import local_file
 
 # Asset of a scene: uint8, 0 no water, 1 permanent, 2 seasonal, anything declared as nodata unknown.
 REFERENCE_ASSET = "reference_water"
@@ -210,9 +211,15 @@ def scene_reference(scene: Scene) -> Reference | None:
 
     Raises:
         ProductError: if the asset's file is missing, unreadable or holds other values than 0, 1 and 2.
+        SceneError: if its href leaves the scene's folder.
     """
-    asset = scene.item.get("assets", {}).get(REFERENCE_ASSET)
-    return None if asset is None else read_reference(scene.folder / str(asset.get("href", "")), scene)
+    asset = scene.item["assets"].get(REFERENCE_ASSET)
+    if asset is None:
+        return None
+    path = local_file(scene.folder, REFERENCE_ASSET, asset)
+    if path is None:
+        raise ProductError(f"scene {scene.id}: the file of its asset {REFERENCE_ASSET} is missing: {asset['href']}")
+    return read_reference(path, scene)
 
 
 def read_reference(path: Path, scene: Scene) -> Reference:
