@@ -16,6 +16,8 @@ from rucio_dafab.eo.readers.safe_item import band_asset, make_item, offset_of
 from rucio_dafab.eo.readers.safe_xml import ImageFile, ProductMetadata, read_product, read_tile
 
 REFERENCE_WATER = "reference_water"
+# A product of the simulator says so in all that is made from it.
+SIMULATED = "dafab:simulated"
 _USED = (*REFLECTANCE_BANDS, SCENE_CLASSIFICATION)
 _XML = "application/xml"
 
@@ -58,6 +60,8 @@ def read_safe(folder: Path) -> Scene:
     grid = common_grid(found)
     item = make_item(product, tile, folder.name, _outline(grid))
     _add_grid(item, grid)
+    if any(folder.glob("GRANULE/*/AUX_DATA/simulation.json")):
+        item["properties"][SIMULATED] = True
     for band, own in found:
         item["assets"][band.name] = _asset(folder, product, band, own)
     metadata = _metadata_files(folder, path, tile_path)
