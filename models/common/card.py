@@ -33,18 +33,21 @@ def write_card(model: Path, title: str, purpose: str, figures: str, limits: str)
 
 - sha256: {hashlib.sha256(content).hexdigest()}
 - version: {described["version"]}
-- bands: {", ".join(described["bands"])} (may be absent: {", ".join(described["optional"]) or "none"}; an absent band is 0 after normalisation)
+- bands: {", ".join(described["bands"])}
+- bands that may be absent: {", ".join(described["optional"]) or "none"} (an absent band is 0 after normalisation)
 - outputs: {", ".join(described["outputs"])}, each 0…1
-- input: `chips` float32 (batch, {len(described["bands"])}, 256, 256), reflectance minus mean, divided by deviation (in the file's metadata)
+- input: `chips` float32 (batch, {len(described["bands"])}, 256, 256), reflectance minus mean, divided by deviation;
+  both stand in the file's metadata
 - file: {len(content) / 1e6:.2f} MB, fp32, ONNX
 - licence: Apache-2.0 (code and weights)
 
 ## Training
 
-U-Net of width {described["width"]} in plain torch, {training["steps"]:,} steps ({training["chips"]:,} chips of 128×128) in \
-{training["minutes"]} minutes on one CPU thread, seed {training["seed"]}.
-Data: scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with changed light, air, noise \
-and absent bands. No real pixel was used in training, so no licence but the project's own applies.
+- net: U-Net of width {described["width"]} in plain torch
+- length: {training["steps"]:,} steps, {training["chips"]:,} chips, {training["minutes"]} minutes on one CPU thread, \
+seed {training["seed"]}
+- data: scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with changed light,
+  air, noise and absent bands. No real pixel was used in training, so no licence but the project's own applies.
 
 ## Measured
 

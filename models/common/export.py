@@ -56,8 +56,9 @@ def export(net: nn.Module, card: Card, path: Path) -> None:
     """
     specification = card.specification
     example = torch.zeros(2, len(specification.bands), CHIP, CHIP)
+    trained = Probabilities(net.to(memory_format=torch.contiguous_format)).eval()
     program = torch.onnx.export(
-        Probabilities(net).eval(), (example,), dynamo=True, input_names=["chips"], output_names=["probabilities"],
+        trained, (example,), dynamo=True, input_names=["chips"], output_names=["probabilities"],
         dynamic_shapes={"chips": {0: torch.export.Dim("batch")}}, verbose=False,
     )  # fmt: skip
     model = program.model_proto

@@ -1,5 +1,7 @@
 """A small U-Net in plain torch."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,7 +39,7 @@ class UNet(nn.Module):
         super().__init__()
         widths = [width * 2**level for level in range(5)]
         self.down = nn.ModuleList(Block(low, high) for low, high in zip([bands, *widths], widths, strict=False))
-        self.up = nn.ModuleList(Block(high + low, low) for low, high in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(Block(high + low, low) for low, high in pairwise(widths))
         self.head = nn.Conv2d(width, outputs, 1)
 
     def forward(self, chips: Tensor) -> Tensor:

@@ -73,7 +73,12 @@ class Pool:
     """
 
     def __init__(
-        self, bands: tuple[str, ...], truth: Callable[[SimulatedScene], tuple[Array, Array]], seed: int, count: int, size: int
+        self,
+        bands: tuple[str, ...],
+        truth: Callable[[SimulatedScene], tuple[Array, Array]],
+        seed: int,
+        count: int,
+        size: int,
     ) -> None:
         self._bands, self._truth, self._next, self._size = bands, truth, seed, size
         self._rng = np.random.default_rng(seed)
@@ -95,7 +100,7 @@ class Pool:
         return values.mean(axis=1), values.std(axis=1)
 
     def batch(self, count: int, side: int) -> tuple[Array, Array, Array]:
-        """Return pixels (batch, band, side, side), targets (batch, output, side, side) and weights (batch, side, side)."""
+        """Return pixels (batch, band, …), targets (batch, output, …) and weights (batch, …) of ``side`` × ``side``."""
         drawn = [self._crop(side) for _ in range(count)]
         pixels, target, weight = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
         return pixels, target, weight

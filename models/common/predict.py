@@ -37,7 +37,8 @@ def predict(model: Model, pixels: Array, absent: tuple[str, ...] = ()) -> Array:
     step = CHIP - 2 * MARGIN
     height, width = pixels.shape[1:]
     bottom, right = (MARGIN + -side % step for side in (height, width))
-    padded = np.pad(chips, ((0, 0), (MARGIN, bottom), (MARGIN, right)), mode="reflect" if min(height, width) > CHIP else "edge")
+    around = ((0, 0), (MARGIN, bottom), (MARGIN, right))
+    padded = np.pad(chips, around, mode="reflect" if min(height, width) > CHIP else "edge")
     result = np.zeros((len(model.outputs), height + bottom - MARGIN, width + right - MARGIN), np.float32)
     for row in range(0, result.shape[1], step):
         for column in range(0, result.shape[2], step):

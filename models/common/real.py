@@ -41,16 +41,18 @@ def folder() -> Path:
 
 
 def terramesh(place: str, bands: tuple[str, ...]) -> Labelled:
-    """Return a TerraMesh piece (L2A) with its land cover as truth: 1 is water; no data, wetland and cloud are unknown."""
+    """Return a TerraMesh piece (L2A), its land cover as truth: 1 is water; no data, wetland and cloud are unknown."""
     scene = folder() / "scenes" / place
     assets = json.loads((scene / "item.json").read_text())["assets"]
     layers = []
     for band in bands:
         with rasterio.open(scene / f"{band}.tif") as image:
-            layers.append(image.read(1).astype(np.float32) * assets[band]["raster:scale"] + assets[band]["raster:offset"])
+            numbers = image.read(1).astype(np.float32)
+        layers.append(numbers * assets[band]["raster:scale"] + assets[band]["raster:offset"])
     with rasterio.open(scene / "landcover.tif") as image:
         cover = image.read(1)
-    return Labelled(place, np.stack(layers).astype(np.float32), (cover == 1).astype(np.int32), ~np.isin(cover, (0, 3, 8)))
+    known = ~np.isin(cover, (0, 3, 8))
+    return Labelled(place, np.stack(layers).astype(np.float32), (cover == 1).astype(np.int32), known)
 
 
 def spain_flood(bands: tuple[str, ...]) -> Labelled:

@@ -34,7 +34,9 @@ class Threshold:
     iou: float
 
 
-def best_threshold(name: str, index: NDArray[np.float32], truth: Mask, valid: Mask, values: Iterable[float]) -> Threshold:
+def best_threshold(
+    name: str, index: NDArray[np.float32], truth: Mask, valid: Mask, values: Iterable[float]
+) -> Threshold:
     """Return the threshold with the best intersection over union on this very image (an oracle: it saw the truth)."""
     scored = [Threshold(name, float(value), iou(index > value, truth, valid)) for value in values]
     return max(scored, key=lambda threshold: threshold.iou)

@@ -1,10 +1,12 @@
 """The training loop that both nets share."""
 
 import argparse
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,6 +18,11 @@ from models.common.net import UNet
 from models.common.pool import Array, Pool
 from models.common.specification import Specification
 from rucio_dafab.eo.simulate import SimulatedScene
+
+LOG: Final = logging.getLogger("models")
+
+RENEW: Final = 20
+"""Steps after which the oldest scene gives way to a new one."""
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -45,7 +52,7 @@ def arguments(folder: Path, description: str) -> Recipe:
     parser.add_argument("--scenes", type=int, default=40, help="simulated scenes kept in memory")
     parser.add_argument("--size", type=int, default=512, help="rows and columns of a scene")
     parser.add_argument("--side", type=int, default=128, help="rows and columns of a training chip")
-    parser.add_argument("--batch", type=int, default=16, help="chips a step")
+    parser.add_argument("--batch", type=int, default=8, help="chips a step")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--output", type=Path, default=folder / "model.onnx", help="where the net goes")
     parser.add_argument("--start", type=Path, help="weights to go on from (a .pt file of an earlier run)")
@@ -71,17 +78,20 @@ def train(
     Returns:
         What was trained, for the model's card.
     """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     began = time.monotonic()
     pool = Pool(specification.bands, truth, recipe.seed * 10_000, recipe.scenes, recipe.size)
+    # The layout of memory that convolutions on a CPU are twice as fast with.
     net = UNet(len(specification.bands), len(specification.outputs), specification.width)
+    net = net.to(memory_format=torch.channels_last)
     mean, deviation = (np.round(values, 4) for values in pool.statistics())
     if recipe.start is not None:
         saved = torch.load(recipe.start, weights_only=True)
         net.load_state_dict(saved["net"])
         mean, deviation = saved["mean"].numpy(), saved["deviation"].numpy()
-    print(f"{specification.name}: {sum(p.numel() for p in net.parameters()):,} parameters", flush=True)
+    LOG.info("%s: %s parameters", specification.name, f"{sum(p.numel() for p in net.parameters()):,}")
     steps = _loop(net, pool, specification, loss, recipe, absent, (mean, deviation))
     card = Card(specification, tuple(map(float, mean)), tuple(map(float, deviation)), steps, steps * recipe.batch,
                 round((time.monotonic() - began) / 60, 1), recipe.seed)  # fmt: skip
@@ -109,14 +119,15 @@ def _loop(
         chips = ((augment(rng, pixels, specification.bands) - mean) / deviation).clip(-6, 12)
         drop_bands(rng, chips, columns, absent)
         optimiser.zero_grad()
-        value = loss(net(torch.from_numpy(chips)), torch.from_numpy(target), torch.from_numpy(weight))
+        given = torch.from_numpy(chips).contiguous(memory_format=torch.channels_last)
+        value = loss(net(given), torch.from_numpy(target), torch.from_numpy(weight))
         value.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step += 1
         smoothed = value.item() if step == 1 else 0.98 * smoothed + 0.02 * value.item()
-        if step % 12 == 0:
+        if step % RENEW == 0:
             pool.renew()
         if step % 50 == 0:
-            print(f"step {step} {100 * done:.0f} % loss {smoothed:.4f}", flush=True)
+            LOG.info("step %d, %.0f %%, loss %.4f", step, 100 * done, smoothed)
     return step

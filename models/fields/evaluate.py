@@ -1,5 +1,6 @@
 """Measure the fields net and write its card: ``python -m models.fields.evaluate``."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ from rucio_dafab.eo.simulate import simulate
 MODEL = Path(__file__).with_name("model.onnx")
 SCENES = 6
 
-PURPOSE = """Where agricultural parcels are in a Sentinel-2 scene: `extent` (a parcel), `boundary` (the pixels on either side of a
-parcel's edge) and `distance` (depth in the parcel: 0 at its edge, 1 at its deepest), from which a watershed makes polygons."""
+PURPOSE = """Where agricultural parcels are in a Sentinel-2 scene: `extent` (a parcel), `boundary` (the pixels on either
+side of a parcel's edge) and `distance` (depth in the parcel: 0 at its edge, 1 at its deepest), from which a watershed
+makes polygons."""
 
-LIMITS = """- Trained on simulated scenes: orchards, vineyards, terraces, dunes, golf courses and sports grounds may come out as fields.
+LIMITS = """- Trained on simulated scenes: vineyards, terraces, dunes, golf courses and sports grounds may come out as
+  fields.
 - One date. Neighbours with the same crop and no margin between them cannot be told apart.
-- Parcels under about 0.3 ha (30 pixels) are mostly lost.
-- The Danish figure is from three bands (its image has no B08) of an image that was not corrected for the air: the hardest case."""
+- The Danish figure is from three bands (its image has no B08) of an image that was not corrected for the air: the
+  hardest case."""
 
 
 def simulated() -> list[Labelled]:
@@ -56,8 +59,9 @@ def main() -> None:
         measured("Denmark, west (184 real parcels; RGB, L1C)", [denmark(SPECIFICATION.bands)], model, ("B08",)),
     ]
     figures = table(("image", "extent IoU", "boundary precision @1 px", "boundary recall @1 px"), rows)
-    print(figures)
-    write_card(MODEL, "Fields", PURPOSE, figures + "\n\nThe Danish image is for evaluation: it was not trained or tuned on.", LIMITS)
+    sys.stdout.write(figures + "\n")
+    note = "\n\nThe Danish image is for evaluation: it was not trained or tuned on."
+    write_card(MODEL, "Fields", PURPOSE, figures + note, LIMITS)
 
 
 if __name__ == "__main__":

@@ -7,4 +7,5 @@ from models.fields.net import loss
 from models.fields.task import SPECIFICATION, truth
 
 if __name__ == "__main__":
-    train(SPECIFICATION, truth, loss, arguments(Path(__file__).parent, "Train the fields net on simulated scenes."), 0.25)
+    recipe = arguments(Path(__file__).parent, "Train the fields net on simulated scenes.")
+    train(SPECIFICATION, truth, loss, recipe, absent=0.25)

@@ -1,5 +1,6 @@
 """Measure the water net and write its card: ``python -m models.water.evaluate``."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ SWEEP = np.round(np.arange(-0.5, 0.51, 0.05), 2)
 SCENES = 6
 """Held-out simulated scenes."""
 
-PURPOSE = """How much of each pixel of a Sentinel-2 scene is under water: rivers, lakes and floods. From 0.5 on a pixel is water."""
+PURPOSE = """How much of each pixel of a Sentinel-2 scene is under water: rivers, lakes and floods.
+From 0.5 on a pixel is water."""
 
-LIMITS = """- Trained on simulated scenes: real water has colours, glint, ice, shadows of mountains and wetland plants that they lack.
-- An index threshold is compared in the same run. `best` thresholds were chosen on the image itself, with its truth: no user can do that.
+LIMITS = """- Trained on simulated scenes: real water has colours, glint, ice, shadows of mountains and wetland plants
+  that they lack.
+- An index threshold is compared in the same run. `best` thresholds were chosen on the image itself, with its truth: no
+  user can do that.
 - Land cover labels (TerraMesh) are coarse and of another date; the hand-drawn flood label is the only sharp truth here.
 - The flood chip is L1C: not corrected for the air, which the net sees in training only as an added term.
 - Clouds hide water: use the scene classification; the net learned nothing about what lies under them."""
@@ -59,17 +63,18 @@ def pooled(name: str, images: list[Labelled], model: Model) -> tuple[str, ...]:
 def main() -> None:
     """Measure, print and write the card."""
     MODEL.with_name("MODEL_CARD.md").unlink(missing_ok=True)
-    model = load(MODEL)
+    model, bands = load(MODEL), SPECIFICATION.bands
     rows: Rows = [
         pooled(f"simulated, {SCENES} held-out scenes of 512×512", simulated(), model),
-        pooled("TerraMesh 282D (coast; land cover)", [terramesh("terramesh_282D_485L_3_3", SPECIFICATION.bands)], model),
-        pooled("TerraMesh 433D (river; land cover)", [terramesh("terramesh_433D_629L_3_1", SPECIFICATION.bands)], model),
-        pooled("Spain flood, west (hand label, L1C)", [spain_flood(SPECIFICATION.bands)], model),
+        pooled("TerraMesh 282D (coast; land cover)", [terramesh("terramesh_282D_485L_3_3", bands)], model),
+        pooled("TerraMesh 433D (river; land cover)", [terramesh("terramesh_433D_629L_3_1", bands)], model),
+        pooled("Spain flood, west (hand label, L1C)", [spain_flood(bands)], model),
     ]
     head = ("water IoU", "net", "net without B11, B12", "NDWI at 0 / best", "MNDWI at 0 / best")
     figures = table(head, rows)
-    print(figures)
-    write_card(MODEL, "Water", PURPOSE, figures + "\n\nAll real images are for evaluation: none was trained or tuned on.", LIMITS)
+    sys.stdout.write(figures + "\n")
+    note = "\n\nAll real images are for evaluation: none was trained or tuned on."
+    write_card(MODEL, "Water", PURPOSE, figures + note, LIMITS)
 
 
 if __name__ == "__main__":

@@ -7,4 +7,5 @@ from models.water.net import loss
 from models.water.task import SPECIFICATION, truth
 
 if __name__ == "__main__":
-    train(SPECIFICATION, truth, loss, arguments(Path(__file__).parent, "Train the water net on simulated scenes."), 0.15)
+    recipe = arguments(Path(__file__).parent, "Train the water net on simulated scenes.")
+    train(SPECIFICATION, truth, loss, recipe, absent=0.15)

@@ -1,7 +1,7 @@
 """A scene simulator: Sentinel-2 L2A SAFE products with known truth.
 
-``simulate(seed, options)`` makes the pixels and the truth; ``write_safe(scene, folder)`` writes them as a product that is
-read like a real one.
+``simulate(seed, options)`` makes the pixels and the truth; ``write_safe(scene, folder)`` writes them as a product that
+is read like a real one.
 """
 
 from rucio_dafab.eo.simulate.errors import SimulationError

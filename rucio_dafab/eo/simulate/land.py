@@ -35,12 +35,17 @@ class Land:
 
 
 def _discs(rng: np.random.Generator, shape: tuple[int, int], radii: NDArray[np.float64], rough: Array) -> Mask:
-    """Return the union of rough discs at random places."""
-    rows, columns = np.indices(shape, dtype=np.float32)
+    """Return the union of rough discs at random places, bool (row, column)."""
     inside = np.zeros(shape, bool)
     for radius in radii:
-        row, column = rng.uniform(0, 1, 2) * shape
-        inside |= np.hypot(rows - np.float32(row), columns - np.float32(column)) < radius * (1 + 0.3 * rough)
+        row, column = (float(part) * side for part, side in zip(rng.uniform(0, 1, 2), shape, strict=True))
+        # Roughness reaches two radii at most: the rest of the scene need not be looked at.
+        reach = 2 * float(radius)
+        window = (slice(max(0, int(row - reach)), int(row + reach) + 1),
+                  slice(max(0, int(column - reach)), int(column + reach) + 1))  # fmt: skip
+        edge = float(radius) * np.minimum(1 + 0.3 * rough[window], 2)
+        rows, columns = np.ogrid[: edge.shape[0], : edge.shape[1]]
+        inside[window] |= np.hypot(rows + (window[0].start - row), columns + (window[1].start - column)) < edge
     return inside
 
 
@@ -78,7 +83,10 @@ def make_land(rng: np.random.Generator, blocks: Blocks, river: Lines, wooded: fl
 
 def _roads(rng: np.random.Generator, shape: tuple[int, int], count: int) -> Array:
     """Return the part of each pixel under a road that crosses the scene; the widest are motorways."""
-    lines = [(meander(rng, shape, rng.uniform(0.02, 0.15)), float(rng.choice([0.6, 0.8, 1.1, 2.2]))) for _ in range(count)]
+    lines = []
+    for _ in range(count):
+        points = meander(rng, shape, rng.uniform(0.02, 0.15))
+        lines.append((points, float(rng.choice([0.6, 0.8, 1.1, 2.2]))))
     roads = nearest(lines, shape, np.zeros(shape, np.float32))
     return np.clip(0.5 + roads.width / 2 - roads.distance, 0, np.minimum(roads.width, 1)).astype(np.float32)
 
@@ -90,9 +98,10 @@ def street_plan(rng: np.random.Generator, blocks: Blocks) -> tuple[Labels, Label
         Two arrays of indices into the spectra, int32 (row, column), and a part 0…1, float32 (row, column).
     """
     shape, salt = blocks.number.shape, int(rng.integers(1 << 30))
-    angle = float(rng.uniform(0, np.pi))
-    turn = angle + 0.25 * smooth(rng, shape, 90)
-    rows, columns = np.indices(shape, dtype=np.float32)
+    # Each quarter has its own grid of streets, a little bent.
+    turn = np.float32(np.pi) * hashed(blocks.number, salt + 3)
+    bend = 2.5 * smooth(rng, shape, 35)
+    rows, columns = blocks.rows - blocks.seed_row + bend, blocks.columns - blocks.seed_column + bend
     u, v = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
     street = np.minimum(np.abs(u % 9 - 4.5), np.abs(v % 13 - 6.5)) < 0.5
     works = hashed(np.floor(u / 40).astype(int), np.floor(v / 40).astype(int), salt) < 0.15
@@ -104,7 +113,8 @@ def street_plan(rng: np.random.Generator, blocks: Blocks) -> tuple[Labels, Label
     plants = cover[np.searchsorted([0.1, 0.3, 0.4, 0.45, 0.65], lot)]
     first = np.where(street, cover[4], np.where(works, plants, homes)).astype(np.int32)
     second = np.where(lot < 0.5, cover[2], cover[4]).astype(np.int32)
-    return first, second, (0.15 + 0.4 * hashed(np.floor(u).astype(int), np.floor(v).astype(int), salt + 2)).astype(np.float32)
+    open_part = np.float32(0.15) + np.float32(0.4) * hashed(np.floor(u).astype(int), np.floor(v).astype(int), salt + 2)
+    return first, second, open_part
 
 
 Mixture = tuple[Labels, Labels, Array, Array]
@@ -118,7 +128,8 @@ def dress(rng: np.random.Generator, blocks: Blocks, land: Land, day: int, fields
         blocks: Blocks of land.
         land: What covers it.
         day: Day of the year; leaves are out from about day 105 to day 300.
-        fields: First cover, second cover (indices into the spectra), part of the second and roughness, as if all were field.
+        fields: First cover, second cover (indices into the spectra), part of the second and roughness, as if all were
+            field.
 
     Returns:
         The same with forest, wild patches, quarries, towns and riparian strips in their places.
@@ -131,7 +142,7 @@ def dress(rng: np.random.Generator, blocks: Blocks, land: Land, day: int, fields
     conifers = np.clip(mix * 1.3 - 0.4 + 0.25 * (hashed(blocks.number, 21) - 0.3), 0, 1)
     rows = {FOREST: (wood, "conifer", conifers, 0.11), WILD: ("shrub", "dry_grass", mix, 0.08),
             QUARRY: ("sand", "soil", mix, 0.09), RIPARIAN: (wood, "grass", mix * 0.6, 0.10)}  # fmt: skip
-    first, second, part, roughness = (layer.copy() for layer in fields)
+    first, second, part, roughness = fields[0].copy(), fields[1].copy(), fields[2].copy(), fields[3].copy()
     for kind, (name, other, share, rough) in rows.items():
         here = land.kind == kind
         first[here], second[here] = NAMES.index(name), NAMES.index(other)

@@ -9,18 +9,23 @@ from rucio_dafab.eo.simulate.product import BASELINE, RELATIVE_ORBIT, Product
 
 SAFE: Final = "http://www.esa.int/safe/sentinel/1.1"
 XFDU: Final = "urn:ccsds:schema:xfdu:1"
+VERSION: Final = "esa/safe/sentinel/1.1/sentinel-2/msi/archive_l2a_user_product"
 GML: Final = "http://www.opengis.net/gml"
-MIME: Final = {".jp2": "application/octet-stream", ".xml": "text/xml", ".tif": "image/tiff", ".json": "application/json"}
+MIME: Final = {
+    ".jp2": "application/octet-stream",
+    ".xml": "text/xml",
+    ".tif": "image/tiff",
+    ".json": "application/json",
+}
 
 
 def manifest(product: Product, folder: Path) -> bytes:
     """Return manifest.safe for the files that lie in ``folder``."""
-    root = ET.Element("xfdu:XFDU", {"xmlns:gml": GML, "xmlns:safe": SAFE, "xmlns:xfdu": XFDU,
-                                    "version": "esa/safe/sentinel/1.1/sentinel-2/msi/archive_l2a_user_product"})  # fmt: skip
+    root = ET.Element("xfdu:XFDU", {"xmlns:gml": GML, "xmlns:safe": SAFE, "xmlns:xfdu": XFDU, "version": VERSION})
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     package = ET.SubElement(root, "informationPackageMap")
-    unit = ET.SubElement(package, "xfdu:contentUnit", textInfo="SENTINEL-2 MSI Level-2A User Product",
-                         unitType="Product_Level-2A", dmdID="acquisitionPeriod platform", pdiID="processing")  # fmt: skip
+    kind = {"textInfo": "SENTINEL-2 MSI Level-2A User Product", "unitType": "Product_Level-2A"}
+    unit = ET.SubElement(package, "xfdu:contentUnit", {**kind, "dmdID": "acquisitionPeriod", "pdiID": "processing"})
     for path in files:
         pointer = ET.SubElement(unit, "xfdu:contentUnit", unitType="Data Unit")
         ET.SubElement(pointer, "dataObjectPointer", dataObjectID=_identifier(path))
@@ -29,7 +34,8 @@ def manifest(product: Product, folder: Path) -> bytes:
     for path in files:
         _object(objects, path, folder)
     ET.indent(root)
-    return ET.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    text: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _identifier(path: Path) -> str:
@@ -60,7 +66,8 @@ def _sections(section: ET.Element, product: Product) -> None:
     ET.SubElement(orbit, "safe:orbitNumber", type="start").text = str(product.orbit)
     ET.SubElement(orbit, "safe:relativeOrbitNumber", type="start").text = str(RELATIVE_ORBIT)
     processing = _wrapped(section, "processing")
-    ET.SubElement(processing, "safe:processing", name="Simulation", start=product.generation.isoformat(), version=BASELINE)
+    made = product.generation.isoformat()
+    ET.SubElement(processing, "safe:processing", name="Simulation", start=made, version=BASELINE)
     frame = ET.SubElement(ET.SubElement(_wrapped(section, "measurementFrameSet"), "safe:frameSet"), "safe:footPrint",
                           srsName="http://www.opengis.net/gml/srs/epsg.xml#4326")  # fmt: skip
     corners = " ".join(f"{latitude:.9f} {longitude:.9f}" for longitude, latitude in product.footprint())

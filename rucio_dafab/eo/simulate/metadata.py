@@ -16,8 +16,12 @@ INSTRUMENT: Final = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9"
 RESOLUTIONS: Final = (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 60, 20, 20)
 CENTRAL: Final = (442.2, 492.1, 559.0, 664.9, 703.8, 739.1, 779.7, 832.9, 864.0, 943.2, 1376.9, 1610.4, 2185.7)
 WIDTH: Final = (21, 66, 36, 31, 16, 15, 20, 106, 22, 21, 30, 94, 185)
-IRRADIANCE: Final = (1874.3, 1959.75, 1824.93, 1512.79, 1425.78, 1291.13, 1175.57, 1041.28, 953.93, 817.58, 365.41, 247.08, 87.75)
-"""Central wavelength and width (nm) and solar irradiance (W/m²/µm) of Sentinel-2B's bands, as its products give them."""
+IRRADIANCE: Final = (1874.3, 1959.75, 1824.93, 1512.79, 1425.78, 1291.13, 1175.57, 1041.28, 953.93, 817.58, 365.41,
+                     247.08, 87.75)  # fmt: skip
+"""Central wavelength and width (nm) and solar irradiance (W/m²/µm) of Sentinel-2B's bands, as its products give."""
+
+CHECKS: Final = ("FORMAT_CORRECTNESS", "GENERAL_QUALITY", "GEOMETRIC_QUALITY", "L2A_QUALITY", "RADIOMETRIC_QUALITY",
+                 "SENSOR_QUALITY")  # fmt: skip
 
 SHARES: Final = {
     "NODATA_PIXEL_PERCENTAGE": 0, "SATURATED_DEFECTIVE_PIXEL_PERCENTAGE": 1, "DARK_FEATURES_PERCENTAGE": 2,
@@ -48,7 +52,8 @@ def _root(tag: str, schema: str) -> Node:
 
 def _bytes(root: Node) -> bytes:
     ET.indent(root)
-    return ET.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    text: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def percentages(scl: NDArray[np.uint8]) -> dict[str, float]:
@@ -57,8 +62,9 @@ def percentages(scl: NDArray[np.uint8]) -> dict[str, float]:
     shares = {name: float(counted[code]) for name, code in SHARES.items()}
     cloudy = float(counted[8:11].sum())
     land = 100 - float(counted[6])
-    return {"CLOUDY_PIXEL_PERCENTAGE": cloudy, "CLOUDY_PIXEL_OVER_LAND_PERCENTAGE": 100 * cloudy / max(land, cloudy, 1e-9),
-            "DEGRADED_MSI_DATA_PERCENTAGE": 0.0, **shares}  # fmt: skip
+    over_land = 100 * cloudy / max(land, cloudy, 1e-9)
+    clouds = {"CLOUDY_PIXEL_PERCENTAGE": cloudy, "CLOUDY_PIXEL_OVER_LAND_PERCENTAGE": over_land}
+    return {**clouds, "DEGRADED_MSI_DATA_PERCENTAGE": 0.0, **shares}
 
 
 def product_metadata(product: Product, images: list[str], content: Mapping[str, float]) -> bytes:
@@ -77,7 +83,7 @@ def product_metadata(product: Product, images: list[str], content: Mapping[str, 
     _add(technical, "DEGRADED_ANC_DATA_PERCENTAGE", "0.0")
     _add(technical, "DEGRADED_MSI_DATA_PERCENTAGE", "0")
     inspections = _add(_add(quality, "Quality_Control_Checks"), "Quality_Inspections")
-    for check in ("FORMAT_CORRECTNESS", "GENERAL_QUALITY", "GEOMETRIC_QUALITY", "L2A_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"):
+    for check in CHECKS:
         _add(inspections, "quality_check", "PASSED", checkType=check)
     _content(quality, {name: share for name, share in content.items() if name not in
                        ("CLOUDY_PIXEL_PERCENTAGE", "DEGRADED_MSI_DATA_PERCENTAGE")})  # fmt: skip
@@ -178,7 +184,8 @@ def tile_metadata(product: Product, content: Mapping[str, float]) -> bytes:
             _add(size, tag, -(-product.size * 10 // resolution))
     for resolution in (10, 20, 60):
         position = _add(geocoding, "Geoposition", resolution=str(resolution))
-        for name, number in (("ULX", product.transform.c), ("ULY", product.transform.f), ("XDIM", resolution), ("YDIM", -resolution)):
+        corner = {"ULX": product.transform.c, "ULY": product.transform.f, "XDIM": resolution, "YDIM": -resolution}
+        for name, number in corner.items():
             _add(position, name, int(number))
     _angles(_add(geometric, "Tile_Angles", metadataLevel="Standard"), product)
     _content(_add(root, "n1:Quality_Indicators_Info", metadataLevel="Standard"), content)

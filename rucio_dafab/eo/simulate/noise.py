@@ -63,9 +63,9 @@ def hashed(*keys: NDArray[np.integer] | int) -> Array:
     Used where a value belongs to a thing (a parcel, an edge between two parcels) and not to a pixel. The mixing is the
     finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
     """
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state: NDArray[np.uint64] = np.asarray(0x9E3779B97F4A7C15, np.uint64)
     for key in keys:
         state = (np.asarray(key).astype(np.int64).astype(np.uint64) ^ state) * np.uint64(0xBF58476D1CE4E5B9)
         state = (state ^ (state >> np.uint64(31))) * np.uint64(0x94D049BB133111EB)
         state = state ^ (state >> np.uint64(29))
-    return ((state >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)).astype(np.float32)
+    return np.asarray((state >> np.uint64(40)) / (1 << 24), np.float32)

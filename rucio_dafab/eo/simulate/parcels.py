@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from rucio_dafab.eo.simulate.noise import Array, fractal, hashed, smooth
 from rucio_dafab.eo.simulate.spectra import spectrum
@@ -40,8 +41,9 @@ CROPS: Final[dict[str, Crop]] = {
     ),
     "rapeseed": Crop(
         9, "crop", (0, 70, 105, 120, 135, 145, 175, 195, 205, 240, 366),
-        ((45, 0, 5, 50, 0), (60, 0, 0, 40, 0), (90, 0, 0, 0, 10), (15, 0, 0, 0, 85), (30, 0, 0, 0, 70), (92, 0, 0, 0, 8),
-         (45, 55, 0, 0, 0), (0, 100, 0, 0, 0), (0, 0, 95, 5, 0), (5, 0, 10, 85, 0), (45, 0, 0, 55, 0)),
+        ((45, 0, 5, 50, 0), (60, 0, 0, 40, 0), (90, 0, 0, 0, 10), (15, 0, 0, 0, 85), (30, 0, 0, 0, 70),
+         (92, 0, 0, 0, 8), (45, 55, 0, 0, 0), (0, 100, 0, 0, 0), (0, 0, 95, 5, 0), (5, 0, 10, 85, 0),
+         (45, 0, 0, 55, 0)),
     ),
     "spring cereal": Crop(
         9, "crop", (0, 85, 120, 165, 195, 212, 222, 270, 366),
@@ -60,8 +62,8 @@ CROPS: Final[dict[str, Crop]] = {
     ),
     "meadow": Crop(
         22, "grass", (0, 80, 120, 145, 152, 185, 195, 240, 300, 366),
-        ((70, 25, 0, 5, 0), (80, 20, 0, 0, 0), (100, 0, 0, 0, 0), (95, 5, 0, 0, 0), (45, 40, 15, 0, 0), (90, 10, 0, 0, 0),
-         (55, 35, 10, 0, 0), (85, 15, 0, 0, 0), (88, 12, 0, 0, 0), (70, 25, 0, 5, 0)),
+        ((70, 25, 0, 5, 0), (80, 20, 0, 0, 0), (100, 0, 0, 0, 0), (95, 5, 0, 0, 0), (45, 40, 15, 0, 0),
+         (90, 10, 0, 0, 0), (55, 35, 10, 0, 0), (85, 15, 0, 0, 0), (88, 12, 0, 0, 0), (70, 25, 0, 5, 0)),
     ),
     "clover": Crop(
         5, "lush", (0, 90, 130, 155, 162, 190, 280, 366),
@@ -105,22 +107,23 @@ def make_blocks(rng: np.random.Generator, shape: tuple[int, int], spacing: float
     bend = float(rng.uniform(1, 6))
     rows += bend * smooth(rng, shape, 70) + 0.5 * smooth(rng, shape, 12)
     columns += bend * smooth(rng, shape, 70) + 0.5 * smooth(rng, shape, 12)
-    cell_row, cell_column = np.floor(rows / spacing).astype(np.int32), np.floor(columns / spacing).astype(np.int32)
-    best = np.full(shape, np.inf, np.float32)
-    number, seed_row, seed_column = np.zeros(shape, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    reach, offset = int(max(shape) / spacing) + 8, int(8)
-    jitter = rng.uniform(0.1, 0.9, (reach + offset, reach + offset, 2)).astype(np.float32)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            row, column = cell_row + down, cell_column + right
-            shift = jitter[row + offset, column + offset]
-            at_row, at_column = (row + shift[..., 0]) * np.float32(spacing), (column + shift[..., 1]) * np.float32(spacing)
-            distance = np.hypot(rows - at_row, columns - at_column)
-            nearer = distance < best
-            best = np.where(nearer, distance, best)
-            number = np.where(nearer, (row + offset) * np.int32(4096) + column + offset, number)
-            seed_row, seed_column = np.where(nearer, at_row, seed_row), np.where(nearer, at_column, seed_column)
-    return Blocks(number, seed_row, seed_column, rows, columns)
+    around = 40
+    cells = [int((side + 2 * around) / spacing) + 1 for side in shape]
+    corners = np.indices(cells).reshape(2, -1).T
+    seeds = ((corners + rng.uniform(0.1, 0.9, corners.shape)) * spacing).astype(int)
+    wide = (shape[0] + 2 * around, shape[1] + 2 * around)
+    seeds = seeds[(seeds < wide).all(axis=1)]
+    number = np.zeros(wide, np.int32)
+    number[seeds[:, 0], seeds[:, 1]] = np.arange(1, len(seeds) + 1)
+    nearest = distance_transform_edt(number == 0, return_distances=False, return_indices=True)
+    # Blocks are looked up where the bent coordinates fall.
+    at = tuple((layer + around).round().astype(np.intp).clip(0, side - 1)
+               for layer, side in zip((rows, columns), wide, strict=True))  # fmt: skip
+    seed_row, seed_column = (layer[at] for layer in nearest)
+    block = number[seed_row, seed_column]
+    return Blocks(
+        block, (seed_row - around).astype(np.float32), (seed_column - around).astype(np.float32), rows, columns
+    )
 
 
 def divide(rng: np.random.Generator, blocks: Blocks, width: float) -> tuple[Labels, Array]:
@@ -132,8 +135,8 @@ def divide(rng: np.random.Generator, blocks: Blocks, width: float) -> tuple[Labe
         width: Typical width of a parcel in pixels.
 
     Returns:
-        Parcel of each pixel (int32 (row, column), dense from 0), and each pixel's coordinate across its parcel's working
-        direction, in pixels (tramlines run along it).
+        Parcel of each pixel (int32 (row, column), dense from 0), and each pixel's coordinate across its parcel's
+        working direction, in pixels (tramlines run along it).
     """
     salt, block = int(rng.integers(1 << 30)), blocks.number
     angle = np.float32(np.pi) * (0.5 * hashed(block, salt) + float(rng.uniform(0, 1)))
@@ -169,7 +172,7 @@ def margins(labels: Labels, blocks: Blocks, salt: int) -> tuple[Array, Array, Ar
         border = edge & (blocks.number[first] != blocks.number[second])
         pair, other = low[edge], high[edge]
         kind = hashed(pair, other, salt)
-        half = (0.10 + 0.32 * hashed(pair, other, salt + 1)) * np.where(border[edge], 1.5, 1.0)
+        half = (0.05 + 0.27 * hashed(pair, other, salt + 1)) * np.where(border[edge], 1.5, 1.0)
         for index, (start, stop) in enumerate(((0.25, 0.68), (0.68, 0.84), (0.84, 1.01))):
             part = np.zeros(edge.shape, np.float32)
             part[edge] = np.where((kind >= start) & (kind < stop), half, 0)
@@ -182,8 +185,8 @@ def grow(rng: np.random.Generator, count: int, day: int) -> tuple[Array, Array, 
     """Sow ``count`` parcels and say what each looks like on a day of the year.
 
     Returns:
-        Spectra (parcel, band) of the parcels; spectra (parcel, band) of what shows where they grow badly; and how strong
-        that texture is (parcel,), all float32.
+        Spectra (parcel, band) of the parcels; spectra (parcel, band) of what shows where they grow badly; and how
+        strong that texture is (parcel,), all float32.
     """
     shares = np.array([crop.share for crop in CROPS.values()])
     # Regions differ in what they grow.
@@ -195,7 +198,9 @@ def grow(rng: np.random.Generator, count: int, day: int) -> tuple[Array, Array, 
     looks, flaws = np.zeros((count, soil.shape[1]), np.float32), np.zeros((count, soil.shape[1]), np.float32)
     for index, crop in enumerate(CROPS.values()):
         mine = np.flatnonzero(sown == index)
-        weights = np.stack([np.interp(day + shift[mine], crop.days, column) for column in np.array(crop.states).T / 100])
+        weights = np.stack(
+            [np.interp(day + shift[mine], crop.days, column) for column in np.array(crop.states).T / 100]
+        )
         ripe = spectrum("dry_grass" if crop.green in ("grass", "shrub", "deciduous") else "ripe")
         pure = (spectrum(crop.green), ripe, spectrum("stubble"), None, spectrum("flowering"))
         for weight, cover in zip(weights, pure, strict=True):
@@ -212,9 +217,11 @@ def texture(rng: np.random.Generator, labels: Labels, rough: Array, across: Arra
     zones = 0.55 + 0.45 * fractal(rng, labels.shape, 26, 4, 0.6)
     period = 2.0 + 1.8 * hashed(labels, 11)
     lines = np.where(hashed(labels, 12) < 0.4, 0.05 + 0.06 * np.cos(2 * np.pi * across / period), 0)
-    return np.clip(rough[labels] * zones + lines, 0, 0.9).astype(np.float32)
+    shown: Array = np.clip(rough[labels] * zones + lines, 0, 0.9).astype(np.float32)
+    return shown
 
 
 def _blend(first: Array, second: Array, part: NDArray[np.float64]) -> Array:
     """Return mixtures (member, band) of two spectra, ``part`` of the second in each member."""
-    return (first + part[:, None].astype(np.float32) * (second - first)).astype(np.float32)
+    mixed: Array = first + part[:, None].astype(np.float32) * (second - first)
+    return mixed

@@ -14,7 +14,7 @@ from rucio_dafab.eo.simulate.scene import SimulatedScene
 TILE: Final = "31UGR"
 EPSG: Final = 32631
 CENTRE: Final = (6.1, 49.75)
-"""Longitude and latitude of every scene's middle: open country in Luxembourg, so that a scene of 1,024 pixels lies within."""
+"""Longitude and latitude of every scene's middle: in Luxembourg, so that a scene of 1,024 pixels lies within it."""
 
 RELATIVE_ORBIT: Final = 8
 BASELINE: Final = "05.11"
@@ -29,7 +29,8 @@ class Product:
 
     Attributes:
         sensing: Start of the datatake, UTC.
-        generation: When the product was made, UTC: a fixed time after sensing, so that the same scene gives the same name.
+        generation: When the product was made, UTC: some time after sensing, so that the same scene gives the same
+            name.
         orbit: Absolute orbit number.
         transform: Of the 10 m grid, in metres of EPSG:32631.
         size: Rows and columns at 10 m.
@@ -77,10 +78,10 @@ class Product:
         declination = math.radians(23.45 * math.sin(math.radians(360 * (284 + day) / 365)))
         hours = self.sensing.hour + self.sensing.minute / 60 + CENTRE[0] / 15 - 12
         angle, latitude = math.radians(15 * hours), math.radians(CENTRE[1])
-        height = math.sin(latitude) * math.sin(declination) + math.cos(latitude) * math.cos(declination) * math.cos(angle)
-        zenith = math.acos(height)
+        up, forward = math.sin(declination), math.cos(declination) * math.cos(angle)
+        zenith = math.acos(math.sin(latitude) * up + math.cos(latitude) * forward)
+        north = math.cos(latitude) * up - math.sin(latitude) * forward
         east = -math.cos(declination) * math.sin(angle)
-        north = math.sin(declination) * math.cos(latitude) - math.cos(declination) * math.sin(latitude) * math.cos(angle)
         return math.degrees(zenith), math.degrees(math.atan2(east, north)) % 360
 
     def conversion(self) -> float:

@@ -13,7 +13,7 @@ from rucio_dafab.eo.simulate.sky import Sky
 from rucio_dafab.eo.simulate.spectra import RESOLUTION, TABLE, band_rows, spectrum
 
 BLUR: Final = 0.5
-"""Deviation of the point spread at 10 m, in pixels: a modulation transfer of about 0.3 at Nyquist, as Sentinel-2's."""
+"""Deviation of the point spread in pixels of a band: a modulation transfer of about 0.3 at Nyquist, as Sentinel-2's."""
 
 NOISE: Final = 0.0015
 """Deviation of the instrument's noise in reflectance over dark ground (signal-to-noise ratio of roughly 100 to 150)."""
@@ -48,7 +48,8 @@ def coarsen(layer: Array, step: int) -> Array:
     rows, columns = (-side % step for side in layer.shape)
     whole = np.pad(layer, ((0, rows), (0, columns)), mode="edge") if rows or columns else layer
     height, width = whole.shape
-    return whole.reshape(height // step, step, width // step, step).mean(axis=(1, 3), dtype=np.float32)
+    means: Array = whole.reshape(height // step, step, width // step, step).mean(axis=(1, 3), dtype=np.float32)
+    return means
 
 
 def water_layers(part: Array, turbid: Array, algal: Array) -> tuple[tuple[str, Array], ...]:
@@ -81,7 +82,7 @@ def render(rng: np.random.Generator, surface: Surface, sky: Sky, bands: Sequence
         ground += sky.opacity * (cloud - ground)
         ground += np.float32(haze * (1.6 - min(row, 7) * 0.2))
         step = RESOLUTION[band] // 10
-        measured = coarsen(gaussian_filter(ground, BLUR * (1 if step == 1 else 0.7 * step)), step)
+        measured = gaussian_filter(coarsen(ground, step), BLUR, truncate=2.5)
         measured += grain(rng, measured.shape) * (np.float32(NOISE) + np.float32(0.006) * measured)
         yield band, measured.clip(-0.05, 1.6).astype(np.float32)
 

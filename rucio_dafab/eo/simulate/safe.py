@@ -30,8 +30,8 @@ def write_safe(scene: SimulatedScene, folder: Path, overwrite: bool = False) -> 
     """Write a scene with all its bands as ``<folder>/S2B_MSIL2A_….SAFE`` and return that path.
 
     Beside what real products have, ``GRANULE/*/AUX_DATA`` holds ``reference_water.tif`` (uint8 on the 10 m grid, 0 no
-    water, 1 permanent, 2 seasonal) and ``simulation.json`` (what the scene was made from). The product appears under its
-    name only when it is complete. The same scene gives the same bytes.
+    water, 1 permanent, 2 seasonal) and ``simulation.json`` (what the scene was made from). The product appears under
+    its name only when it is complete. The same scene gives the same bytes.
 
     Args:
         scene: With all of :data:`~rucio_dafab.eo.simulate.spectra.BANDS`.
@@ -62,7 +62,7 @@ def write_safe(scene: SimulatedScene, folder: Path, overwrite: bool = False) -> 
 
 
 def write_truth(scene: SimulatedScene, folder: Path) -> dict[str, Path]:
-    """Write the truth of a scene as GeoTIFFs on the 10 m grid: ``water`` (uint8, 1 water) and ``parcels`` (int32, 0 none).
+    """Write the truth of a scene as GeoTIFFs on the 10 m grid: ``water`` (uint8, 1 water), ``parcels`` (int32, 0 none).
 
     Returns:
         Layer → path.
@@ -71,7 +71,7 @@ def write_truth(scene: SimulatedScene, folder: Path) -> dict[str, Path]:
         SimulationError: if they cannot be written.
     """
     product = describe(scene)
-    layers = {"water": scene.water_mask.astype(np.uint8), "parcels": scene.parcels}
+    layers: dict[str, NDArray[Any]] = {"water": scene.water_mask.astype(np.uint8), "parcels": scene.parcels}
     paths = {name: folder / f"{product.name}_{name}.tif" for name in layers}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,9 @@ def _write_images(scene: SimulatedScene, product: Product, part: Path) -> list[s
     """Write every image and return their paths as IMAGE_FILE has them."""
     written = []
     for resolution, bands in IMAGES.items():
-        layers = {band: numbers(_at(scene.bands[band], RESOLUTION[band], resolution)) for band in bands}
+        layers: dict[str, NDArray[Any]] = {
+            band: numbers(_at(scene.bands[band], RESOLUTION[band], resolution)) for band in bands
+        }
         if resolution == 10:
             layers["TCI"] = true_colour(scene)
         if resolution == 20:
@@ -123,7 +125,7 @@ def numbers(reflectance: Array) -> NDArray[np.uint16]:
 
 
 def true_colour(scene: SimulatedScene) -> NDArray[np.uint8]:
-    """Return the true-colour image as products carry it, uint8 (3, row, column): saturated at a reflectance of 0.3558."""
+    """Return the true-colour image of products, uint8 (3, row, column): saturated at a reflectance of 0.3558."""
     stacked = np.stack([scene.bands[band] for band in ("B04", "B03", "B02")])
     return (stacked / 0.3558 * 254 + 1).clip(1, 255).astype(np.uint8)
 
@@ -133,8 +135,9 @@ def _jp2(path: Path, values: NDArray[Any], transform: Affine) -> None:
     layers = values if values.ndim == 3 else values[None]
     count, height, width = layers.shape
     with rasterio.open(
-        path, "w", driver="JP2OpenJPEG", count=count, height=height, width=width, dtype=layers.dtype, crs=f"EPSG:{EPSG}",
-        transform=transform, QUALITY="100", REVERSIBLE="YES", YCBCR420="NO", BLOCKXSIZE=1024, BLOCKYSIZE=1024,
+        path, "w", driver="JP2OpenJPEG", count=count, height=height, width=width, dtype=layers.dtype,
+        crs=f"EPSG:{EPSG}", transform=transform, QUALITY="100", REVERSIBLE="YES", YCBCR420="NO", BLOCKXSIZE=1024,
+        BLOCKYSIZE=1024,
     ) as image:  # fmt: skip
         image.write(layers)
 

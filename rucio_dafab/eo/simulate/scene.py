@@ -15,8 +15,8 @@ from rucio_dafab.eo.simulate.errors import SimulationError
 from rucio_dafab.eo.simulate.noise import Array, Mask
 from rucio_dafab.eo.simulate.parcels import Blocks, Labels, divide, grow, make_blocks, margins, texture
 from rucio_dafab.eo.simulate.radiometry import Surface, render, water_layers
-from rucio_dafab.eo.simulate.sky import Sky, make_sky
-from rucio_dafab.eo.simulate.spectra import BANDS, NAMES, TABLE
+from rucio_dafab.eo.simulate.sky import make_sky
+from rucio_dafab.eo.simulate.spectra import BANDS, TABLE
 from rucio_dafab.eo.simulate.water import Hydrology, make_hydrology, water_colour
 
 SMALLEST_PARCEL: Final = 8
@@ -48,7 +48,7 @@ class Options:
     flood: float = 0.55
     drought: float = 0.0
     clouds: float = 0.06
-    parcel_width: float = 15.0
+    parcel_width: float = 20.0
     rivers: int = 1
     lakes: int = 6
     wooded: float = 0.22
@@ -157,11 +157,12 @@ def _reference(hydrology: Hydrology) -> NDArray[np.uint8]:
 def _true_parcels(labels: Labels, land: cover.Land, hydrology: Hydrology) -> Labels:
     """Return the connected pieces of parcels that are field, numbered from 1; slivers are left out."""
     farmed = (land.kind == cover.FIELD) & (land.road < 0.5) & (hydrology.usual < 0.5)
-    pieces = label(np.where(farmed, labels + 1, 0), connectivity=1)
+    pieces = label(np.where(farmed, labels + 1, 0), connectivity=1)  # type: ignore[no-untyped-call]
     sizes = np.bincount(pieces.ravel())
     kept = sizes >= SMALLEST_PARCEL
     kept[0] = False
-    return (np.cumsum(kept) * kept)[pieces].astype(np.int32)
+    numbers: Labels = (np.cumsum(kept) * kept)[pieces].astype(np.int32)
+    return numbers
 
 
 def _surface(

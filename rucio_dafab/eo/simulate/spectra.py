@@ -1,7 +1,7 @@
 """Reflectance of the covers that a scene is made of, in Sentinel-2's bands.
 
-The numbers are bottom-of-atmosphere reflectances typical of Sentinel-2 L2A over temperate Europe, rounded; they follow the
-shapes of published spectral libraries (USGS splib07, ECOSTRESS) and are no measurement of any one place.
+The numbers are bottom-of-atmosphere reflectances typical of Sentinel-2 L2A over temperate Europe, rounded; they follow
+the shapes of published spectral libraries (USGS splib07, ECOSTRESS) and are no measurement of any one place.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,8 @@ TABLE: Final = np.array(list(_PERMILLE.values()), np.float32) / np.float32(1000)
 
 def spectrum(name: str) -> Array:
     """Return the reflectance of a cover, float32 (band,) in the order of :data:`BANDS`."""
-    return TABLE[NAMES.index(name)]
+    row: Array = TABLE[NAMES.index(name)]
+    return row
 
 
 def band_rows(bands: Sequence[str]) -> list[int]:

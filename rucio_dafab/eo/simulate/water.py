@@ -1,5 +1,6 @@
 """Rivers and lakes, how high their water usually stands, and how high it stands today."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +40,10 @@ class Hydrology:
 
 
 def meander(rng: np.random.Generator, shape: tuple[int, int], amplitude: float) -> Array:
-    """Return the points of a line that crosses the scene, float32 (point, 2) as row and column, about half a pixel apart.
+    """Return the points of a line that crosses the scene, float32 (point, 2): row and column, half a pixel apart.
 
-    The direction of a river swings as a sine of its arc length (Langbein and Leopold, 1966); slow noise bends the valley.
+    The direction of a river swings as a sine of its arc length (Langbein and Leopold, 1966); slow noise bends its
+    valley.
     """
     diagonal = float(np.hypot(*shape))
     count = int(diagonal * 2 * (1 + 1.2 * amplitude)) * 2
@@ -90,23 +92,26 @@ def _lakes(rng: np.random.Generator, shape: tuple[int, int], count: int) -> Arra
     rough = fractal(rng, shape, 60, 4)
     for _ in range(count):
         centre = rng.uniform(0, 1, 2) * shape
-        radius, stretch, angle = float(np.exp(rng.normal(2.5, 0.75))), rng.uniform(1, 2.5), rng.uniform(0, np.pi)
+        radius, stretch, angle = float(np.exp(rng.normal(2.5, 0.9))), rng.uniform(1, 2.5), rng.uniform(0, np.pi)
         down, right = rows - np.float32(centre[0]), columns - np.float32(centre[1])
-        along = (down * np.sin(angle) + right * np.cos(angle)) / np.float32(stretch)
-        across = down * np.cos(angle) - right * np.sin(angle)
-        shore = np.minimum(shore, np.hypot(along, across) - np.float32(radius) * (1 + 0.25 * rough))
+        along = (down * math.sin(angle) + right * math.cos(angle)) / stretch
+        across = down * math.cos(angle) - right * math.sin(angle)
+        shore = np.minimum(shore, np.hypot(along, across) - radius * (1 + 0.25 * rough))
     return shore
 
 
 def _part(shore: Array) -> Array:
     """Return how much of a pixel is water, from its distance to the shore in pixels (negative inside)."""
-    return np.clip(0.5 - shore, 0, 1).astype(np.float32)
+    part: Array = np.clip(0.5 - shore, 0, 1).astype(np.float32)
+    return part
 
 
 def _floodplain(rng: np.random.Generator, shape: tuple[int, int], bank: Array) -> Array:
     """Return the height of the land above the usual high water, in metres: rising from the bank, with hollows."""
     relief = 0.85 * fractal(rng, shape, 120, 5, 0.55) + 0.25 * fractal(rng, shape, 14, 3)
-    return np.maximum(bank, 0) * np.float32(rng.uniform(0.02, 0.05)) + 0.55 + 0.55 * relief
+    height: Array = np.maximum(bank, 0) * np.float32(rng.uniform(0.02, 0.05))
+    height += 0.55 * (1 + relief)
+    return height
 
 
 def make_hydrology(
@@ -152,5 +157,3 @@ def water_colour(rng: np.random.Generator, shape: tuple[int, int], flooded: Mask
     turbid = np.clip(murk + 0.2 * smooth(rng, shape, 60) + 0.35 * flooded, 0, 1)
     algal = np.clip(bloom + 0.25 * smooth(rng, shape, 45), 0, 1) * (1 - turbid)
     return turbid.astype(np.float32), algal.astype(np.float32)
-
-
