@@ -1,0 +1,215 @@
+"""The committed YAML: what the code renders, what Argo's schema allows, what makes sense."""
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from argo_templates import render
+from argo_templates.lint import lint
+from argo_templates.schema import Finding, check, load_strict
+
+REGENERATE = bool(os.environ.get("DAFAB_REGENERATE"))
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, dict[str, Any]]:
+    """Return the committed templates by name; with ``DAFAB_REGENERATE=1`` they are written first."""
+    if REGENERATE:
+        render.main([])
+    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.glob("*.yaml")}
+
+
+@pytest.fixture(scope="module")
+def schema(shared: Path) -> dict[str, Any]:
+    """Return Argo's schema, strict."""
+    return load_strict(shared / "argo" / "argo-workflows-4.1.schema.json")
+
+
+@pytest.fixture
+def process(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a copy of ``dafab-process`` that a test may spoil."""
+    return copy.deepcopy(documents["dafab-process"])
+
+
+def task(document: dict[str, Any], template: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        each for each in named(document["spec"]["templates"], template)["dag"]["tasks"] if each["name"] == name
+    )
+    return found
+
+
+def named(values: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(value for value in values if value["name"] == name)
+
+
+def test_what_is_committed_is_what_the_code_renders(documents: dict[str, dict[str, Any]]) -> None:
+    assert list(documents) == ["dafab-process"]
+    assert render.drifted() == []
+
+
+def test_drift_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(render, "FOLDER", tmp_path)
+    assert render.main([]) == 0
+    assert render.main(["--check"]) == 0
+    (tmp_path / "left-over.yaml").touch()
+    written = tmp_path / "dafab-process.yaml"
+    written.write_text(written.read_text() + "\n")
+    assert render.main(["--check"]) == 1
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == [written.name, "left-over.yaml"]
+
+
+@pytest.mark.shared
+def test_argos_schema_allows_it(documents: dict[str, dict[str, Any]], schema: dict[str, Any]) -> None:
+    assert {name: check(document, schema) for name, document in documents.items()} == {"dafab-process": []}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("where", "wrong", "path"),
+    [
+        (("spec",), {"entryPoint": "x"}, "spec"),
+        (("spec", "templates", 0, "script"), {"imagePullPolice": "Always"}, "spec.templates.0.script"),
+        (("spec", "templates", 0, "retryStrategy"), {"limit": 1.5}, "spec.templates.0.retryStrategy.limit"),
+        (("metadata",), {"labels": ["x"]}, "metadata.labels"),
+    ],
+)
+def test_the_strict_schema_finds_what_argo_would_drop(
+    process: dict[str, Any], schema: dict[str, Any], where: tuple[Any, ...], wrong: dict[str, Any], path: str
+) -> None:
+    place: Any = process
+    for step in where:
+        place = place[step]
+    place |= wrong
+    assert [finding.path for finding in check(process, schema)] == [path]
+
+
+@pytest.mark.shared
+def test_another_kind_is_refused(schema: dict[str, Any]) -> None:
+    assert [finding.path for finding in check({"kind": "Pod"}, schema)] == ["kind"]
+
+
+def test_nothing_is_found_by_the_linter(documents: dict[str, dict[str, Any]]) -> None:
+    assert {name: lint(document) for name, document in documents.items()} == {"dafab-process": []}
+
+
+class TestLinter:
+    """Each fault that a schema cannot see is found, once, at its place."""
+
+    def test_a_tag_that_resolves_to_nothing(self, process: dict[str, Any]) -> None:
+        task(process, "process", "publish")["arguments"]["parameters"][1]["value"] = "{{workflow.parameters.rsse}}"
+        assert lint(process) == [Finding("process.publish", "{{workflow.parameters.rsse}} resolves to nothing here")]
+
+    def test_an_output_of_what_does_not_come_before(self, process: dict[str, Any]) -> None:
+        tag = "{{tasks.archive.outputs.parameters.product}}"
+        task(process, "process", "publish")["arguments"]["parameters"][1]["value"] = tag
+        assert lint(process) == []
+        task(process, "process", "fetch")["arguments"]["parameters"][0]["value"] = tag
+        assert lint(process) == [Finding("process.fetch", f"{tag} resolves to nothing here")]
+
+    def test_an_expression_that_only_argo_could_evaluate(self, process: dict[str, Any]) -> None:
+        task(process, "process", "fetch")["arguments"]["parameters"][0]["value"] = "{{=1 + 1}}"
+        assert [finding.path for finding in lint(process)] == ["process.fetch"]
+
+    def test_an_input_that_is_not_supplied(self, process: dict[str, Any]) -> None:
+        del task(process, "process", "publish")["arguments"]["parameters"][1]
+        assert lint(process) == [Finding("process.publish", "the input rse of publish is not supplied")]
+
+    def test_an_argument_that_nothing_takes(self, process: dict[str, Any]) -> None:
+        task(process, "process", "clean")["arguments"]["parameters"].append({"name": "force", "value": "1"})
+        assert lint(process) == [Finding("process.clean", "clean has no input force")]
+
+    def test_a_condition_without_quotes(self, process: dict[str, Any]) -> None:
+        task(process, "model", "infer-hpk")["when"] = "{{workflow.parameters.runtime}} == 'hpk'"
+        assert [finding.path for finding in lint(process)] == ["model.infer-hpk"]
+
+    def test_a_join_that_would_wait_for_what_is_left_out(self, process: dict[str, Any]) -> None:
+        task(process, "process", "publish")["depends"] = "water.Succeeded && (fields.Succeeded || fields.Skipped)"
+        expected = "water may be left out: join it as (water.Succeeded || water.Skipped)"
+        assert lint(process) == [Finding("process.publish", expected)]
+
+    def test_a_circle(self, process: dict[str, Any]) -> None:
+        task(process, "process", "fetch")["depends"] = "archive.Succeeded"
+        assert Finding("process.fetch", "depends on itself") in lint(process)
+
+    def test_a_dependency_on_nothing(self, process: dict[str, Any]) -> None:
+        task(process, "process", "clean")["depends"] = "publisch.Succeeded"
+        assert lint(process) == [Finding("process.clean", "depends on publisch, which is no task here")]
+
+    def test_a_volume_that_is_not_declared(self, process: dict[str, Any]) -> None:
+        del named(process["spec"]["templates"], "archive")["volumes"][2]
+        assert lint(process) == [Finding("archive", "the mounted volume dafab-store is not declared")]
+
+    def test_an_entrypoint_that_cannot_be_imported(self, process: dict[str, Any]) -> None:
+        named(process["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.archive:archived"
+        assert [finding.path for finding in lint(process)] == ["archive"]
+
+    def test_an_entrypoint_with_other_fields(self, process: dict[str, Any]) -> None:
+        named(process["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.clean:clean"
+        assert [finding.path for finding in lint(process)] == ["archive"]
+
+    def test_a_default_out_of_its_enum(self, process: dict[str, Any]) -> None:
+        named(process["spec"]["arguments"]["parameters"], "rse")["value"] = "MARS"
+        assert lint(process) == [Finding("parameters.rse", "the default 'MARS' is not in its enum")]
+
+    def test_an_entrypoint_of_the_workflow_that_is_no_template(self, process: dict[str, Any]) -> None:
+        process["spec"]["entrypoint"] = "main"
+        assert [finding.path for finding in lint(process)] == ["spec.entrypoint"]
+
+
+class TestPods:
+    """What every step's pod has."""
+
+    @pytest.fixture
+    def steps(self, documents: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the templates that run in a pod."""
+        templates = documents["dafab-process"]["spec"]["templates"]
+        return [template for template in templates if "script" in template]
+
+    def test_labels_say_where_it_may_run(self, steps: list[dict[str, Any]]) -> None:
+        for template in steps:
+            labels = template["metadata"]["labels"]
+            assert labels["dafab.eu/site"] == "{{workflow.parameters.site}}"
+            assert labels["dafab.eu/runtime"] == ("hpk" if template["name"].endswith("-hpk") else "kubernetes")
+
+    def test_hpk_pods_carry_what_hpk_reads(self, steps: list[dict[str, Any]]) -> None:
+        hpk = named(steps, "infer-hpk")
+        assert hpk["metadata"]["annotations"] == {"slurm.hpk.io/flags": "--partition={{workflow.parameters.partition}}"}
+        assert hpk["tolerations"][0]["value"] == "hpk"
+        assert hpk["script"]["resources"]["requests"]["cpu"].isdigit()
+
+    def test_only_publishing_sees_credentials_and_only_as_secrets(self, steps: list[dict[str, Any]]) -> None:
+        seen = {
+            template["name"]: [volume["secret"]["secretName"] for volume in template["volumes"] if "secret" in volume]
+            for template in steps
+        }
+        assert seen.pop("publish") == ["rucio-client-dafab-dasi", "rucio-client-dafab-skim"]
+        assert not any(seen.values())
+
+    def test_nothing_runs_as_root_or_writes_its_image(
+        self, steps: list[dict[str, Any]], documents: dict[str, dict[str, Any]]
+    ) -> None:
+        assert documents["dafab-process"]["spec"]["securityContext"]["runAsNonRoot"] is True
+        for template in steps:
+            security = template["script"]["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"]["drop"] == ["ALL"]
+
+    def test_what_another_try_may_mend_is_tried_again(self, steps: list[dict[str, Any]]) -> None:
+        for template in steps:
+            assert "[75, 137, 143]" in " ".join(template["retryStrategy"]["expression"].split())
+            assert template["retryStrategy"]["limit"] == "3"
+
+    def test_users_are_told_what_to_fill_in(self, documents: dict[str, dict[str, Any]]) -> None:
+        document = documents["dafab-process"]
+        assert set(document["metadata"]["annotations"]) == {
+            "workflows.argoproj.io/title",
+            "workflows.argoproj.io/description",
+        }
+        parameters = document["spec"]["arguments"]["parameters"]
+        assert all(parameter["description"] for parameter in parameters)
+        assert [parameter["name"] for parameter in parameters if "value" not in parameter] == ["scene"]
