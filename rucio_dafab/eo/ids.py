@@ -17,7 +17,7 @@ _STAMP = "%Y%m%dT%H%M%S"
 _TILE = r"(?P<tile>(?:0[1-9]|[1-5]\d|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])"
 _TIME = r"\d{8}T\d{6}"
 _COMPACT = re.compile(
-    rf"(?P<mission>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<sensed>{_TIME})_N(?P<baseline>\d{{4}})_R(?P<orbit>\d{{3}})_T{_TILE}"
+    rf"(?P<mission>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<sensed>{_TIME})(?:_N(?P<baseline>\d{{4}}))?_R(?P<orbit>\d{{3}})_T{_TILE}"
     rf"_(?P<discriminator>{_TIME})"
 )
 _PDMC = re.compile(
@@ -38,7 +38,7 @@ class ProductId:
         mission: ``S2A`` … ``S2D``.
         level: ``L1C`` or ``L2A``.
         sensed: Start of the datatake, UTC, whole seconds.
-        baseline: Processing baseline, ``05.09``.
+        baseline: Processing baseline, ``05.09``; None in the names of catalogues that leave it out.
         relative_orbit: 1…143.
         tile: MGRS tile without the T, ``32UNV``.
         discriminator: Tells products of one datatake apart; an early time of processing, UTC.
@@ -47,7 +47,7 @@ class ProductId:
     mission: str
     level: str
     sensed: datetime
-    baseline: str
+    baseline: str | None
     relative_orbit: int
     tile: str
     discriminator: datetime
@@ -58,10 +58,9 @@ class ProductId:
         return platform(self.mission)
 
     def __str__(self) -> str:
-        return (
-            f"{self.mission}_MSI{self.level}_{self.sensed:{_STAMP}}_N{self.baseline.replace('.', '')}"
-            f"_R{self.relative_orbit:03d}_T{self.tile}_{self.discriminator:{_STAMP}}"
-        )
+        baseline = f"_N{self.baseline.replace('.', '')}" if self.baseline else ""
+        observed = f"{self.mission}_MSI{self.level}_{self.sensed:{_STAMP}}{baseline}_R{self.relative_orbit:03d}"
+        return f"{observed}_T{self.tile}_{self.discriminator:{_STAMP}}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -80,7 +79,7 @@ class ProductId:
             match["mission"],
             match["level"],
             _time(match["sensed"], text),
-            f"{baseline[:2]}.{baseline[2:]}",
+            f"{baseline[:2]}.{baseline[2:]}" if baseline else None,
             _relative_orbit(match["orbit"], text),
             match["tile"],
             _time(match["discriminator"], text),

@@ -29,6 +29,12 @@ _SIGNATURES = (
 )
 
 
+# GDAL decodes JPEG 2000 with several threads unless told otherwise, and then reports a tile that cannot be decoded on
+# the error stream alone: the caller gets whatever was in memory. With one thread the read fails. Bands are decoded side
+# by side instead (:class:`rucio_dafab.eo.pixels.BandReader`).
+DECODER = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+
+
 @dataclass(frozen=True)
 class Grid:
     """The grid of one raster: reference system, pixel-to-coordinate transform, rows and columns, data type, nodata."""
@@ -41,6 +47,13 @@ class Grid:
     scale: float
     offset: float
 
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in coordinates of ``crs``."""
+        west, north = self.transform.c, self.transform.f
+        rows, columns = self.shape
+        return west, north + rows * self.transform.e, west + columns * self.transform.a, north
+
 
 @contextmanager
 def opened(name: str, path: Path) -> "Iterator[Any]":
@@ -52,7 +65,9 @@ def opened(name: str, path: Path) -> "Iterator[Any]":
     """
     driver = _driver(name, path)
     try:
-        with rasterio.open(path, driver=driver) as source:
+        with rasterio.Env(**DECODER):
+            source = rasterio.open(path, driver=driver)
+        with source:
             yield source
     except RasterioError as error:
         raise SceneError(f"band {name}: {path} cannot be read: {reason(error)}") from error

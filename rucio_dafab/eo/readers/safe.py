@@ -124,8 +124,8 @@ def _band_file(product: ProductMetadata, image: ImageFile, path: Path) -> BandFi
 
 def _outline(grid: Grid) -> dict[str, Any]:
     """Return the grid's outline in WGS 84: the footprint of a product that states none."""
-    rows, columns = grid.shape
-    corners = [grid.transform * corner for corner in ((0, 0), (0, rows), (columns, rows), (columns, 0), (0, 0))]
+    west, south, east, north = grid.bounds
+    corners = [(west, north), (west, south), (east, south), (east, north), (west, north)]
     outline: dict[str, Any] = transform_geom(grid.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [corners]})
     return outline
 
@@ -140,9 +140,7 @@ def _add_grid(item: dict[str, Any], grid: Grid) -> None:
     stated = item["properties"].get("proj:code")
     if code is None or (stated and stated != f"EPSG:{code}"):
         raise SceneError(f"scene {item['id']}: its bands are in {grid.crs.to_string()}, its metadata says {stated}")
-    left, top = grid.transform * (0, 0)
-    right, bottom = grid.transform * (grid.shape[1], grid.shape[0])
-    item["properties"] |= {"proj:code": f"EPSG:{code}", "proj:bbox": [left, bottom, right, top], **_place(grid)}
+    item["properties"] |= {"proj:code": f"EPSG:{code}", "proj:bbox": list(grid.bounds), **_place(grid)}
 
 
 def _asset(folder: Path, product: ProductMetadata, band: BandFile, grid: Grid) -> dict[str, Any]:

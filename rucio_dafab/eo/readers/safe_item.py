@@ -12,21 +12,21 @@ from rucio_dafab.eo.footprint import bounds, centroid, geojson, outline
 from rucio_dafab.eo.ids import DataItemId
 from rucio_dafab.eo.readers.safe_xml import ProductMetadata, TileMetadata
 
-EXTENSIONS = tuple(
-    f"https://stac-extensions.github.io/{name}/schema.json"
-    for name in (
-        "eo/v2.0.0",
-        "grid/v1.1.0",
-        "mgrs/v1.0.0",
-        "processing/v1.2.0",
-        "product/v0.1.0",
-        "projection/v2.0.0",
-        "raster/v2.0.0",
-        "sat/v1.0.0",
-        "scientific/v1.0.0",
-        "view/v1.0.0",
-    )
-)
+EXTENSIONS = {
+    name: f"https://stac-extensions.github.io/{place}/schema.json"
+    for name, place in {
+        "eo": "eo/v2.0.0",
+        "grid": "grid/v1.1.0",
+        "mgrs": "mgrs/v1.0.0",
+        "processing": "processing/v1.2.0",
+        "product": "product/v0.1.0",
+        "proj": "projection/v2.0.0",
+        "raster": "raster/v2.0.0",
+        "sat": "sat/v1.0.0",
+        "sci": "scientific/v1.0.0",
+        "view": "view/v1.0.0",
+    }.items()
+}
 # The percentages and the mean atmosphere of the granule; each is a property s2:<name in lower case>.
 _QUALITY_NUMBERS = (
     "CLOUD_SHADOW_PERCENTAGE",
@@ -86,7 +86,7 @@ def make_item(
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": list(EXTENSIONS),
+        "stac_extensions": _extensions(properties),
         "id": item_id(product, fallback_id),
         "geometry": geojson(area),
         "bbox": bounds(area),
@@ -94,6 +94,12 @@ def make_item(
         "links": [dict(_LICENCE)],
         "assets": {},
     }
+
+
+def _extensions(properties: Mapping[str, Any]) -> list[str]:
+    """Return the extensions whose prefixes are used; the assets use eo, proj and raster."""
+    used = {"eo", "proj", "raster", *(key.partition(":")[0] for key in properties)}
+    return [address for prefix, address in EXTENSIONS.items() if prefix in used]
 
 
 def utc(time: datetime) -> str:

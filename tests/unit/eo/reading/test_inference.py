@@ -1,0 +1,129 @@
+"""A net over a scene: values, masks, seams, bounded pieces, refusals. The net is one whose answer can be computed."""
+
+import numpy as np
+import pytest
+
+from rucio_dafab.eo.errors import ModelError, SceneError
+from rucio_dafab.eo.fitness import Fitness, assess
+from rucio_dafab.eo.inference import infer, load_model, missing_bands
+from rucio_dafab.eo.scene import Scene, open_scene, read_bands
+
+from .conftest import MakeModel, MakeScene, metadata
+
+RANDOM = np.random.default_rng(11)
+
+
+def numbers(rows: int, columns: int) -> np.ndarray:
+    return RANDOM.integers(1, 8000, (rows, columns)).astype(np.uint16)
+
+
+def expected(scene: Scene, output: int = 0) -> np.ndarray:
+    """Return what the tiny net answers: sigmoid of the mean of the normalised bands, plus the number of the output."""
+    values = (read_bands(scene, ["B02", "B03"]) - 0.1) / 0.2
+    return 255 / (1 + np.exp(-(values.mean(axis=0) + output)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 10), (256, 256), (257, 30), (300, 700), (700, 300), (1100, 260)])
+def test_every_pixel_gets_the_net_s_answer_whatever_the_size(
+    make_scene: MakeScene, make_model: MakeModel, shape: tuple[int, int]
+) -> None:
+    scene = open_scene(make_scene({"B02": numbers(*shape), "B03": numbers(*shape)}))
+    prediction = infer(load_model(make_model(metadata(outputs="one,two")), threads=1), scene)
+    assert prediction.probabilities.dtype == np.uint8
+    assert prediction.probabilities.shape == (2, *shape)
+    # A net that looks at single pixels gives every chip the same answer: blending must not change it.
+    for output in (0, 1):
+        difference = np.abs(prediction.probabilities[output] - expected(scene, output))
+        assert difference.max() <= 0.51
+    assert prediction.valid.all()
+    assert prediction.clear.all()
+    assert prediction.scl_missing
+    assert prediction.chips_skipped == 0
+    assert 0 < prediction.session_seconds < prediction.seconds
+
+
+def test_the_same_scene_gives_the_same_bytes(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B02": numbers(500, 500), "B03": numbers(500, 500)}))
+    model = load_model(make_model())
+    assert infer(model, scene).probabilities.tobytes() == infer(model, scene).probabilities.tobytes()
+
+
+def test_pixels_without_data_are_not_valid_and_empty_chips_are_skipped(
+    make_scene: MakeScene, make_model: MakeModel
+) -> None:
+    first, second = numbers(700, 700), numbers(700, 700)
+    first[:, 200:] = 0
+    second[5, 6] = 65535
+    scene = open_scene(make_scene({"B02": first, "B03": second}))
+    prediction = infer(load_model(make_model()), scene)
+    valid = np.zeros((700, 700), bool)
+    valid[:, :200] = True
+    valid[5, 6] = False
+    np.testing.assert_array_equal(prediction.valid, valid)
+    assert not prediction.probabilities[:, ~valid].any()
+    assert np.abs(prediction.probabilities[0][valid] - expected(scene)[valid]).max() <= 0.51
+    # Chips start at 0, 224 and 444: only the first column holds anything.
+    assert (prediction.chips, prediction.chips_skipped) == (3, 6)
+
+
+def test_clear_is_valid_without_cloud_and_shadow(make_scene: MakeScene, make_model: MakeModel) -> None:
+    classes = np.arange(12, dtype=np.uint8).repeat(2).reshape(4, 6)
+    band = numbers(8, 12)
+    band[0, 11] = 0
+    scene = open_scene(make_scene({"B02": band, "B03": numbers(8, 12), "SCL": (classes, 20.0)}))
+    prediction = infer(load_model(make_model()), scene)
+    clear = np.isin(classes, (2, 4, 5, 6, 7, 11)).repeat(2, 0).repeat(2, 1)
+    clear[0, 11] = False
+    np.testing.assert_array_equal(prediction.clear, clear)
+    assert not prediction.scl_missing
+    assert assess(scene) == Fitness(valid_fraction=11 / 12, clear_fraction=6 / 11, scl=True)
+
+
+def test_fitness_without_a_scene_classification_counts_data(make_scene: MakeScene) -> None:
+    band = numbers(10, 10)
+    band[:3] = 0
+    assert assess(open_scene(make_scene({"B03": band}))) == Fitness(0.7, 1.0, scl=False)
+
+
+def test_a_scene_with_no_clear_pixel_is_refused_by_name(make_scene: MakeScene, make_model: MakeModel) -> None:
+    model = load_model(make_model())
+    cloud = np.full((5, 5), 9, np.uint8)
+    covered = make_scene({"B02": numbers(10, 10), "B03": numbers(10, 10), "SCL": (cloud, 20.0)}, name="covered")
+    empty = make_scene({"B02": np.zeros((10, 10), np.uint16), "B03": numbers(10, 10)}, name="empty")
+    for folder in (covered, empty):
+        with pytest.raises(SceneError, match="scene made_scene has no clear pixel"):
+            infer(model, open_scene(folder))
+    assert assess(open_scene(covered)).clear_fraction == 0
+    assert assess(open_scene(empty)).valid_fraction == 0
+
+
+def test_bands_that_are_missing_are_named(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B03": numbers(10, 10)}))
+    model = load_model(make_model(metadata("B02,B03,B11")))
+    assert missing_bands(model, scene) == ("B02", "B11")
+    with pytest.raises(SceneError, match="scene made_scene lacks B02, B11, which model tiny takes"):
+        infer(model, scene)
+
+
+def test_a_band_that_breaks_off_ends_the_run(make_scene: MakeScene, make_model: MakeModel) -> None:
+    folder = make_scene({"B02": numbers(1500, 300), "B03": numbers(1500, 300)})
+    band = folder / "B03.tif"
+    # The directory of a GeoTIFF stands before its pixels: the file opens, and breaks off on the way down.
+    band.write_bytes(band.read_bytes()[: band.stat().st_size // 2])
+    with pytest.raises(SceneError, match=f"band B03: {band} cannot be read in rows"):
+        infer(load_model(make_model()), open_scene(folder))
+
+
+def test_progress_tells_every_row_of_chips(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B02": numbers(500, 300), "B03": numbers(500, 300)}))
+    told: list[tuple[int, int]] = []
+    infer(load_model(make_model()), scene, lambda done, total: told.append((done, total)))
+    assert told == [(2, 6), (4, 6), (6, 6)]
+
+
+def test_a_net_of_a_fixed_batch_runs_too(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B02": numbers(300, 300), "B03": numbers(300, 300)}))
+    prediction = infer(load_model(make_model(batch=1)), scene)
+    assert np.abs(prediction.output("water") - expected(scene)).max() <= 0.51
+    with pytest.raises(ModelError, match=r"no output ice \(it has water\)"):
+        prediction.output("ice")

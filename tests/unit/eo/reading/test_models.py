@@ -1,0 +1,112 @@
+"""Nets: what a file must be and say before it is run."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rucio_dafab.eo.errors import ModelError
+from rucio_dafab.eo.models import MODEL_NAMES, load_model
+
+from .conftest import MakeModel, metadata
+
+
+def test_a_model_says_what_it_is(make_model: MakeModel) -> None:
+    path = make_model(metadata("B02,B8A,B11", "extent, boundary", mean="0.1, 0.2,0.3"))
+    model = load_model(path)
+    assert (model.name, model.version, model.bands, model.outputs) == (
+        "tiny",
+        "1.0",
+        ("B02", "B8A", "B11"),
+        ("extent", "boundary"),
+    )
+    assert model.mean == (0.1, 0.2, 0.3)
+    assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.provider.endswith("ExecutionProvider")
+
+
+@pytest.mark.parametrize(
+    "line", ["sha256: {}", "- sha256: `{}`", "**sha256**: {}", "`sha256`: {}", "sha256: {0}  \nother: 1"]
+)
+def test_the_card_states_the_checksum(make_model: MakeModel, line: str) -> None:
+    path = make_model()
+    (path.parent / "MODEL_CARD.md").write_text(
+        f"# Tiny\n\n{line.format(hashlib.sha256(path.read_bytes()).hexdigest())}\n"
+    )
+    assert load_model(path).name == "tiny"
+
+
+def test_another_checksum_than_the_card_s_is_refused(make_model: MakeModel) -> None:
+    path = make_model()
+    card = path.parent / "MODEL_CARD.md"
+    card.write_text(f"sha256: {'0' * 64}\n")
+    with pytest.raises(ModelError, match=f"{path}: its sha256 is [0-9a-f]{{64}}, its card says 0000"):
+        load_model(path)
+    card.write_text("# A card\n")
+    with pytest.raises(ModelError, match="has no line 'sha256"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", bytes(range(256)) * 20])
+def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=f"model {path}: is not a usable ONNX file") as refusal:
+        load_model(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_cut_off_model_is_refused(make_model: MakeModel) -> None:
+    path = make_model()
+    path.write_bytes(path.read_bytes()[:150])
+    with pytest.raises(ModelError, match="is not a usable ONNX file"):
+        load_model(path)
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="neither a file nor one of water, fields"):
+        load_model(tmp_path / "absent.onnx")
+    with pytest.raises(ModelError, match="neither a file nor one of water, fields"):
+        load_model("forest")
+
+
+@pytest.mark.parametrize(
+    ("described", "reason"),
+    [
+        ({}, "its metadata lacks dafab:name, dafab:version, dafab:bands"),
+        (metadata(version=""), "its metadata lacks dafab:version"),
+        (metadata(mean="0.1"), "2 dafab:bands, 1 dafab:mean, 2 dafab:std"),
+        (metadata(std="0.1,0"), "dafab:std must be positive, not 0"),
+        (metadata(std="0.1,x"), "dafab:std is not a list of numbers"),
+        (metadata(bands="B02,B99"), "dafab:bands names no Sentinel band: B99"),
+    ],
+)
+def test_metadata_that_cannot_be_used_is_refused(make_model: MakeModel, described: dict[str, str], reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        load_model(make_model(described))
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ({"channels": 3}, r"its input must be chips .*\[batch, 2, 256, 256\], it is chips .*3, 256"),
+        ({"outputs": 2}, r"its output must be probabilities .*\[batch, 1, 256, 256\]"),
+        ({"input_name": "image"}, "its input must be chips .* it is image"),
+        ({"output_name": "mask"}, "its output must be probabilities .* it is mask"),
+        ({"size": 128}, r"\[batch, 2, 256, 256\], it is chips .*128"),
+        # Element type 11 is double.
+        ({"element": 11}, "is not a usable ONNX file|its input must be chips"),
+    ],
+)
+def test_other_inputs_and_outputs_are_refused(make_model: MakeModel, shape: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        load_model(make_model(**shape))
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_committed_models_keep_the_contract(name: str) -> None:
+    model = load_model(name)
+    assert model.name == name
+    expected = {"water": ("water",), "fields": ("extent", "boundary", "distance")}
+    assert model.outputs == expected[name]
