@@ -1,15 +1,15 @@
 """The service: our routes first, then Rucio's own application on ``/``, in one ASGI process."""
 
-import importlib.util
-from importlib import import_module
+from typing import cast
 
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI
 from rucio.db.sqla.session import get_engine
 from rucio.web.rest.flaskapi.v1.main import application as rucio_application
+from starlette.types import ASGIApp
 
 from rucio_dafab import __version__
-from rucio_dafab.service import assets, errors, health
+from rucio_dafab.service import assets, dafab_api, errors, health
 from rucio_dafab.service.database import ping_on_checkout
 from rucio_dafab.service.settings import settings
 
@@ -27,8 +27,8 @@ def make_app() -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     app.include_router(assets.router)
-    if importlib.util.find_spec("rucio_dafab.service.dafab_api"):
-        app.include_router(import_module("rucio_dafab.service.dafab_api").router)
+    app.include_router(dafab_api.router)
     # a2wsgi builds the environ that Flask keeps as request.environ: the plugin finds the issuer there.
-    app.mount("/", WSGIMiddleware(rucio_application, workers=settings().rucio_threads))
+    rucio = cast("ASGIApp", WSGIMiddleware(rucio_application, workers=settings().rucio_threads))
+    app.mount("/", rucio)
     return app

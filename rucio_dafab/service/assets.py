@@ -1,3 +1,62 @@
-from fastapi import APIRouter
+"""``GET /assets/{scope}/items/{item}/{asset}``: the stable link of an asset, wherever its replicas are."""
 
-router = APIRouter()
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse, RedirectResponse
+from rucio.common.types import InternalScope
+from rucio.db.sqla.constants import DatabaseOperationType
+from rucio.db.sqla.session import db_session
+
+from rucio_dafab.catalogue import documents
+from rucio_dafab.catalogue.assets import Replica, find_asset
+from rucio_dafab.service.auth import Reader
+from rucio_dafab.service.errors import NotHere
+
+router = APIRouter(tags=["assets"])
+
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
+_LOCAL: Final = frozenset({"", "localhost", "127.0.0.1"})
+
+# A published file is data: no browser shall run it as a page of this site.
+_HARMLESS: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+
+
+@router.api_route("/assets/{scope}/items/{item}/{asset:path}", methods=["GET", "HEAD"], response_model=None)
+def asset(scope: str, item: str, asset: str, issuer: Reader) -> Response:
+    """Stream the file (ranges too) when a replica lies on this machine, otherwise redirect to a replica's address."""
+    with db_session(DatabaseOperationType.READ) as session:
+        internal = InternalScope(scope, vo=issuer.vo)
+        file = find_asset(internal, item, asset, session=session)
+        stored = documents.get(internal, item, session=session)
+    if local := _local_file(file.replicas):
+        kind = _media_type(stored.document if stored else {}, asset)
+        return FileResponse(
+            local, media_type=kind, filename=local.name, content_disposition_type="inline", headers=_HARMLESS
+        )
+    for replica in file.replicas:
+        if urlsplit(replica.pfn).scheme in {"http", "https"}:
+            return RedirectResponse(replica.pfn)
+    where = ", ".join(replica.rse for replica in file.replicas) or "no RSE"
+    raise NotHere(f"the file {scope}:{file.name} cannot be read from here: Rucio knows it at {where}")
+
+
+def _local_file(replicas: Iterable[Replica]) -> Path | None:
+    """Return the first replica that is a file of this machine."""
+    for replica in replicas:
+        pfn = urlsplit(replica.pfn)
+        path = PurePosixPath(unquote(pfn.path))
+        # Rucio allows dots in names, so that a name could climb out of its RSE.
+        if pfn.scheme == "file" and pfn.hostname in _LOCAL | {None} and ".." not in path.parts and Path(path).is_file():
+            return Path(path)
+    return None
+
+
+def _media_type(document: dict[str, Any], asset: str) -> str:
+    declared = document.get("assets", {}).get(asset, {}).get("type")
+    known = isinstance(declared, str) and _MEDIA_TYPE.fullmatch(declared)
+    return str(declared) if known else "application/octet-stream"

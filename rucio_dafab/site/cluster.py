@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster with PostGIS: made once, run by an unprivileged user, reached over loopback TCP alone."""
+"""A private PostgreSQL cluster with PostGIS: made once, run by an unprivileged user, reached over loopback alone."""
 
 import os
 import pwd
@@ -194,8 +194,8 @@ def _exists(connection: psycopg.Connection[Any], catalogue: str, column: str) ->
 
 def _may_enter(folder: Path, user: ServerUser) -> bool:
     """Ask the kernel, as that user: modes alone do not tell what access lists allow."""
-    probe = subprocess.run(
-        ["/usr/bin/test", "-x", str(folder)],  # noqa: S603
+    probe = subprocess.run(  # noqa: S603
+        ["/usr/bin/test", "-x", str(folder)],
         user=user.uid,
         group=user.gid,
         extra_groups=[],

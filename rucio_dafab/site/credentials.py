@@ -60,7 +60,8 @@ def load_or_make(home: Home) -> Credentials:
     if not home.credentials_file.exists():
         if home.postgres.exists():
             raise CredentialsError(
-                f"{home.credentials_file} is gone but {home.postgres} is there: put the file back, or remove {home.root}"
+                f"{home.credentials_file} is gone but {home.postgres} is there: "
+                f"put the file back, or remove {home.root}"
             )
         made = {
             "accounts": {name: _password() for name in ACCOUNTS},

@@ -23,6 +23,18 @@ from rucio.daemons.undertaker import undertaker
 
 _LOGGER: Final = logging.getLogger("dafab.daemons")
 
+_MODULES: Final = (
+    injector,
+    evaluator,
+    repairer,
+    undertaker,
+    cleaner,
+    necromancer,
+    reaper,
+    abacus_account,
+    abacus_rse,
+)
+
 ROUND: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
     ("judge-injector", partial(injector.run, once=True)),
     ("judge-evaluator", partial(evaluator.run, once=True)),
@@ -37,8 +49,14 @@ ROUND: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
 """The daemons in the order in which one leaves work for the next: an expired DID expires rules, these free replicas."""
 
 
+def end_round() -> None:
+    """Wake every daemon that waits, so that the round ends soon; none can run in this process afterwards."""
+    for module in _MODULES:
+        module.stop()
+
+
 def run_round(stop: threading.Event) -> dict[str, float]:
-    """Run every daemon once and return the seconds each took; one that fails is logged and does not hinder the others."""
+    """Run every daemon once and return the seconds each took; one that fails is logged and hinders no other."""
     seconds = {}
     for name, run in ROUND:
         if stop.is_set():
@@ -63,6 +81,7 @@ def main() -> None:
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
+        end_round()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)

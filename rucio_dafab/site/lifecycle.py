@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +16,7 @@ import psutil
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import cluster, configuration, credentials, health, ports, record
+from rucio_dafab.site.fingerprint import fingerprint
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.lock import exclusive
 from rucio_dafab.site.record import SiteRecord
@@ -113,7 +114,9 @@ def _start(home: Home, port: int | None, say: Say) -> SiteRecord:
     record.save(home, chosen)
     configuration.write_server_files(home, chosen, passwords)
     configuration.write_client_files(home, chosen, passwords)
-    with _bootstrap(home) as bootstrap:
+    wanted = fingerprint()
+    prepared = home.postgres.exists() and chosen.prepared == wanted
+    with nullcontext() if prepared else _bootstrap(home) as bootstrap:
         say("database cluster")
         cluster.make(home, user, passwords.database[credentials.SUPERUSER])
         cluster.configure(home, user, chosen.postgres_port)
@@ -121,7 +124,10 @@ def _start(home: Home, port: int | None, say: Say) -> SiteRecord:
         file = configuration.write_supervisor_file(home, chosen, postgres, user.name if user else None)
         supervisor = launch(home, chosen, file)
         supervisor.start([SERVICE])
-        _follow(home, bootstrap, say)
+        if bootstrap:
+            _follow(home, bootstrap, say)
+            chosen = replace(chosen, prepared=wanted)
+            record.save(home, chosen)
     _await_service(home, chosen, supervisor, say)
     return chosen
 
@@ -143,7 +149,7 @@ def _bootstrap(home: Home) -> Iterator["subprocess.Popen[str]"]:
     """Run :mod:`rucio_dafab.site.bootstrap` beside the block; an exception in the block ends it."""
     environment = dict(os.environ) | {"RUCIO_CONFIG": str(home.server_config), "DAFAB_HOME": str(home.root)}
     with (home.log / "bootstrap.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [sys.executable, "-m", "rucio_dafab.site.bootstrap"],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -180,7 +186,8 @@ def _await_service(home: Home, chosen: SiteRecord, supervisor: Supervisor, say: 
         if failed or time.monotonic() > deadline:
             name = failed or SERVICE
             log = home.log / f"{name}.log"
-            raise SiteError(f"{name} does not start: {last_line(log)} (see {log})")
+            said = (health.ask(chosen) or {}).get("database") or last_line(log)
+            raise SiteError(f"{name} does not start: {said} (see {log})")
         time.sleep(0.1)
     supervisor.start([DAEMONS])
 

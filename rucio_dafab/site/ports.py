@@ -42,7 +42,7 @@ def holder(port: int) -> str:
         found = (
             connection.pid
             for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
         )
         pid = next(found, None)
         return f"process {pid} ({psutil.Process(pid).name()})" if pid else "a process of another user"

@@ -28,12 +28,14 @@ class SiteRecord:
         postgres_port: where PostgreSQL listens on loopback; private, chosen again when it is taken.
         sockets: a short folder outside the site for the supervisor's socket, while the site runs.
         version: the version of this project that wrote the record.
+        prepared: the fingerprint that the database was last prepared for, see :mod:`rucio_dafab.site.fingerprint`.
     """
 
     http_port: int
     postgres_port: int
     sockets: str = ""
     version: str = __version__
+    prepared: str = ""
 
     @property
     def url(self) -> str:
@@ -113,7 +115,11 @@ def choose(home: Home, port: int | None) -> SiteRecord:
 def _from_json(home: Home, value: dict[str, Any]) -> SiteRecord:
     try:
         return SiteRecord(
-            int(value["http_port"]), int(value["postgres_port"]), str(value["sockets"]), str(value["version"])
+            http_port=int(value["http_port"]),
+            postgres_port=int(value["postgres_port"]),
+            sockets=str(value["sockets"]),
+            version=str(value["version"]),
+            prepared=str(value.get("prepared", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SiteRecordError(f"{home.site_file} is not a record of a site: {error!r}") from error

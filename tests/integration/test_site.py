@@ -83,9 +83,13 @@ def test_status_as_json_names_processes_health_and_places(site: Any) -> None:
 
 
 def test_env_makes_rucio_work_in_a_bare_shell(site: Any) -> None:
-    script = f'eval "$({site.environment()["PATH"].split(":")[0]}/rucio-dafab env --account user_dafab)" && rucio whoami'
+    script = (
+        f'eval "$({site.environment()["PATH"].split(":")[0]}/rucio-dafab env --account user_dafab)" && rucio whoami'
+    )
     bare = {"PATH": "/usr/bin:/bin", "DAFAB_HOME": str(site.home.root), "RUCIO_ACCOUNT": "somebody"}
-    ran = subprocess.run(["/bin/sh", "-c", script], env=bare, cwd="/", capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        ["/bin/sh", "-c", script], env=bare, cwd="/", capture_output=True, text=True, check=False, timeout=60
+    )
     assert ran.returncode == 0, ran.stderr
     assert "user_dafab" in ran.stdout
 
@@ -94,9 +98,7 @@ def test_env_refuses_an_account_that_is_not(site: Any) -> None:
     ran = site.run_dafab("env", "--account", "nobody; rm -rf /")
     assert ran.returncode == 1
     assert ran.stdout == ""
-    assert ran.stderr.strip() == (
-        f"error: the site has no account 'nobody; rm -rf /': it has {', '.join(ACCOUNTS)}"
-    )
+    assert ran.stderr.strip() == (f"error: the site has no account 'nobody; rm -rf /': it has {', '.join(ACCOUNTS)}")
 
 
 def test_tree_rses_and_limits_are_there(site: Any) -> None:
@@ -165,17 +167,36 @@ def test_up_after_everything_was_killed(restored: Any) -> None:
     assert restored.status()["running"] is True
 
 
-def test_a_taken_port_is_named_with_its_holder(restored: Any) -> None:
-    restored.dafab("down")
-    port = record.require(restored.home).http_port
-    with socket.create_server(("127.0.0.1", port)):
-        refused = restored.run_dafab("up")
-    assert refused.returncode == 1
-    assert refused.stderr.strip().splitlines()[-1] == (
-        f"error: port {port} on 127.0.0.1 for this site is taken by process {os.getpid()} "
-        f"({psutil.Process().name()}): stop that, or choose another with rucio-dafab up --port"
-    )
-    assert processes_of(restored.home) == []
+@pytest.fixture(scope="class")
+def stopped(site: Any) -> Iterator[Any]:
+    """Return the shared site, not running, for tests in which it does not start either."""
+    site.dafab("down")
+    yield site
+    site.dafab("up")
+
+
+class TestRefusedStarts:
+    """What prevents a start: one line, a status, and no process left."""
+
+    def test_a_taken_port_is_named_with_its_holder(self, stopped: Any) -> None:
+        port = record.require(stopped.home).http_port
+        with socket.create_server(("127.0.0.1", port)):
+            refused = stopped.run_dafab("up")
+        assert refused.returncode == 1
+        assert refused.stderr.strip().splitlines()[-1] == (
+            f"error: port {port} on 127.0.0.1 for this site is taken by process {os.getpid()} "
+            f"({psutil.Process().name()}): stop that, or choose another with rucio-dafab up --port"
+        )
+        assert processes_of(stopped.home) == []
+
+    def test_lost_credentials_are_not_made_anew(self, stopped: Any) -> None:
+        kept = stopped.home.credentials_file.rename(stopped.home.root / "kept.json")
+        try:
+            refused = stopped.run_dafab("up")
+        finally:
+            kept.rename(stopped.home.credentials_file)
+        assert refused.returncode == 1
+        assert f"error: {stopped.home.credentials_file} is gone but" in refused.stderr
 
 
 def test_another_port_may_be_chosen_and_is_remembered(restored: Any) -> None:
@@ -206,7 +227,9 @@ def test_two_ups_at_once(restored: Any) -> None:
     won, lost = sorted(ran, key=lambda one: one.returncode)
     assert won.returncode == 0
     assert lost.returncode == 75
-    pattern = rf"error: rucio-dafab up \(process \d+\) is at work on {re.escape(str(restored.home.root))}: wait until it ends"
+    pattern = (
+        rf"error: rucio-dafab up \(process \d+\) is at work on {re.escape(str(restored.home.root))}: wait until it ends"
+    )
     assert re.fullmatch(pattern, lost.stderr.strip())
 
 
@@ -235,17 +258,6 @@ def test_status_of_a_site_that_never_was(site_folder: Path, dafab_at: DafabAt) -
     assert ran.returncode == 3
     assert json.loads(ran.stdout)["running"] is False
     assert not home.root.exists()
-
-
-def test_lost_credentials_are_not_made_anew(restored: Any) -> None:
-    restored.dafab("down")
-    kept = restored.home.credentials_file.rename(restored.home.root / "kept.json")
-    try:
-        refused = restored.run_dafab("up")
-    finally:
-        kept.rename(restored.home.credentials_file)
-    assert refused.returncode == 1
-    assert f"error: {restored.home.credentials_file} is gone but" in refused.stderr
 
 
 def test_passwords_are_private_and_nowhere_to_be_seen(site: Any) -> None:
