@@ -118,19 +118,25 @@ class ProductKey:
         check_id(identifier)
         properties = item.get("properties") or {}
         named = from_identifier(identifier)
-        moment, dated_by = (None, "id") if named else _moment(identifier, properties)
-        return cls(
-            id=identifier,
-            mission=named.get("mission") or _mission(properties),
-            level=named.get("level") or _level(properties),
-            date=named.get("date") or f"{moment:%Y%m%d}",
-            tile=named.get("tile") or _tile(properties),
-            orbit=_orbit(identifier, named.get("orbit") or properties.get("sat:relative_orbit") or 0),
-            time=named.get("time") or f"{moment:%H%M%S}",
-            baseline=named.get("baseline")
-            or _slug(str(properties.get("s2:processing_baseline") or "").replace(".", "")),
-            dated_by=dated_by,
-        )
+        if not named:
+            moment, dated_by = _moment(identifier, properties)
+            named = {"date": f"{moment:%Y%m%d}", "time": f"{moment:%H%M%S}"}
+        else:
+            dated_by = "id"
+        keys = described(properties) | named
+        return cls(id=identifier, dated_by=dated_by, **(keys | {"orbit": int(keys["orbit"])}))  # type: ignore[arg-type]
+
+
+def described(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys that the properties of an item say, :data:`UNKNOWN` (orbit 0) where they say nothing."""
+    orbit = str(properties.get("sat:relative_orbit"))
+    return {
+        "mission": _mission(properties),
+        "level": _level(properties),
+        "tile": _tile(properties),
+        "orbit": orbit if re.fullmatch(r"\d{1,6}", orbit) else "0",
+        "baseline": _slug(str(properties.get("s2:processing_baseline") or "").replace(".", "")),
+    }
 
 
 def from_identifier(identifier: str) -> dict[str, str]:
@@ -239,12 +245,6 @@ def _level(properties: Mapping[str, Any]) -> str:
 def _tile(properties: Mapping[str, Any]) -> str:
     code = str(properties.get("grid:code") or properties.get("s2:mgrs_tile") or "")
     return _slug(code.removeprefix("MGRS-"))
-
-
-def _orbit(identifier: str, value: object) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"\d{1,6}", str(value)):
-        raise KeyRefused(f"the item '{identifier}' has sat:relative_orbit={value!r}, which is no orbit number")
-    return int(str(value))
 
 
 def _slug(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The rolling store: whole products in FDB, archived all or nothing, given back as staged folders, each byte checked."""
+"""The rolling store: whole products in FDB, archived all or nothing, given back with every byte checked."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from dasi_backend.copying import Extent, checksum_of, copy
 from dasi_backend.errors import ChecksumError, KeyRefused, NotStored, StoreError
 from dasi_backend.fdb import Database, Element
 from dasi_backend.keys import LEVEL_3, STORE_KEYS, ProductKey, canonical, check_id
-from dasi_backend.locks import SHARED, WAIT_SECONDS, Locks
+from dasi_backend.locks import EXCLUSIVE, SHARED, WAIT_SECONDS, Locks
 from dasi_backend.manifest import StoredFile
 from dasi_backend.products import Level3, Product, level_3
 from dasi_backend.staged import ITEM, without_assets
@@ -173,6 +173,30 @@ class Store:
         for element in found:
             if all(element.key.get(name) in values for name, values in selection.items() if name in LEVEL_3):
                 yield element
+
+    def wipe(self, query: Query, doit: bool = False, everything: bool = False) -> list[ProductKey]:
+        """Remove whole products and return their keys; without `doit` nothing is removed.
+
+        Args:
+            query: Keys of products.
+            doit: Do it.
+            everything: Allow a query without any key.
+
+        Raises:
+            KeyRefused: if no key is named, or one that is below a product: FDB would remove more, or nothing, silently.
+            StoreError: if a database is in use for longer than the store waits.
+        """
+        if not query and not everything:
+            raise KeyRefused("a wipe names at least one key")
+        keys = [product.key for product in self.products(query)]
+        for key in keys if doit else ():
+            with (
+                self._locks.product(key.product),
+                self._locks.listing(EXCLUSIVE),
+                self._locks.database(key.database_name, EXCLUSIVE),
+            ):
+                self._database.wipe(key.index)
+        return keys
 
     def _listing(self) -> AbstractContextManager[None]:
         """Lock the list of databases; where there is no store yet there is nothing to lock."""

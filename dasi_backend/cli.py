@@ -1,0 +1,204 @@
+"""The command ``dasi``: archive, list, retrieve, inspect.
+
+A request is a file, ``-`` for standard input, the text itself, or ``key=value`` arguments.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from dasi_backend import config as configuration
+from dasi_backend import language, output
+from dasi_backend.config import Config
+from dasi_backend.errors import ConfigError, RequestError
+from dasi_backend.items import Item, Retrieved
+from dasi_backend.keys import STORE_KEYS
+from dasi_backend.language import Request
+from dasi_backend.local import LocalBackend
+from dasi_backend.rucio import RucioBackend
+from dasi_backend.store import Store
+from rucio_dafab.terminal import guarded
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Data by what they are: the rolling store, and the Rucio catalogue behind the same requests.",
+)
+
+Requests = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[REQUEST]...", show_default=False, help="A file, - for standard input, a request, or key=value ..."
+    ),
+]
+ConfigPath = Annotated[Path | None, typer.Option("--config", help="dasi.yml; by default DASI_CONFIG, or the site's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+_CATALOGUE_COLUMNS: Final = {"id": "id", "collection": "collection", "date": "date", "asset": "asset"}
+_EVERYTHING: Final = Request("list", {})
+
+
+@app.command("list")
+def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show what is in the rolling store, or what answers a request."""
+    found = configuration.find(config)
+    for one in _requests("list", request) or [_EVERYTHING]:
+        backend = _backend(found, one)
+        if isinstance(backend, LocalBackend):
+            products = list(backend.products(one))
+            _show([output.product_record(product) for product in products], output.product_table(products), as_json)
+        else:
+            items = list(backend.list(one))
+            _show([item.record() for item in items], output.item_table(items, _CATALOGUE_COLUMNS), as_json)
+
+
+@app.command()
+def inspect(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show where the bytes of what answers a request are: file, offset and length."""
+    found = configuration.find(config)
+    for one in _requests("list", request) or [_EVERYTHING]:
+        items: list[Item] = list(_backend(found, one).list(one))
+        _show([item.record() for item in items], output.extent_table(items), as_json)
+
+
+@app.command()
+def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Write what answers a request to its target, every byte verified."""
+    found = configuration.find(config)
+    requests = _requests("retrieve", request)
+    if not requests:
+        raise RequestError("retrieve needs a request: a file, - or key=value arguments")
+    written: list[Retrieved] = []
+
+    def say(one: Retrieved) -> None:
+        written.append(one)
+        shown.update(task, description=f"{one.path}")
+        if not as_json:
+            output.console().print(output.retrieved_line(one), soft_wrap=True)
+
+    with _progress("asking the catalogue" if found.catalogue else "looking") as (shown, task):
+        for one in requests:
+            if one.verb != "retrieve":
+                raise RequestError(f"the request says {one.verb}, not retrieve")
+            _backend(found, one).retrieve(one, say)
+    if as_json:
+        output.print_json([one.record() for one in written])
+
+
+@app.command()
+def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Archive staged scenes (folders, or a request with source=), each all or nothing."""
+    store = _store(configuration.find(config))
+    records = []
+    with _progress("archiving") as (shown, task):
+        for place in _folders(folder):
+            shown.update(task, description=f"archiving {place}")
+            done = store.put(place)
+            records.append({"id": done.key.id, "outcome": done.outcome, "key": done.key.index})
+            if not as_json:
+                note = f" (dated by its {done.key.dated_by})" if done.key.dated_by == "start_datetime" else ""
+                output.console().print(f"{done.outcome} {done.key}{note}", soft_wrap=True, markup=False)
+    if as_json:
+        output.print_json(records)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run ``dasi``."""
+    with output.answers_only():
+        guarded(app, arguments)
+
+
+def _show(records: list[dict[str, Any]], table: Any, as_json: bool) -> None:
+    if as_json:
+        output.print_json(records)
+    else:
+        output.console().print(table)
+
+
+class _progress:  # used as a function
+    """A line on standard error that says what goes on; nothing where it is no terminal."""
+
+    def __init__(self, description: str) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=output.progress_console(),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(description, total=None)
+
+    def __enter__(self) -> tuple[Progress, Any]:
+        self._progress.start()
+        return self._progress, self._task
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def _requests(verb: str, arguments: list[str] | None) -> list[Request]:
+    """Return the requests of the arguments of a command."""
+    if not arguments:
+        return []
+    return list(language.parse(_text(verb, arguments)))
+
+
+def _text(verb: str, arguments: Sequence[str]) -> str:
+    first = arguments[0].strip()
+    if len(arguments) == 1:
+        if first == "-":
+            return sys.stdin.read()
+        if first.partition(",")[0].strip().lower() in {*language.VERBS, "r", "ret", "retr"}:
+            return first
+        if "=" not in first or os.path.lexists(first):
+            return _file(Path(first))
+    return language.from_arguments(verb, arguments)
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is no file that holds a request: {error}") from error
+
+
+def _folders(arguments: list[str] | None) -> list[Path]:
+    """Return the folders that ``archive`` is given, directly or by requests."""
+    if not arguments:
+        raise RequestError("archive needs folders of staged scenes, or a request with source=")
+    if all(Path(argument).is_dir() for argument in arguments):
+        return [Path(argument) for argument in arguments]
+    if len(arguments) == 1 and "=" not in arguments[0] and not Path(arguments[0]).is_file() and arguments[0] != "-":
+        raise RequestError(f"{arguments[0]} is no folder")
+    requests = _requests("archive", arguments)
+    if wrong := [one for one in requests if one.verb != "archive" or not one.source or one.keys]:
+        raise RequestError(
+            f"the request says {wrong[0].verb}: archive takes source= and no other key, the scene says them"
+        )
+    return [Path(source) for one in requests for source in one.source]
+
+
+def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend:
+    """Return who answers a request: the catalogue, where it names what only documents say; else the store."""
+    documented = [key for key in request.keys if key not in STORE_KEYS]
+    if config.type == configuration.RUCIO or documented:
+        if config.catalogue is None:
+            raise ConfigError(f"{documented[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
+        return RucioBackend(config.catalogue)
+    return LocalBackend(_store(config))
+
+
+def _store(config: Config) -> Store:
+    if not config.roots:
+        raise ConfigError("dasi.yml names no root in spaces: there is no rolling store")
+    return Store(config.roots[0], config.schema, config.roots[1:])

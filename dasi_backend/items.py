@@ -1,0 +1,166 @@
+"""What DASI hands out: keys, queries and the items that answer them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from typing_extensions import override
+
+from dasi_backend.errors import KeyRefused, StoreError
+
+Values = str | int | Sequence[str | int]
+
+
+class Key(Mapping[str, str]):
+    """A key: one value a name, written ``k1=v1,k2=v2``."""
+
+    def __init__(self, key: Mapping[str, str | int] | str = "") -> None:
+        pairs = _pairs(key) if isinstance(key, str) else key.items()
+        self._values = {str(name): str(value) for name, value in pairs}
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @override
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in self._values.items())
+
+    @override
+    def __repr__(self) -> str:
+        return f"Key({str(self)!r})"
+
+    @override
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self._values == dict(other)
+
+
+class Query(Mapping[str, tuple[str, ...]]):
+    """A query: one or more values a name, written ``k1=v1/v2,k2=v``."""
+
+    def __init__(self, query: Mapping[str, Values] | str = "") -> None:
+        pairs = _pairs(query) if isinstance(query, str) else query.items()
+        self._values = {str(name): _values(value) for name, value in pairs}
+
+    @override
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self._values[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @override
+    def __str__(self) -> str:
+        return ",".join(f"{name}={'/'.join(values)}" for name, values in self._values.items())
+
+    @override
+    def __repr__(self) -> str:
+        return f"Query({str(self)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An object that a query found.
+
+    Attributes:
+        key: Its key.
+        name: The file it is, relative to its product, or the name of its DID.
+        uri: Where its bytes are.
+        length: How many there are.
+        offset: Where they begin in that file.
+        timestamp: When it was archived, seconds since 1970; 0 where nothing says.
+    """
+
+    key: Key
+    name: str
+    uri: str
+    length: int
+    offset: int = 0
+    timestamp: int = 0
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, all in memory; ``retrieve`` to files is the way for large ones.
+
+        Raises:
+            StoreError: if they are not on this machine or cannot be read.
+        """
+        path = self.uri.removeprefix("file://")
+        if "://" in path:
+            raise StoreError(f"{self.name} is not on this machine but at {self.uri}: retrieve it to a file")
+        path = path.removeprefix("localhost")
+        try:
+            with Path(path).open("rb") as file:
+                file.seek(self.offset)
+                return file.read(self.length)
+        except OSError as error:
+            raise StoreError(f"{self.name} cannot be read from {path}: {error.strerror}") from error
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON says it."""
+        return {
+            "key": dict(self.key),
+            "name": self.name,
+            "uri": self.uri,
+            "length": self.length,
+            "offset": self.offset,
+            "timestamp": self.timestamp,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A file, or a staged folder, that ``retrieve`` wrote.
+
+    Attributes:
+        path: Where.
+        name: What: the name of a DID, or the id of a product.
+        bytes: How many.
+        kept: Whether it was there already, with the right checksum.
+    """
+
+    path: Path
+    name: str
+    bytes: int
+    kept: bool = False
+
+    @classmethod
+    def of(cls, path: Path, item: Item, kept: bool) -> Self:
+        """Return what was written of an item."""
+        return cls(path, item.name, item.length, kept)
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON says it."""
+        return {"path": str(self.path), "name": self.name, "bytes": self.bytes, "kept": self.kept}
+
+
+def _values(value: Values) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split("/"))
+    return (str(value),) if isinstance(value, int) else tuple(str(each) for each in value)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise KeyRefused(f"'{part}' is not key=value")
+        yield name.strip(), value.strip()

@@ -1,0 +1,128 @@
+"""What ``dasi`` prints. Answers go to standard output, everything else to standard error.
+
+FDB prints diagnostics to standard output from C++: they are kept out of it, and shown with ``DASI_DEBUG=1``.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from dasi_backend.items import Item, Retrieved
+from dasi_backend.store import Product
+
+DEBUG: Final = "DASI_DEBUG"
+_WIDE: Final = 240
+"""Columns where nobody looks on: a file or a pipe gets whole identifiers."""
+
+
+@contextmanager
+def answers_only() -> Iterator[None]:
+    """Keep standard output for Python's own answers inside the block."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    elsewhere = os.dup(2) if os.environ.get(DEBUG) else os.open(os.devnull, os.O_WRONLY)
+    before = sys.stdout
+    os.dup2(elsewhere, 1)
+    os.close(elsewhere)
+    try:
+        with open(ours, "w", encoding=before.encoding or "utf-8", closefd=False) as sys.stdout:
+            yield
+    finally:
+        sys.stdout = before
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+def console() -> Console:
+    """Return the console for answers."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+
+
+def progress_console() -> Console:
+    """Return the console for everything that is no answer."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def product_record(product: Product) -> dict[str, Any]:
+    """Return a product as JSON says it."""
+    return {
+        "id": product.key.id,
+        "key": product.key.index,
+        "dated_by": product.key.dated_by,
+        "bands": list(product.bands),
+        "files": len(product.manifest.files),
+        "bytes": product.manifest.size,
+        "archived": datetime.fromtimestamp(product.manifest.archived, UTC).isoformat(),
+        "content": f"blake3:{product.manifest.content}",
+    }
+
+
+def product_table(products: Sequence[Product]) -> Table:
+    """Return the rolling store as a table; a date that is not the item's ``datetime`` says so."""
+    total = decimal(sum(product.manifest.size for product in products))
+    table = Table(title=f"{len(products)} products, {total}", title_justify="left")
+    for column in ("id", "date", "mission", "level", "tile", "bands"):
+        table.add_column(column, overflow="fold")
+    table.add_column("size", justify="right")
+    table.add_column("archived (UTC)")
+    for product in products:
+        key = product.key
+        day = f"{key.date[:4]}-{key.date[4:6]}-{key.date[6:]}"
+        table.add_row(
+            key.id,
+            f"{day} (its start)" if key.dated_by == "start_datetime" else day,
+            key.mission,
+            key.level,
+            key.tile,
+            " ".join(product.bands),
+            decimal(product.manifest.size),
+            f"{datetime.fromtimestamp(product.manifest.archived, UTC):%Y-%m-%d %H:%M}",
+        )
+    return table
+
+
+def item_table(items: Sequence[Item], columns: Mapping[str, str]) -> Table:
+    """Return items as a table.
+
+    Args:
+        items: What was found.
+        columns: Heading by key.
+    """
+    table = Table(title=f"{len(items)} files, {decimal(sum(item.length for item in items))}", title_justify="left")
+    for heading in (*columns.values(), "name", "size"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "size" else "left")
+    for item in items:
+        table.add_row(*(item.key.get(key, "") for key in columns), item.name, decimal(item.length))
+    return table
+
+
+def extent_table(items: Sequence[Item]) -> Table:
+    """Return where the bytes of items are."""
+    table = Table(title=f"{len(items)} objects", title_justify="left")
+    table.add_column("name", overflow="fold")
+    table.add_column("offset", justify="right")
+    table.add_column("length", justify="right")
+    table.add_column("file", overflow="fold")
+    for item in items:
+        table.add_row(item.name, str(item.offset), str(item.length), item.uri)
+    return table
+
+
+def retrieved_line(retrieved: Retrieved) -> Text:
+    """Return a line for a file that was written."""
+    kept = ", was there" if retrieved.kept else ""
+    return Text(f"{retrieved.path}  {retrieved.name}  {decimal(retrieved.bytes)}{kept}")

@@ -1,0 +1,141 @@
+"""The catalogue behind DASI: requests become one search, answers become verified files.
+
+Documents, checksums and replicas of all answers come with the search; there is no call for each of them.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from rucio.common.exception import RucioException
+
+from dasi_backend import documents, targets
+from dasi_backend.config import Catalogue
+from dasi_backend.errors import ConfigError, RequestError, StoreError
+from dasi_backend.expressions import ASSET, COLLECTION, expression
+from dasi_backend.fetching import Wanted, fetch, ordered
+from dasi_backend.items import Item, Key, Retrieved
+from dasi_backend.language import ANY, Request
+from rucio_dafab import vocabulary
+from rucio_dafab.client import Asset, DafabClient, Found, Replica
+from rucio_dafab.query import cql2
+from rucio_dafab.query.model import EVERYTHING
+
+Progress = Callable[[Retrieved], None]
+"""Called with each file when it is written."""
+
+_FEATURE: Final = "Feature"
+
+
+class RucioBackend:
+    """The catalogue of one site, as one account sees it. The connection is made when it is first needed."""
+
+    def __init__(self, settings: Catalogue) -> None:
+        self._settings = settings
+
+    def list(self, request: Request) -> Iterator[Item]:
+        """Yield an item for each file that a request means; assets as for :meth:`retrieve`, all of them without one.
+
+        Raises:
+            DafabError: if the request is not understood or the catalogue cannot be reached.
+        """
+        wanted = request.keys.get(ASSET, ())
+        for found in self._search(request):
+            assets = documents.assets_of(found, wanted) if wanted else found.assets
+            for key, asset in assets.items():
+                yield self._item(found, key, asset)
+
+    def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
+        """Write the files that a request means to its target, each whole and verified.
+
+        What is there already with the right checksum is kept, so that an interrupted retrieve goes on where it ended.
+
+        Raises:
+            RequestError: if there is no target, or not as many files as expected.
+            TargetError: if two files would be one, or one cannot be written.
+            ChecksumError: if every replica of a file is damaged.
+            StoreError: if no replica of a file can be read.
+        """
+        if request.target is None:
+            raise RequestError('retrieve needs a target, such as target="out/[id].tif"')
+        template = request.target
+        targets.check(template)
+        plan = [
+            (targets.fill(template, _values(item), f"{item.name}"), item, wanted)
+            for item, wanted in self._files(request)
+        ]
+        _check_count(request, len(plan))
+        targets.refuse_clashes(template, ((path, item.name) for path, item, _ in plan))
+        written = []
+        for path, item, wanted in plan:
+            written.append(Retrieved.of(path, item, kept=fetch(wanted, path, self._rse)))
+            if progress:
+                progress(written[-1])
+        return tuple(written)
+
+    def _files(self, request: Request) -> Iterator[tuple[Item, Wanted]]:
+        for found in self._search(request):
+            described = (found.document or {}).get("assets") or {}
+            for key, asset in documents.assets_of(found, request.keys.get(ASSET, ())).items():
+                item = self._item(found, key, asset)
+                sums = documents.checksums_of(asset, described.get(key) or {})
+                yield item, Wanted(item.name, asset.bytes, sums, self._ordered(asset))
+
+    def _search(self, request: Request) -> Iterator[Found]:
+        asked = expression(request, vocabulary.load())
+        rows = self._client.search(
+            self._settings.scope,
+            None if asked == EVERYTHING else cql2.to_json(asked),
+            collections=request.keys.get(COLLECTION, ()),
+        )
+        for found in rows:
+            if found.document and found.document.get("type") == _FEATURE:
+                yield found
+
+    def _item(self, found: Found, asset_key: str, asset: Asset) -> Item:
+        document = found.document or {}
+        replicas = self._ordered(asset)
+        return Item(
+            key=Key(documents.key_of(document) | {ASSET: asset_key}),
+            name=f"{asset.scope}:{asset.name}",
+            uri=replicas[0].pfn if replicas else "",
+            length=asset.bytes,
+            timestamp=documents.timestamp_of(document),
+        )
+
+    def _ordered(self, asset: Asset) -> Sequence[Replica]:
+        return ordered(asset.replicas, self._settings.rse, self._settings.protocol)
+
+    @cached_property
+    def _client(self) -> DafabClient:
+        path = self._settings.config_path or (
+            Path(os.environ["RUCIO_CONFIG"]) if "RUCIO_CONFIG" in os.environ else None
+        )
+        if path is None:
+            raise ConfigError("no account for the catalogue: set rucio.config_path in dasi.yml, or RUCIO_CONFIG")
+        return DafabClient.from_config(path)
+
+    @cached_property
+    def _rse(self) -> Callable[[str], Mapping[str, Any]]:
+        @cache
+        def settings(rse: str) -> Mapping[str, Any]:
+            try:
+                found: Mapping[str, Any] = self._client.get_rse(rse)
+            except RucioException as error:
+                raise StoreError(f"the catalogue does not say how to reach RSE {rse}: {error}") from error
+            return found
+
+        return settings
+
+
+def _values(item: Item) -> dict[str, str]:
+    return dict(item.key) | {"name": item.name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]}
+
+
+def _check_count(request: Request, count: int) -> None:
+    if isinstance(request.expect, int) and count != request.expect:
+        raise RequestError(f"{count} files answer the request, and expect={request.expect}")
+    if request.expect is None and count == 0:
+        raise RequestError(f"nothing in the catalogue answers the request (expect={ANY} takes that as an answer)")

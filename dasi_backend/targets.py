@@ -1,0 +1,69 @@
+"""Targets: where answers are written, as a template such as ``out/[tile]_[date].tif``."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from dasi_backend.errors import TargetError
+
+FIELDS: Final = ("id", "collection", "date", "tile", "asset", "name", "mission", "level", "orbit", "time", "baseline")
+"""What a template may name; ``name`` is the file's own."""
+
+_FIELD: Final = re.compile(r"\[([^\[\]]*)\]")
+_SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_NAME: Final = 255
+
+
+def check(template: str) -> None:
+    """Refuse a template that names no file or an unknown field.
+
+    Raises:
+        TargetError: naming the field.
+    """
+    for field in _FIELD.findall(template):
+        if field not in FIELDS:
+            raise TargetError(f"target={template}: unknown field [{field}] (known are {', '.join(FIELDS)})")
+    if template.endswith("/") or template in {"", ".", ".."}:
+        raise TargetError(f"target={template}: it names a folder: write a file name such as {template}[id].tif")
+    if "\0" in template or "[" in (rest := _FIELD.sub("", template)) or "]" in rest:
+        raise TargetError(f"target={template}: a bracket is open or a character is not allowed")
+
+
+def fill(template: str, values: Mapping[str, str], what: str) -> Path:
+    """Return the path for one answer. What a template says is the user's; what an answer says cannot leave it.
+
+    Args:
+        template: A checked template.
+        values: The answer's values by field.
+        what: The answer, for errors.
+
+    Raises:
+        TargetError: if the answer lacks a field, or has a value that is no part of a file name.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = values.get(match[1])
+        if not found:
+            raise TargetError(f"target={template}: {what} has no {match[1]}")
+        if not _SAFE.fullmatch(found):
+            raise TargetError(f"target={template}: {what} has {match[1]}={found!r}, which is no part of a file name")
+        return found
+
+    path = Path(_FIELD.sub(value, template))
+    if len(path.name.encode()) > _LONGEST_NAME - 40:  # room for what a partial file is called
+        raise TargetError(f"target={template}: the file name for {what} is too long")
+    return path
+
+
+def refuse_clashes(template: str, targets: Iterable[tuple[Path, str]]) -> None:
+    """Refuse two answers for one path.
+
+    Raises:
+        TargetError: naming both.
+    """
+    taken: dict[Path, str] = {}
+    for path, what in targets:
+        other = taken.setdefault(path.absolute(), what)
+        if other != what:
+            raise TargetError(f"target={template}: {other} and {what} would both be written to {path}")
