@@ -1,0 +1,66 @@
+"""The table of errors: what the stock client raises again."""
+
+import json
+from http import HTTPStatus
+
+import pytest
+from rucio.client.baseclient import BaseClient
+from rucio.common import exception as rucio
+
+from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
+from rucio_dafab.errors import DafabError
+from rucio_dafab.query.errors import QueryError
+from rucio_dafab.service.errors import STATUS, NotHere, answer
+
+
+class Unlisted(DafabError):
+    """A refusal that nobody put into the table."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "raised"),
+    [
+        (rucio.DataIdentifierNotFound("x"), 404, rucio.DataIdentifierNotFound),
+        (rucio.CannotAuthenticate("x"), 401, rucio.CannotAuthenticate),
+        (rucio.AccessDenied("x"), 403, rucio.AccessDenied),
+        (rucio.RucioException("x"), 500, rucio.RucioException),
+        (DidUnknown("x"), 404, rucio.DataIdentifierNotFound),
+        (DocumentInvalid("x"), 400, rucio.InvalidMetadata),
+        (PublishConflict("x"), 409, rucio.DataIdentifierAlreadyExists),
+        (PublishDenied("x"), 403, rucio.AccessDenied),
+        (NotHere("x"), 404, rucio.DataIdentifierNotFound),
+        (QueryError("x"), 400, rucio.DIDFilterSyntaxError),
+        (Unlisted("x"), 400, rucio.InputValidationError),
+    ],
+)
+def test_an_exception_gets_its_status_and_is_raised_again(
+    error: Exception, status: int, raised: type[Exception]
+) -> None:
+    response = answer(error)
+    assert response.status_code == status
+    reading = BaseClient.__new__(BaseClient)
+    again, message = reading._get_exception(response.headers, response.status_code, bytes(response.body))
+    assert again is raised
+    assert "x" in message
+
+
+def test_every_name_in_the_table_is_one_that_the_client_knows() -> None:
+    names = {name or kind.__name__ for kind, (_, name) in STATUS.items()}
+    assert [name for name in names if not hasattr(rucio, name)] == []
+
+
+def test_a_fault_tells_nothing_of_its_inside() -> None:
+    response = answer(ZeroDivisionError("the password is hunter2"))
+    assert response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert b"hunter2" not in bytes(response.body)
+    assert "hunter2" not in str(response.headers)
+
+
+def test_headers_are_one_short_latin_line_and_the_body_has_it_all() -> None:
+    message = "línea\r\nInjected: yes — " + "ü" * 300
+    response = answer(DocumentInvalid(message))
+    header = response.headers["ExceptionMessage"]
+    assert "\n" not in header
+    assert "\r" not in header
+    assert len(header) <= 128
+    assert json.loads(bytes(response.body))["ExceptionMessage"] == " ".join(message.split())
