@@ -35,7 +35,7 @@ class Options:
         date: Day of the image; decides what grows.
         flood: Height of a flood above the season's usual high water, in metres (0: none; 1 is a large flood).
         drought: How far the water has withdrawn from its shores, 0…1.
-        clouds: Part of the scene under cloud, 0…1.
+        clouds: Part of the scene under cloud, 0…1; every third seed has a veil of cirrus beside.
         parcel_width: Typical width of a parcel in 10 m pixels.
         rivers: Number of rivers.
         lakes: Number of lakes.
@@ -133,7 +133,8 @@ def simulate(seed: int, options: Options | None = None, bands: Sequence[str] = B
     labels, across = divide(layout, blocks, options.parcel_width)
     land = cover.make_land(_rng(seed, 3), blocks, hydrology.river, options.wooded, options.built)
     when = options.date.timetuple().tm_yday
-    sky = make_sky(_rng(seed, 4, options.date.toordinal()), shape, options.clouds, cirrus=seed % 3 == 0)
+    veiled = options.clouds > 0 and seed % 3 == 0
+    sky = make_sky(_rng(seed, 4, options.date.toordinal()), shape, options.clouds, veiled)
     surface = _surface(seed, when, blocks, (labels, across), land, hydrology)
     pixels = dict(render(_rng(seed, 5, options.date.toordinal()), surface, sky, bands))
     return SimulatedScene(
