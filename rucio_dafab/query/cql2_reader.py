@@ -132,6 +132,8 @@ class _Reader:
 
 def _compare(reader: _Reader, operator: str, arguments: list[object], place: str) -> Expression:
     operand, queryable = reader.operand(arguments[0], f"{place}/0")
+    if operator == Comparator.NOT_EQUAL:
+        return negate(_compare(reader, Comparator.EQUAL, arguments, place))
     comparator = Comparator(operator)
     if queryable.type in {ValueType.GEOMETRY, ValueType.CONCEPTS, ValueType.STRINGS}:
         raise QueryError(f"{queryable.name} holds {queryable.type.value}, which cannot be compared so", place)

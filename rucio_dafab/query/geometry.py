@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
 
-from rucio_dafab.query.errors import LimitError, QueryError
+from rucio_dafab.query.errors import LimitError, QueryError, located
 from rucio_dafab.query.limits import LIMITS, Limits, check_bytes
 from rucio_dafab.vocabulary.areas import Areas
 
@@ -42,8 +42,7 @@ def parse_geometry(value: object, areas: Areas, place: str = "", limits: Limits 
         limits: How large the geometry may be.
 
     Raises:
-        QueryError: saying why it is not a usable geometry, and where in it.
-        VocabularyError: for an unknown area.
+        QueryError: saying why it is not a usable geometry, and where in it; also for an unknown area.
     """
     if isinstance(value, Mapping):
         return normalise(_from_geojson(_dump(value, place), place, limits), place, limits)
@@ -52,7 +51,8 @@ def parse_geometry(value: object, areas: Areas, place: str = "", limits: Limits 
     check_bytes(value, limits.geometry_bytes, "the geometry", place)
     text = (unquote(value) if "%" in value else value).strip()
     if text.startswith("@"):
-        return areas.geometry(text[1:])
+        with located(place):
+            return areas.geometry(text[1:])
     if box := _BOX.fullmatch(text):
         return parse_box(tuple(float(edge) for edge in box.groups()), place)
     geometry = _from_geojson(text, place, limits) if text.startswith("{") else _from_wkt(text, place)
@@ -90,15 +90,15 @@ def normalise(geometry: BaseGeometry, place: str = "", limits: Limits = LIMITS) 
     flat = shapely.force_2d(geometry)
     _refuse_out_of_range(shapely.get_coordinates(flat), place)
     if _crosses(flat):
-        return _settle(_one_kind(shapely.union_all([_split(part, place) for part in _parts(flat)]), place))
+        return _settle(_union([_split(part, place) for part in _parts(flat)], place))
     _refuse_invalid(flat, place)
-    return _one_kind(shapely.union_all(_parts(flat)), place) if flat.geom_type == "GeometryCollection" else flat
+    return _union(_parts(flat), place) if flat.geom_type == "GeometryCollection" else flat
 
 
-def _one_kind(geometry: BaseGeometry, place: str) -> BaseGeometry:
-    if geometry.geom_type == "GeometryCollection":
+def _union(parts: list[BaseGeometry], place: str) -> BaseGeometry:
+    if len(set(shapely.get_dimensions(parts))) > 1:
         raise QueryError("a collection must hold geometries of one kind (points, lines or polygons)", place)
-    return geometry
+    return shapely.union_all(parts)
 
 
 def _refuse_invalid(geometry: BaseGeometry, place: str) -> None:
@@ -123,7 +123,7 @@ def _split(part: BaseGeometry, place: str) -> BaseGeometry:
         for world, shift in zip(_WORLD, _BACK, strict=True)
         if not (piece := plane.intersection(world)).is_empty and piece.area + piece.length > 0
     ]
-    return _settle(_one_kind(shapely.union_all(pieces), place))
+    return _settle(_union(pieces, place))
 
 
 def _settle(geometry: BaseGeometry) -> BaseGeometry:

@@ -21,7 +21,7 @@ from rucio_dafab.vocabulary.times import Interval
 
 
 class Comparator(StrEnum):
-    """The six comparisons; the values are CQL2's."""
+    """The six comparisons; the values are CQL2's. Parsers write "not equal" as the negation of "equal"."""
 
     EQUAL = "="
     NOT_EQUAL = "<>"

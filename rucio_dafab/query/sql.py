@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import shapely
 from geoalchemy2 import Geography
-from geoalchemy2.elements import WKBElement
-from geoalchemy2.shape import from_shape
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import (
     ARRAY,
@@ -21,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Float,
+    LargeBinary,
     Text,
     and_,
     cast,
@@ -260,8 +260,9 @@ def _is_a(node: IsA, target: Target, negated: bool) -> Condition:
     return not_(shown) if negated else shown
 
 
-def _shape(geometry: BaseGeometry) -> WKBElement:
-    return from_shape(geometry, srid=EPSG_4326)
+def _shape(geometry: BaseGeometry) -> ColumnElement[Any]:
+    made: ColumnElement[Any] = func.ST_GeomFromWKB(literal(shapely.to_wkb(geometry), LargeBinary), EPSG_4326)
+    return made
 
 
 def _pointer(operand: Operand) -> str | None:

@@ -14,7 +14,6 @@ from rucio_dafab.query.model import (
     Temporal,
     TemporalOperator,
     all_of,
-    negate,
 )
 from rucio_dafab.vocabulary.times import Interval
 
@@ -25,8 +24,6 @@ def compare_time(operand: Operand, comparator: Comparator, extent: Interval, pla
     Raises:
         QueryError: if the side of `extent` that decides is open.
     """
-    if comparator is Comparator.NOT_EQUAL:
-        return negate(compare_time(operand, Comparator.EQUAL, extent, place))
     if comparator is Comparator.EQUAL:
         if not extent.is_instant:
             return _meets(operand, extent)

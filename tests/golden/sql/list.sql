@@ -1,0 +1,3 @@
+-- instruments.contains=msi&olci
+document.instruments @> %(param_1)s::TEXT[]
+-- param_1 = ['msi', 'olci']
