@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import orjson
 import shapely
-from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from rucio_dafab.resources import resources
@@ -39,7 +39,7 @@ class Areas:
             hint = f": did you mean {', '.join('@' + each for each in near)}?" if near else ""
             raise VocabularyError(f"no area is called '@{name[:60]}'{hint}")
         if key not in self._parsed:
-            self._parsed[key] = shapely.from_geojson(self._sources[key])
+            self._parsed[key] = shapely.from_geojson(orjson.dumps(self._sources[key]))
         return self._parsed[key]
 
     def names(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class Areas:
         return tuple(sorted(self._sources))
 
     @cached_property
-    def _sources(self) -> Mapping[str, bytes]:
+    def _sources(self) -> Mapping[str, Any]:
         return {key: geometry for path in sorted(self.folder.glob("*.geojson")) for key, geometry in _read(path)}
 
 
@@ -69,13 +69,13 @@ def geometry(name: str) -> BaseGeometry:
     return load().geometry(name)
 
 
-def _read(path: Path) -> list[tuple[str, bytes]]:
+def _read(path: Path) -> list[tuple[str, Any]]:
     try:
         features = orjson.loads(path.read_bytes())["features"]
         return [
-            (normalise(name), orjson.dumps(feature["geometry"]))
+            (normalise(name), feature["geometry"])
             for feature in features
             for name in (feature["properties"]["name"], *feature["properties"].get("aliases", []))
         ]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, GEOSException) as error:
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise VocabularyError(f"the areas of {path.name} cannot be read: {error}") from error

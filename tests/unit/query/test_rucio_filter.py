@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rucio.common.exception import RucioException
 from rucio.common.utils import parse_did_filter_from_string, parse_did_filter_from_string_fe
 
+from rucio_dafab.query import model
 from rucio_dafab.query.cql2 import to_json
 from rucio_dafab.query.errors import LimitError, QueryError
 from rucio_dafab.query.limits import Limits

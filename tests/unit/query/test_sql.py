@@ -76,7 +76,7 @@ def _harmless(test: object) -> dict[str, object]:
 
 
 def test_a_related_document_needs_a_target_that_knows_some() -> None:
-    with pytest.raises(UnsupportedQuery, match=r"related document \(ancestor\\) are not supported yet here"):
+    with pytest.raises(UnsupportedQuery, match=r"tests on a related document \(ancestor\) are not supported yet here"):
         compile_filter(parse("gsd.inherited.lt=5", VOCABULARY), TARGET)
 
 
