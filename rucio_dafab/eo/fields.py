@@ -118,9 +118,8 @@ def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules:
     labels = np.zeros(inside.shape, np.int32)
     for core, around in _halo_blocks(inside.shape, rules.block, rules.halo):
         if inside[core].any():
-            flooded = watershed(height[around], seeds[around], mask=inside[around])  # type: ignore[no-untyped-call]
-            rows, columns = (slice(c.start - a.start, c.stop - a.start) for c, a in zip(core, around, strict=True))
-            labels[core] = flooded[rows, columns]
+            labels[core] = _flooded(height, seeds, inside, core, around)
+    _flood_far(labels, height, inside, rules)
     numbered = connected(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
     return np.asarray(numbered, np.int32)
 
@@ -162,6 +161,35 @@ def _seeds(
     has_core[regions[deep]] = True
     seeds, _ = ndimage.label(deep | (shallow & ~has_core[regions]), output=np.int32)
     return np.asarray(seeds, np.int32)
+
+
+def _flooded(
+    height: NDArray[np.uint8],
+    seeds: NDArray[np.int32],
+    inside: NDArray[np.bool_],
+    core: tuple[slice, slice],
+    around: tuple[slice, slice],
+) -> NDArray[np.int32]:
+    """Return the labels of a block, flooded together with its surroundings."""
+    flooded = watershed(height[around], seeds[around], mask=inside[around])  # type: ignore[no-untyped-call]
+    rows, columns = (slice(c.start - a.start, c.stop - a.start) for c, a in zip(core, around, strict=True))
+    return np.asarray(flooded[rows, columns], np.int32)
+
+
+def _flood_far(
+    labels: NDArray[np.int32], height: NDArray[np.uint8], inside: NDArray[np.bool_], rules: FieldRules
+) -> None:
+    """Let labels grow on where a parcel reaches farther beyond its seed than the halo: rare, and changes no label."""
+    grown = True
+    while grown:
+        grown = False
+        for core, around in _halo_blocks(labels.shape, rules.block, rules.halo):
+            dry = inside[around] & (labels[around] == 0)
+            if (dry & ndimage.binary_dilation(labels[around] > 0)).any():
+                before = labels[core]
+                after = np.where(before == 0, _flooded(height, labels, inside, core, around), before)
+                grown |= bool((after != before).any())
+                labels[core] = after
 
 
 def _halo_blocks(

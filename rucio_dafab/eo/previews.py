@@ -11,8 +11,8 @@ from rucio_dafab.eo.vectors import Geometries
 from rucio_dafab.eo.writers import PNG_MEDIA_TYPE, encode_png
 
 RENDERER_VERSION = 1
-# The longest sides that the live catalogue's profile allows, and what a small scene is enlarged to.
-THUMBNAIL, OVERVIEW, LEAST_OVERVIEW = 512, 1536, 1024
+# The longest sides that the live catalogue's profile allows; a small scene is enlarged to a thumbnail, else four times.
+THUMBNAIL, OVERVIEW, ENLARGEMENT = 512, 1536, 4
 
 WATER_COLOUR: Colour = (24, 107, 214)
 FIELD_COLOUR: Colour = (255, 214, 10)
@@ -72,7 +72,7 @@ def draw(scene: Scene, ground: Backdrop, drawing: Drawing) -> Pixels:
 
 def previews(scene: Scene, key: str, source: Asset, drawing: Drawing) -> dict[str, Asset]:
     """Return thumbnail and overview of the asset ``key`` under the keys and with the members of the live profile."""
-    large = backdrop(scene, web_view(scene, min(OVERVIEW, max(LEAST_OVERVIEW, *scene.shape))))
+    large = backdrop(scene, web_view(scene, min(OVERVIEW, max(THUMBNAIL, ENLARGEMENT * max(scene.shape)))))
     grounds = {"thumbnail": large.resized(THUMBNAIL), "overview": large}
     return {f"{key}-{role}": _preview(scene, key, source, drawing, role, ground) for role, ground in grounds.items()}
 

@@ -178,5 +178,5 @@ def hilbert_order(geometries: Geometries) -> NDArray[np.intp]:
 def encode_png(image: Image) -> bytes:
     """Return the image as PNG, without any time or software entry."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=9)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
