@@ -1,6 +1,6 @@
 """What makes one simulated chip look like many sensors, skies and seasons. All values are reflectance."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def drop_bands(rng: np.random.Generator, chips: Array, columns: list[int], share
         chips[chosen, column] = 0
 
 
-def turn(rng: np.random.Generator, *layers: Array) -> tuple[Array, ...]:
+def turn(rng: np.random.Generator, *layers: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Turn and mirror layers (…, row, column) alike, by one of the eight symmetries of the square."""
     quarter, mirrored = int(rng.integers(4)), rng.random() < 0.5
     turned = (np.rot90(layer, quarter, axes=(-2, -1)) for layer in layers)

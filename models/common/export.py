@@ -22,10 +22,11 @@ class Card:
         specification: What it reads and says.
         mean: Mean reflectance by band.
         deviation: Deviation of the reflectance by band.
-        steps: Steps of training.
+        steps: Steps of training, all runs together.
         chips: Chips seen.
-        minutes: Time it took, scenes included.
-        seed: Seed of the run.
+        minutes: Wall time it took, scenes included.
+        runs: How many runs, each going on from the weights of the one before.
+        seed: Seed of the last run.
     """
 
     specification: Specification
@@ -34,6 +35,7 @@ class Card:
     steps: int
     chips: int
     minutes: float
+    runs: int
     seed: int
 
 

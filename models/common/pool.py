@@ -4,6 +4,7 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def vary(seed: int, size: int) -> Options:
         flood=float(rng.uniform(0.2, 1.4)) if water < 0.6 else 0.0,
         drought=float(rng.uniform(0.2, 1.0)) if water > 0.8 else 0.0,
         clouds=float(rng.uniform(0.02, 0.25)) if rng.random() < 0.4 else 0.0,
-        parcel_width=float(np.exp(rng.uniform(np.log(8), np.log(42)))),
+        parcel_width=float(np.exp(rng.uniform(np.log(12), np.log(45)))),
         rivers=int(rng.integers(0, 3)),
         lakes=int(rng.integers(1, 9)),
         wooded=float(rng.uniform(0.05, 0.5)),
@@ -105,7 +106,7 @@ class Pool:
         pixels, target, weight = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
         return pixels, target, weight
 
-    def _crop(self, side: int) -> tuple[Array, ...]:
+    def _crop(self, side: int) -> tuple[NDArray[Any], ...]:
         sample = self._samples[int(self._rng.integers(len(self._samples)))]
         row, column = self._rng.integers(0, self._size - side + 1, 2)
         window = np.s_[..., row : row + side, column : column + side]

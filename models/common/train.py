@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def arguments(folder: Path, description: str) -> Recipe:
     parser.add_argument("--size", type=int, default=512, help="rows and columns of a scene")
     parser.add_argument("--side", type=int, default=128, help="rows and columns of a training chip")
     parser.add_argument("--batch", type=int, default=8, help="chips a step")
-    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--output", type=Path, default=folder / "model.onnx", help="where the net goes")
     parser.add_argument("--start", type=Path, help="weights to go on from (a .pt file of an earlier run)")
     return Recipe(**vars(parser.parse_args()))
@@ -86,21 +86,36 @@ def train(
     # The layout of memory that convolutions on a CPU are twice as fast with.
     net = UNet(len(specification.bands), len(specification.outputs), specification.width)
     net = net.to(memory_format=torch.channels_last)
-    mean, deviation = (np.round(values, 4) for values in pool.statistics())
-    if recipe.start is not None:
-        saved = torch.load(recipe.start, weights_only=True)
-        net.load_state_dict(saved["net"])
-        mean, deviation = saved["mean"].numpy(), saved["deviation"].numpy()
     LOG.info("%s: %s parameters", specification.name, f"{sum(p.numel() for p in net.parameters()):,}")
-    steps = _loop(net, pool, specification, loss, recipe, absent, (mean, deviation))
-    card = Card(specification, tuple(map(float, mean)), tuple(map(float, deviation)), steps, steps * recipe.batch,
-                round((time.monotonic() - began) / 60, 1), recipe.seed)  # fmt: skip
-    export(net, card, recipe.output)
-    runs = recipe.output.parent / "runs"
-    runs.mkdir(exist_ok=True)
-    state = {"net": net.state_dict(), "mean": torch.tensor(mean), "deviation": torch.tensor(deviation)}
-    torch.save(state, runs / f"{recipe.output.stem}.pt")
+    past = _resume(net, recipe.start)
+    mean, deviation = past["scale"] if past else [np.round(values, 4).tolist() for values in pool.statistics()]
+    scale = (np.array(mean, np.float32), np.array(deviation, np.float32))
+    steps = _loop(net, pool, specification, loss, recipe, absent, scale)
+    spent = (steps, steps * recipe.batch, (time.monotonic() - began) / 60, 1)
+    total = [now + before for now, before in zip(spent, past.get("spent", (0, 0, 0, 0)), strict=True)]
+    card = Card(
+        specification, tuple(mean), tuple(deviation), int(total[0]), int(total[1]), total[2], int(total[3]), recipe.seed
+    )
+    _keep(net, card, total, recipe.output)
     return card
+
+
+def _resume(net: nn.Module, start: Path | None) -> dict[str, Any]:
+    """Load the weights of an earlier run into ``net``; return its scale and what it cost, or nothing."""
+    if start is None:
+        return {}
+    saved: dict[str, Any] = torch.load(start, weights_only=True)
+    net.load_state_dict(saved.pop("net"))
+    return saved
+
+
+def _keep(net: nn.Module, card: Card, total: list[float], output: Path) -> None:
+    """Export the net, and save its weights under ``runs/`` for a later run to go on from."""
+    runs = output.parent / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    state = {"net": net.state_dict(), "scale": [list(card.mean), list(card.deviation)], "spent": total}
+    torch.save(state, runs / f"{output.stem}.pt")
+    export(net, card, output)
 
 
 def _loop(

@@ -32,7 +32,8 @@ def depth(parcels: np.ndarray, boundary: np.ndarray) -> Array:
     distance = distance_transform_edt(~boundary).astype(np.float32) * (parcels > 0)
     deepest = np.maximum(maximum(distance, parcels, np.arange(parcels.max() + 1)), 1.0)
     deepest[0] = 1.0
-    return (distance / deepest[parcels]).astype(np.float32)
+    relative: Array = (distance / deepest[parcels]).astype(np.float32)
+    return relative
 
 
 def truth(scene: SimulatedScene) -> tuple[Array, Array]:
