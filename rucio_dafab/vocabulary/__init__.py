@@ -23,7 +23,7 @@ class Vocabulary:
     @property
     def ontology(self) -> "Ontology":
         """The ontology; it is loaded at first use, since most filters name no class."""
-        from rucio_dafab.vocabulary import ontology  # noqa: PLC0415 - owlready2 is heavy
+        from rucio_dafab.vocabulary import ontology  # noqa: PLC0415 - not needed by most
 
         return ontology.load()
 

@@ -1,21 +1,16 @@
-"""The ontology: classes found by IRI, CURIE, name or label, and expanded to everything below them.
-
-rdflib reads the Turtle, owlready2 computes the closure (named subsumption and equivalence). ``owl:imports`` is never
-followed.
-"""
+"""The ontology: classes found by IRI, CURIE, name or label, and expanded to everything below them."""
 
 import difflib
-import io
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-import owlready2
-from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, URIRef
-from rdflib.term import Node
+import orjson
 
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -122,59 +117,60 @@ class Ontology:
         )
 
 
-def read(path: Path) -> Ontology:
-    """Read a Turtle file and compute its closure.
-
-    Raises:
-        VocabularyError: if it cannot be read or declares no ontology.
-    """
-    try:
-        graph = Graph().parse(path, format="turtle")
-    except (OSError, SyntaxError, ValueError) as error:  # rdflib's BadSyntax is a SyntaxError
-        raise VocabularyError(f"{path.name} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    iri = next(graph.subjects(RDF.type, OWL.Ontology), None)
-    if iri is None:
-        raise VocabularyError(f"{path.name} declares no owl:Ontology")
-    # Otherwise owlready2 would fetch them over the network.
-    graph.remove((None, OWL.imports, None))
-    below = _closure(graph)
-    classes = {each: _describe(graph, each, below[each]) for each in sorted(below)}
-    return Ontology(str(iri), _text(graph, iri, OWL.versionInfo), classes)
+def source() -> Path:
+    """Return the path of this installation's ontology."""
+    return resources() / "etc" / "ontology" / "dafab.ttl"
 
 
 @cache
 def load() -> Ontology:
-    """Return the ontology of this installation (``etc/ontology/dafab.ttl``)."""
-    return read(resources() / "etc" / "ontology" / "dafab.ttl")
+    """Return the ontology of this installation.
+
+    Its classes and their closure stand beside the Turtle, made from it by
+    :mod:`rucio_dafab.vocabulary.ontology_reader`; they are used while they carry the Turtle's checksum, and otherwise
+    the Turtle itself is read.
+    """
+    path = source()
+    if kept := _kept(path):
+        return kept
+    from rucio_dafab.vocabulary.ontology_reader import read  # noqa: PLC0415 - slow to import, rarely needed
+
+    return read(path)
 
 
-def _closure(graph: Graph) -> dict[str, tuple[str, ...]]:
-    world = owlready2.World()
+def write_classes(ontology: Ontology) -> None:
+    """Write the classes of this installation's ontology beside its Turtle."""
+    path = source()
+    document = {
+        "sha256": _checksum(path),
+        "iri": ontology.iri,
+        "version": ontology.version,
+        "classes": [asdict(each) for each in ontology.classes.values()],
+    }
+    path.with_suffix(".json").write_bytes(
+        orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    )
+
+
+def _kept(path: Path) -> Ontology | None:
     try:
-        triples = io.BytesIO(graph.serialize(format="nt", encoding="utf-8"))
-        world.get_ontology("urn:rucio-dafab:loading#").load(fileobj=triples, only_local=True)
-        return {each.iri: tuple(sorted(below.iri for below in each.descendants())) for each in world.classes()}
-    finally:
-        world.close()
+        document = orjson.loads(path.with_suffix(".json").read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+    if document["sha256"] != _checksum(path):
+        return None
+    classes = {table["id"]: _class(table) for table in document["classes"]}
+    return Ontology(document["iri"], document["version"], classes)
 
 
-def _describe(graph: Graph, iri: str, below: tuple[str, ...]) -> OntologyClass:
-    node = URIRef(iri)
-    labels: dict[str, list[str]] = defaultdict(list)
-    for predicate in (RDFS.label, SKOS.altLabel):
-        literals = [each for each in graph.objects(node, predicate) if isinstance(each, Literal)]
-        for label in sorted(literals, key=str):
-            labels[label.language or ""].append(str(label))
-    parents = sorted(str(each) for each in graph.objects(node, RDFS.subClassOf) if isinstance(each, URIRef))
-    matches = sorted(str(each) for each in graph.objects(node, SKOS.exactMatch))
-    definition = _text(graph, node, SKOS.definition)
-    name = iri.rpartition("#")[2] if "#" in iri else iri.rpartition("/")[2]
-    frozen = {language: tuple(texts) for language, texts in labels.items()}
-    return OntologyClass(iri, name, frozen, definition, tuple(parents), tuple(matches), below)
+def _class(table: dict[str, Any]) -> OntologyClass:
+    labels = {language: tuple(texts) for language, texts in table["labels"].items()}
+    tuples = {name: tuple(table[name]) for name in ("parents", "matches", "below")}
+    return OntologyClass(**{**table, "labels": labels, **tuples})
 
 
-def _text(graph: Graph, node: Node, predicate: URIRef) -> str:
-    return str(next(graph.objects(node, predicate), ""))
+def _checksum(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

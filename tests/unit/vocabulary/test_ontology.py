@@ -2,13 +2,17 @@
 
 import gzip
 import re
+import subprocess
+import sys
 from collections import defaultdict
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from rucio_dafab.vocabulary import concepts, ontology
 from rucio_dafab.vocabulary.errors import VocabularyError
+from rucio_dafab.vocabulary.ontology_reader import read
 
 ONTOLOGY = ontology.load()
 BASE = "https://w3id.org/dafab/ontology#"
@@ -99,7 +103,7 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message:
     path = tmp_path / "wrong.ttl"
     path.write_text(text)
     with pytest.raises(VocabularyError, match=message) as refusal:
-        ontology.read(path)
+        read(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -133,6 +137,21 @@ def test_matched_classes_exist_where_they_are_said_to(shared: Path) -> None:
     assert matches <= known
 
 
+def test_the_classes_beside_the_turtle_are_those_of_the_turtle() -> None:
+    assert read(ontology.source()) == ONTOLOGY
+    checksum = sha256(ontology.source().read_bytes()).hexdigest()
+    kept = ontology.source().with_suffix(".json").read_text()
+    assert checksum in kept, "write them anew: python -m rucio_dafab.vocabulary.ontology_reader"
+
+
+def test_naming_a_class_needs_no_ontology_library() -> None:
+    code = (
+        "import sys; from rucio_dafab.vocabulary import load; load().ontology.resolve('Flood')\n"
+        "sys.exit(bool({'owlready2', 'rdflib'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 def test_a_document_names_its_classes() -> None:
     themes = [
         {"scheme": "https://w3id.org/dafab/ontology", "concepts": [{"id": "Flood"}, {"id": "dafab:River"}]},
@@ -151,4 +170,4 @@ def test_a_document_names_its_classes() -> None:
 def _read(folder: Path, triples: str, imports: str = "") -> ontology.Ontology:
     path = folder / "test.ttl"
     path.write_text(f'{HEAD} <urn:test> a owl:Ontology ; {imports} owl:versionInfo "1" . {triples}')
-    return ontology.read(path)
+    return read(path)

@@ -16,10 +16,10 @@ from rucio_dafab.vocabulary.queryables import ValueType, escape_segment, load, r
 QUERYABLES = load()
 # Rucio gives these keys to its own plugin, so they cannot name anything of ours.
 RESERVED = """
-    version project provenance campaign datatype type length bytes events guid adler32 md5 run_number stream_name
-    prod_step task_id panda_id lumiblocknr phys_group transient hidden is_new is_archive constituent expired_at deleted_at
-    eol_at accessed_at closed_at access_cnt purge_replicas lifetime created_before created_after created_at scope account
-    name
+    version project provenance campaign datatype type length bytes events guid adler32 md5
+    run_number stream_name prod_step task_id panda_id lumiblocknr phys_group transient hidden is_new
+    is_archive constituent expired_at deleted_at eol_at accessed_at closed_at access_cnt
+    purge_replicas lifetime created_before created_after created_at scope account name
 """.split()  # noqa: SIM905 - a list of forty strings reads worse
 
 
