@@ -1,7 +1,8 @@
 """Cutting a scene into 256×256 chips with overlap, and the weights that blend them together again."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +63,17 @@ def chip_rows(strips: Iterable[Strip], height: int, overlap: int = OVERLAP) -> I
         yield Strip(start, held.values[:, start - held.row : end - held.row])
 
 
-def ahead(strips: Iterator[Strip]) -> Iterator[Strip]:
-    """Yield the strips while a thread already reads the next one: decoding overlaps with whatever the caller does."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="strips") as reader:
+def ahead(strips: Generator[Strip, None, None]) -> Iterator[Strip]:
+    """Yield the strips while a thread already reads the next one: decoding overlaps with whatever the caller does.
+
+    However it ends, the strips are closed, and with them their files.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="strips") as reader, closing(strips):
         coming = reader.submit(next, strips, None)
-        while (strip := coming.result()) is not None:
-            coming = reader.submit(next, strips, None)
-            yield strip
+        try:
+            while (strip := coming.result()) is not None:
+                coming = reader.submit(next, strips, None)
+                yield strip
+        finally:
+            # A generator that still runs cannot be closed; what it brings or raises is no longer of interest.
+            wait([coming])

@@ -1,6 +1,6 @@
 """Chips: they cover the scene, overlap, and their weights add up."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -70,7 +70,7 @@ def test_rows_of_chips_come_out_of_strips_of_any_height(height: int, rows: int) 
 
 
 def test_reading_ahead_keeps_order_and_passes_errors_on() -> None:
-    def failing() -> Iterator[Strip]:
+    def failing() -> Generator[Strip, None, None]:
         yield from cut(np.zeros((1, 5, 1), np.float32), 1)
         raise ValueError("broken")
 
@@ -78,3 +78,19 @@ def test_reading_ahead_keeps_order_and_passes_errors_on() -> None:
     with pytest.raises(ValueError, match="broken"):
         seen.extend(strip.row for strip in ahead(failing()))
     assert seen == [0, 1, 2, 3, 4]
+
+
+def test_leaving_early_closes_the_strips() -> None:
+    closed: list[bool] = []
+
+    def endless() -> Generator[Strip, None, None]:
+        try:
+            while True:
+                yield Strip(0, np.zeros((1, 1, 1), np.float32))
+        finally:
+            closed.append(True)
+
+    reading = ahead(endless())
+    next(reading)
+    reading.close()  # type: ignore[attr-defined]
+    assert closed == [True]
