@@ -177,6 +177,8 @@ def test_whatever_rucio_splits_is_split_alike(text: str) -> None:
         sent, _ = parse_did_filter_from_string_fe(text, omit_name=True)
     except (RucioException, UnboundLocalError):
         return  # what Rucio refuses never arrives
+    if {} in sent and any(group and not group.strip() for group in text.split(";")):
+        return  # Rucio takes a blank alternative for one that asks nothing
     outcomes = []
     for filters in (sent, text):
         try:
