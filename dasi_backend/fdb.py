@@ -57,7 +57,9 @@ class Database:
             return
         with named("the store cannot be listed"):
             for element in self.open().list(dict(selection), level=3):
-                yield Element(element.combined_key(), Path(element.uri.path()), element.offset(), element.length())
+                # Not uri.path(): it takes '#' and '?' in a folder's name for parts of an address.
+                path = Path(str(element.uri).removeprefix("file://"))
+                yield Element(element.combined_key(), path, element.offset(), element.length())
 
     def wipe(self, selection: Selection) -> list[str]:
         """Remove whole indexes or databases; nobody may be writing to them."""

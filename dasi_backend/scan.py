@@ -1,7 +1,8 @@
 """A look at the text of a request before metkit reads it: unknown keys, odd dates and ranges without end.
 
 metkit expands ``1/to/1000000000`` in memory while it parses, reads ``2024-06`` as the sixth day of 2024, takes the
-beginning of a key for the key, and lets ``#`` begin a comment even within quotes. None of that reaches it.
+beginning of a key for the key, lets ``#`` begin a comment even within quotes, and has escapes of its own. None of
+that reaches it.
 """
 
 import difflib
@@ -29,12 +30,13 @@ def without_comments(text: str) -> str:
     """Return the text less its comments.
 
     Raises:
-        RequestError: if the text is too long, holds NUL, leaves a quote open, or has a ``#`` within quotes.
+        RequestError: if the text is too long, holds NUL or a backslash, leaves a quote open, or has a ``#`` in quotes.
     """
     if len(text) > MAX_TEXT or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT:
         raise RequestError(f"the request is longer than {MAX_TEXT >> 20} MiB")
-    if "\0" in text:
-        raise RequestError("the request holds a NUL character")
+    for character, name in (("\0", "NUL character"), ("\\", "backslash, which is no part of any name")):
+        if character in text:
+            raise RequestError(f"the request holds a {name}")
     kept = []
     for piece in _PIECES.findall(text):
         if piece in {'"', "'"}:

@@ -45,9 +45,18 @@ class Staged:
     item: Mapping[str, Any]
     files: tuple[StagedFile, ...]
 
+    @property
+    def resolutions(self) -> dict[str, int]:
+        """Metres a pixel of every band, by path."""
+        return {file.path: int(file.key["res"]) for file in self.files if file.band}
 
-def read(folder: Path) -> Staged:
+
+def read(folder: Path, resolutions: Mapping[str, int] | None = None) -> Staged:
     """Read what a staged folder holds. No file but the item is opened, unless a band does not say its resolution.
+
+    Args:
+        folder: The folder.
+        resolutions: Metres a pixel by path, as :attr:`Staged.resolutions` found them before.
 
     Raises:
         StagedError: if the folder, its item or a file of it cannot be used, naming the asset and the file.
@@ -58,7 +67,8 @@ def read(folder: Path) -> Staged:
     bands, others = [], []
     for path, (asset, source) in sorted(_assets(folder, item).items()):
         if band := _band(path, asset):
-            resolution = _resolution(asset, item["assets"][asset], source)
+            known = (resolutions or {}).get(path)
+            resolution = _resolution(asset, item["assets"][asset], source) if known is None else known
             level_3 = {"kind": "band", "band": band.lower(), "res": str(resolution)}
             bands.append(StagedFile(path, source, level_3, asset, band))
         else:

@@ -83,8 +83,9 @@ class Store:
 
     def put(self, folder: Path) -> Archived:
         """Archive as :meth:`archive` does, and say whether the product was there already."""
+        job = writer.job(folder.absolute(), self._database, self._locks)
         self._make()
-        answer = _written(writer.job(folder.absolute(), self._database, self._locks), folder)
+        answer = _written(job, folder)
         return Archived(ProductKey(**answer["key"]), answer["outcome"])
 
     def products(self, query: Query | None = None) -> Iterator[Product]:

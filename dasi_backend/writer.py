@@ -32,10 +32,19 @@ UNCHANGED: Final = "unchanged"
 
 
 def job(folder: Path, database: Database, locks: Locks) -> str:
-    """Return the job, as text, of archiving one folder."""
+    """Return the job, as text, of archiving one folder.
+
+    The folder is read here once: what is no staged scene is refused without a process, and a process that lives for
+    one product need not load what reads rasters.
+
+    Raises:
+        StagedError: if the folder is no staged scene.
+        KeyRefused: if FDB cannot keep its id.
+    """
     return json.dumps(
         {
             "folder": str(folder),
+            "resolutions": staged.read(folder).resolutions,
             "schema": str(database.schema),
             "roots": [str(root) for root in database.roots],
             "locks": str(locks.folder),
@@ -44,7 +53,7 @@ def job(folder: Path, database: Database, locks: Locks) -> str:
     )
 
 
-def write(folder: Path, database: Database, locks: Locks) -> tuple[str, ProductKey]:
+def write(scene: staged.Staged, database: Database, locks: Locks) -> tuple[str, ProductKey]:
     """Archive a staged scene, all of it or nothing; what is stored already with the same content stays.
 
     To be called in a process that leaves by ``os._exit``.
@@ -54,9 +63,8 @@ def write(folder: Path, database: Database, locks: Locks) -> tuple[str, ProductK
 
     Raises:
         ContentDiffers: if the store has another content, or another spelling, of this id.
-        DafabError: if the folder cannot be read or FDB refuses.
+        DafabError: if a file cannot be read or FDB refuses.
     """
-    scene = staged.read(folder)
     with locks.product(scene.key.product):
         # The list is let go before the database is locked: removing takes them in this order too.
         with locks.listing(SHARED):
@@ -145,7 +153,8 @@ def _run(text: str) -> dict[str, Any]:
     task = json.loads(text)
     database = Database(Path(task["schema"]), tuple(Path(root) for root in task["roots"]))
     try:
-        outcome, key = write(Path(task["folder"]), database, Locks(Path(task["locks"]), task["wait_seconds"]))
+        scene = staged.read(Path(task["folder"]), task["resolutions"])
+        outcome, key = write(scene, database, Locks(Path(task["locks"]), task["wait_seconds"]))
     except DafabError as refusal:
         return {"refusal": type(refusal).__name__, "message": str(refusal)}
     return {"outcome": outcome, "key": asdict(key)}

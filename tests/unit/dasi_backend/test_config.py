@@ -1,0 +1,81 @@
+"""The configuration ``dasi.yml``."""
+
+from pathlib import Path
+
+import pytest
+
+from dasi_backend import config
+from dasi_backend.config import Catalogue
+from dasi_backend.errors import ConfigError
+from rucio_dafab.site.home import Home
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "dasi.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_with_everything(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "type: rucio\nschema: s\ncatalogue: toc\nstore: file\nspaces:\n- handler: Default\n  roots:\n  - path: a\n"
+        "  - path: /b\nrucio: {config_path: r.cfg, scope: eo, rse: X, protocol: davs}\n",
+    )
+    read = config.read(path)
+    assert (read.type, read.schema, read.roots) == ("rucio", tmp_path / "s", (tmp_path / "a", Path("/b")))
+    assert read.catalogue == Catalogue(tmp_path / "r.cfg", "eo", "X", "davs")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no keys"),
+        ("type: select\nspaces: []", "type is 'select'"),
+        ("type: rucio", "no section rucio"),
+        ("type: local", "spaces names no root"),
+        ("spaces: 3", "spaces is not a list"),
+        ("spaces:\n- roots: [{place: x}]", "spaces is not a list"),
+        ("spaces:\n- roots: [{path: 3}]", "no path"),
+        ("store: rados\nspaces:\n- roots: [{path: x}]", "only file is supported"),
+        ("typo: 1", "unknown key typo"),
+        ("type: rucio\nrucio: {skope: a}", "unknown key rucio.skope"),
+        ("type: rucio\nrucio: {scope: 3}", "rucio.scope"),
+        ("type: rucio\nrucio: x", "no section"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError, match=said) as refusal:
+        config.read(path)
+    assert str(path) in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yml cannot be read"):
+        config.read(tmp_path / "nowhere.yml")
+
+
+def test_the_template_of_a_site_is_a_good_configuration(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    read = config.of_site(home)
+    assert read.roots == (home.store,)
+    assert read.schema.is_file()
+    assert read.catalogue is not None
+    assert read.catalogue.config_path == home.client_config("user_dafab")
+
+
+def test_the_file_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAFAB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DASI_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match=r"no dasi\.yml"):
+        config.find()
+    (tmp_path / "home").mkdir()
+    assert config.find().roots == (tmp_path / "home" / "store",)
+    named = written(tmp_path, "spaces:\n- roots: [{path: named}]")
+    monkeypatch.setenv("DASI_CONFIG", str(named))
+    assert config.find().roots == (tmp_path / "named",)
+    given = tmp_path / "given.yml"
+    given.write_text("spaces:\n- roots: [{path: given}]", encoding="utf-8")
+    assert config.find(given).roots == (tmp_path / "given",)

@@ -1,0 +1,184 @@
+"""Requests in the MARS language."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dasi_backend import language, scan
+from dasi_backend.errors import RequestError
+from dasi_backend.keys import STORE_KEYS
+from dasi_backend.language import Request, from_arguments, parse
+from rucio_dafab.errors import DafabError
+from rucio_dafab.resources import resources
+from rucio_dafab.vocabulary import queryables
+
+
+def one(text: str) -> Request:
+    (request,) = parse(text)
+    return request
+
+
+def test_a_request_with_everything() -> None:
+    request = one(
+        'retrieve, collection=water_analysis, date=2026-06-01/to/2026-06-03, cloud_cover="<20",\n'
+        '  geometry="POLYGON((1 2,3 4,5 7,1 2))", # where\n theme=isA:Flood, target="out/[id].tif", expect=2'
+    )
+    assert request == Request(
+        verb="retrieve",
+        keys={
+            "date": ("20260601", "20260602", "20260603"),
+            "collection": ("water_analysis",),
+            "geometry": ("POLYGON((1 2,3 4,5 7,1 2))",),
+            "theme": ("isA:Flood",),
+            "cloud_cover": ("<20",),
+        },
+        target="out/[id].tif",
+        expect=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "values"),
+    [
+        ("list, tile=33UWP/32TQM", "tile", ("33uwp", "32tqm")),
+        ("list, orbit=1/to/7/by/3", "orbit", ("1", "4", "7")),
+        ("list, date=20260601/to/20260605/by/2", "date", ("20260601", "20260603", "20260605")),
+        ("list, cloud_cover=0/to/20", "cloud_cover", ("0", "to", "20")),
+        ("list, geometry=5/49/7/51", "geometry", ("5", "49", "7", "51")),
+        ("list, geometry=-5.5/49.25/7/51", "geometry", ("-5.5", "49.25", "7", "51")),
+        ("list, geometry=@luxembourg", "geometry", ("@luxembourg",)),
+        ("LIST, COLLECTION=Water_Analysis", "collection", ("Water_Analysis",)),
+        ('list, eo:cloud_cover=">=5"', "eo:cloud_cover", (">=5",)),
+    ],
+)
+def test_values_are_expanded(text: str, key: str, values: tuple[str, ...]) -> None:
+    assert one(text).keys == {key: values}
+
+
+def test_days_before_today_are_real_days() -> None:
+    today = datetime.now(UTC).date()
+    assert one("list, date=-1").keys["date"][0] in {
+        f"{day:%Y%m%d}" for day in (today - timedelta(days=1), today, today - timedelta(days=2))
+    }
+
+
+def test_a_second_request_inherits_from_the_first_of_its_verb() -> None:
+    first, second, third = parse('retrieve, date=20260601, target="a"\nretrieve, tile=33UWP\nlist, orbit=1')
+    assert second.keys == {"tile": ("33uwp",), "date": first.keys["date"]}
+    assert second.target == "a"
+    assert (third.verb, third.keys, third.target) == ("list", {"orbit": ("1",)}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("retrieve, foo=1", "unknown key 'foo'"),
+        ("retrieve, orbt=1", "did you mean orbit"),
+        ("retrieve, dat=20260601", "unknown key 'dat'"),
+        ("retrieve, orbit=1/to/100000000", "100,000,000 values"),
+        ("retrieve, orbit=1/to/99999999999999999999999999", "values, at most"),
+        ("retrieve, orbit = 1 / to / 100000000", "100,000,000 values"),
+        ("retrieve, ORBIT=1/TO/100000000", "100,000,000 values"),
+        ("retrieve, date=19000101/to/20991231", "73,049 values"),
+        ("retrieve, date=0/to/99999", "100,000 values"),
+        ("retrieve, orbit=1/to/5/by/0", "a step of 0"),
+        ("retrieve, orbit=abc", "orbit"),
+        ("retrieve, date=2026-06", "date=2026-06: write"),
+        ('retrieve, date="2026-06"', "without quotes"),
+        ("retrieve, date=20260231", "20260231"),
+        ("retrieve, date=20260231/to/20260301", "date=20260231: not a real day"),
+        ("retrieve, date=yesterday", "date=yesterday"),
+        ("retrieve, cloud_cover=<20", "in quotes"),
+        ("retrieve, target=out/x.tif", "in quotes"),
+        ('retrieve, target="out', "opened and not closed"),
+        ('retrieve, id="a#b"', "begins a comment"),
+        ("delete, tile=x", "delete"),
+        ("tile=x", "begins with a verb"),
+        ("retrieve tile=x", "begins with a verb"),
+        ("", "empty"),
+        ("# nothing", "empty"),
+        ("retrieve, tile=", "tile=: a value is missing"),
+        ("retrieve, tile=a/", "a value is missing"),
+        ("retrieve, tile=a//b", "a value is missing"),
+        ("retrieve,", "cut short"),
+        ("retrieve, expect=-1", "expect=-1"),
+        ("retrieve, expect=two", "expect=two"),
+        ("retrieve, theme=überflutung", "in quotes"),
+        ("retrieve, tile=a\0b", "NUL"),
+        ('retrieve, id="a\\"b"', "backslash"),
+        ("retrieve, kind=chip", "kind"),
+    ],
+)
+def test_what_is_not_understood_is_refused_in_one_line(text: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said) as refusal:
+        parse(text)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_text_without_end_is_refused_before_it_is_read() -> None:
+    with pytest.raises(RequestError, match="longer than 4 MiB"):
+        parse("retrieve, id=" + "a" * (scan.MAX_TEXT + 1))
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_parsed_or_refused_in_one_line(text: str) -> None:
+    try:
+        parse(f"list, {text}")
+    except DafabError as refusal:
+        assert "\n" not in str(refusal)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "collection", "theme", "cloud_cover", "asset"]),
+        st.text(st.characters(codec="ascii", exclude_characters="\"'#\\\n\r", exclude_categories=["Cc"]), min_size=1)
+        .map(str.strip)
+        .filter(lambda value: value and value.lower() != "off" and "/" not in value),
+        min_size=1,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_arguments_of_a_command_line_arrive_as_they_were_written(pairs: dict[str, str]) -> None:
+    text = from_arguments("list", [f"{key}={value}" for key, value in pairs.items()])
+    assert {key: values[0] for key, values in one(text).keys.items()} == pairs
+
+
+@given(st.dates(date(1950, 1, 1), date(2090, 1, 1)), st.integers(0, 400), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_ranges_of_days_are_those_of_the_calendar(first: date, days: int, step: int) -> None:
+    last = first + timedelta(days=days)
+    expected = tuple(f"{first + timedelta(days=day):%Y%m%d}" for day in range(0, days + 1, step))
+    assert one(f"list, date={first:%Y-%m-%d}/to/{last:%Y%m%d}/by/{step}").keys["date"] == expected
+
+
+@pytest.mark.parametrize("argument", ["tile", "=x", "no such file"])
+def test_an_argument_that_is_no_pair_is_refused(argument: str) -> None:
+    with pytest.raises(RequestError, match="key=value"):
+        from_arguments("list", [argument])
+
+
+def test_both_kinds_of_quotes_in_an_argument_are_refused() -> None:
+    with pytest.raises(RequestError, match="both kinds"):
+        from_arguments("list", ["""id=a'b"c"""])
+
+
+def _language() -> dict[str, Any]:
+    path = resources() / "etc" / "fdb" / "metkit" / "share" / "metkit" / "language.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_queryable_and_alias_can_be_asked_for() -> None:
+    known = set(_language()["retrieve"])
+    names = {name for entry in queryables.load() for name in (entry.name, *entry.aliases)}
+    assert names <= known, f"language.yaml lacks {sorted(names - known)}"
+
+
+def test_every_key_of_the_store_is_in_the_language_of_every_verb() -> None:
+    for verb in language.VERBS:
+        assert set(STORE_KEYS) <= set(_language()[verb])

@@ -1,0 +1,63 @@
+"""Templates of targets."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dasi_backend import targets
+from dasi_backend.errors import TargetError
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("out/[id].tif", "out/scene_1.tif"),
+        ("[tile]_[date].tif", "33uwp_20260601.tif"),
+        ("/abs/[id]/[asset]-[id].tif", "/abs/scene_1/water-scene_1.tif"),
+        ("../up/plain.tif", "../up/plain.tif"),
+    ],
+)
+def test_fields_are_filled(template: str, path: str) -> None:
+    values = {"id": "scene_1", "tile": "33uwp", "date": "20260601", "asset": "water"}
+    targets.check(template)
+    assert targets.fill(template, values, "scene_1") == Path(path)
+
+
+@pytest.mark.parametrize("template", ["", ".", "..", "out/", "[foo].tif", "[id", "id]", "a[[id]]", "[].tif", "a\0b"])
+def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
+    with pytest.raises(TargetError, match="target="):
+        targets.check(template)
+
+
+@pytest.mark.parametrize(
+    "identifier", ["../../etc/passwd", "a/b", "..", ".", ".x", "", "a\0", "a b", "-rf", "[id]", "ü"]
+)
+def test_an_id_cannot_leave_the_folder(identifier: str) -> None:
+    with pytest.raises(TargetError, match="scene"):
+        targets.fill("out/[id].tif", {"id": identifier}, "scene")
+
+
+@given(st.text(max_size=300))
+def test_whatever_an_id_is_the_path_stays_below_the_folder(identifier: str) -> None:
+    try:
+        path = targets.fill("out/[id].tif", {"id": identifier}, "scene")
+    except TargetError:
+        return
+    assert path.parent == Path("out")
+    assert path.name == f"{identifier}.tif"
+
+
+def test_a_missing_value_is_named() -> None:
+    with pytest.raises(TargetError, match="scene has no tile"):
+        targets.fill("[tile].tif", {"id": "a"}, "scene")
+
+
+def test_two_answers_for_one_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="a and b would both be written"):
+        targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "y", "c"), (tmp_path / "x", "b")])
+
+
+def test_different_paths_are_fine(tmp_path: Path) -> None:
+    targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "y", "b")])
