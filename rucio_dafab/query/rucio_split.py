@@ -15,7 +15,6 @@ Tests: TypeAlias = list[tuple[str, object]]
 _OPERATOR = re.compile(r"<=|>=|==|!=|<|>|=")
 _SUFFIX = {"<=": "lte", ">=": "gte", "==": "", "!=": "ne", "<": "lt", ">": "gt", "=": ""}
 _REVERSED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_LITERAL = re.compile(r"[-+]?(\d|\.\d).*")
 
 
 def split(text: str) -> list[Tests]:
@@ -43,12 +42,13 @@ def _cut(text: str, separator: str) -> list[str]:
 
 
 def _tests(part: str) -> Tests:
+    """Read ``key operator value``, or ``value < key < value`` as two tests."""
     first = _OPERATOR.search(part)
     if first is None or not part[: first.start()].strip():
         raise QueryError(f"'{part[:80]}' is not a test: write key operator value, such as eo:cloud_cover.lt=20")
     left, operator, right = part[: first.start()].strip(), first.group(), part[first.end() :].strip()
-    second = _OPERATOR.search(right) if _LITERAL.fullmatch(left) else None
-    if second is None or operator not in _REVERSED:
+    second = _OPERATOR.search(right) if operator in _REVERSED else None
+    if second is None:
         return [(_key(left, operator), right)]
     key, value = right[: second.start()].strip(), right[second.end() :].strip()
     return [(_key(key, _REVERSED[operator]), left), (_key(key, second.group()), value)]

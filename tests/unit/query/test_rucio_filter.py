@@ -170,7 +170,7 @@ def test_what_download_sends_means_the_same() -> None:
     assert parse(sent, VOCABULARY) == parse(text.replace("flag=true", "flag=1"), VOCABULARY)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="ab1.<>=!,; ", max_size=25))
 def test_whatever_rucio_splits_is_split_alike(text: str) -> None:
     try:
