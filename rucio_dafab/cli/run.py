@@ -42,7 +42,7 @@ def run(
         typer.echo(json.dumps(asdict(report), indent=1))
     else:
         # A pipe has no width of its own: DIDs stay whole there.
-        show(report, Console(width=None if sys.stdout.isatty() else 160))
+        show(report, Console(width=None if sys.stdout.isatty() else 220))
 
 
 def _models(asked: list[str] | None) -> tuple[str, ...]:
