@@ -11,6 +11,8 @@ class Settings(BaseSettings):
 
     Attributes:
         anonymous_account: the account that requests without a token read as; ``None`` asks everybody for a token.
+        root_url: the address that links in documents begin with, without a slash at its end; ``None`` takes the one
+            that each request was sent to.
         rucio_threads: how many requests Rucio's own application works on at a time.
         search_page: documents in a page of ``POST /dafab/search`` when the request names no limit.
     """
@@ -18,6 +20,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DAFAB_", extra="ignore")
 
     anonymous_account: str | None = None
+    root_url: str | None = None
     rucio_threads: int = Field(default=8, ge=1, le=64)
     search_page: int = Field(default=1000, ge=1, le=10_000)
 

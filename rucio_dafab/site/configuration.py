@@ -60,6 +60,13 @@ def write_client_files(home: Home, record: SiteRecord, credentials: Credentials)
         token.unlink(missing_ok=True)
 
 
+def write_dasi_file(home: Home) -> None:
+    """Write the site's ``dasi.yml`` unless it is there: it is the user's to change."""
+    if not home.dasi_config.exists():
+        values = {"home": str(home.root), "schema": str(resources() / "etc" / "fdb" / "schema")}
+        write_file(home.dasi_config, render("fdb/dasi.yml.template", values))
+
+
 def write_supervisor_file(home: Home, record: SiteRecord, postgres: str, postgres_user: str | None) -> Path:
     """Write the supervisor's configuration and return its path.
 
@@ -76,6 +83,7 @@ def write_supervisor_file(home: Home, record: SiteRecord, postgres: str, postgre
         "postgres": home.postgres,
         "server_config": home.server_config,
         "socket": record.socket,
+        "url": record.url,
         "postgres_command": shlex.join([postgres, "-D", str(home.postgres)]),
         "service_command": shlex.join(service_command(record)),
         "daemons_command": shlex.join(

@@ -21,6 +21,7 @@ from rucio_dafab.site.home import Home
 from rucio_dafab.site.lock import exclusive
 from rucio_dafab.site.record import SiteRecord
 from rucio_dafab.site.supervisor import (
+    ALIVE,
     DAEMONS,
     POSTGRES,
     PROGRAMS,
@@ -96,7 +97,7 @@ def _complete(home: Home, known: SiteRecord, supervisor: Supervisor, port: int |
     """Start what is missing of a site whose supervisor runs."""
     if port not in (None, known.http_port):
         raise SiteError(f"the site runs at {known.url}: rucio-dafab down first, to give it port {port}")
-    missing = [process.name for process in supervisor.processes() if process.state != "RUNNING"]
+    missing = [process.name for process in supervisor.processes() if process.state not in ALIVE]
     if missing:
         say(f"processes that had stopped ({', '.join(missing)})")
         supervisor.start(name for name in PROGRAMS if name in missing)
@@ -114,6 +115,7 @@ def _start(home: Home, port: int | None, say: Say) -> SiteRecord:
     record.save(home, chosen)
     configuration.write_server_files(home, chosen, passwords)
     configuration.write_client_files(home, chosen, passwords)
+    configuration.write_dasi_file(home)
     wanted = fingerprint()
     prepared = home.postgres.exists() and chosen.prepared == wanted
     with nullcontext() if prepared else _bootstrap(home) as bootstrap:
@@ -134,10 +136,11 @@ def _start(home: Home, port: int | None, say: Say) -> SiteRecord:
 
 def _make_folders(home: Home) -> None:
     try:
-        if not home.root.exists():
-            home.root.mkdir(parents=True)
-            # The unprivileged server has to pass through to its own folder, whatever the umask says.
-            home.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        home.root.mkdir(parents=True, exist_ok=True)
+        mode = home.root.stat().st_mode & 0o777
+        if os.geteuid() == 0 and not mode & 0o001:
+            # The unprivileged server passes through to its own folder; everything else in here has a mode of its own.
+            home.root.chmod(mode | 0o011)
         for folder in (home.etc, home.log, home.run):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

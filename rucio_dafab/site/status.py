@@ -5,7 +5,7 @@ from typing import Any
 
 from rucio_dafab.site import health, record
 from rucio_dafab.site.home import ACCOUNTS, RSES, Home
-from rucio_dafab.site.supervisor import PROGRAMS, ProcessState, Supervisor, supervisor_process
+from rucio_dafab.site.supervisor import ALIVE, PROGRAMS, ProcessState, Supervisor, supervisor_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def inspect(home: Home) -> SiteStatus:
         return SiteStatus(str(home.root), None, None, False, (), None, (), {})
     processes = _processes(home, known)
     answer = health.ask(known)
-    running = {process.name for process in processes if process.state == "RUNNING"}
+    running = {process.name for process in processes if process.state in ALIVE}
     well = running.issuperset(PROGRAMS) and answer is not None and answer.get("status") == "ok"
     folders = {name: str(home.rse(name)) for name in RSES}
     return SiteStatus(

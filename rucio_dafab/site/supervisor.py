@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,9 @@ DAEMONS: Final = "daemons"
 PROGRAMS: Final = (POSTGRES, SERVICE, DAEMONS)
 """What a running site consists of."""
 
+ALIVE: Final = frozenset({"RUNNING", "STARTING"})
+"""States of a program whose process is there; it counts as starting for its first two seconds."""
+
 # The processes of a site see this much of the environment of whoever started it.
 _ENVIRONMENT: Final = (
     "PATH",
@@ -37,8 +41,9 @@ _ENVIRONMENT: Final = (
     "TZ",
     "TMPDIR",
     "LD_LIBRARY_PATH",
-    "DAFAB_SHARED",
+    "PYTHONPATH",
 )
+_SETTING: Final = re.compile(r"DAFAB_(?!HOME$)")
 
 
 class SupervisorError(DafabError):
@@ -137,7 +142,7 @@ def launch(home: Home, record: SiteRecord, configuration: Path, seconds: float =
         SupervisorError: with the last line it said.
     """
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment = {name: value for name, value in os.environ.items() if name in _ENVIRONMENT or _SETTING.match(name)}
     started = subprocess.run(  # noqa: S603
         command, env=environment, cwd=home.root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -189,7 +194,7 @@ def last_line(log: Path) -> str:
 
 def _state(row: dict[str, Any]) -> ProcessState:
     pid = int(row["pid"]) or None
-    running = row["statename"] in {"RUNNING", "STARTING"}
+    running = row["statename"] in ALIVE
     seconds = int(row["now"]) - int(row["start"]) if running else 0
     return ProcessState(row["name"], row["statename"], pid, max(seconds, 0), _memory(pid) if pid else 0)
 
