@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from rucio_dafab.catalogue.assets import FILE_NAME
+from rucio_dafab.catalogue.asset_names import FILE_NAME
 from rucio_dafab.catalogue.errors import DocumentInvalid
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

@@ -1,12 +1,8 @@
-"""The files behind the assets of documents, and where their replicas are.
+"""The files behind the assets of documents, and where their replicas are."""
 
-An asset of a published document says which FILE DID it is by ``file:local_path`` (STAC's file extension): the name of
-the DID, ``<item>/<file name>``, in the scope of the item.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from rucio.common.exception import RucioException
 from rucio.common.types import InternalScope
@@ -18,10 +14,8 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import documents
+from rucio_dafab.catalogue.asset_names import asset_names
 from rucio_dafab.catalogue.errors import DidUnknown, KeyUnknown
-
-FILE_NAME: Final = "file:local_path"
-"""Member of an asset that names its FILE DID."""
 
 _DIDS, _REPLICAS = models.DataIdentifier.__table__, models.RSEFileAssociation.__table__
 
@@ -44,16 +38,6 @@ class AssetFile:
     adler32: str | None
     md5: str | None
     replicas: tuple[Replica, ...]
-
-
-def asset_names(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the name of the FILE DID of each asset that has one."""
-    assets = document.get("assets")
-    return {
-        key: asset[FILE_NAME]
-        for key, asset in (assets if isinstance(assets, dict) else {}).items()
-        if isinstance(asset, dict) and isinstance(asset.get(FILE_NAME), str)
-    }
 
 
 def find_asset(scope: InternalScope, item: str, asset: str, *, session: Session) -> AssetFile:

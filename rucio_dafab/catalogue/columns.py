@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine, MetaData, Table, bindparam, inspect, 
 from sqlalchemy.schema import CreateIndex
 
 from rucio_dafab.catalogue.record import make_record
-from rucio_dafab.catalogue.tables import SCHEMA, TABLE, make_table, typed_index, typed_queryables
+from rucio_dafab.catalogue.tables import SCHEMA, TABLE, make_table, typed_index
+from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import Queryables
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 

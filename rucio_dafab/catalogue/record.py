@@ -14,7 +14,7 @@ from geoalchemy2.shape import from_shape
 from rucio_dafab.catalogue import pointers
 from rucio_dafab.catalogue.errors import DocumentInvalid
 from rucio_dafab.catalogue.geometry import SRID, read_geometry
-from rucio_dafab.catalogue.tables import typed_queryables
+from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.catalogue.validate import faults, parse_time
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.queryables import Queryables, ValueType

@@ -4,7 +4,6 @@ The fixed columns below belong to the migrations. A typed column a queryable sta
 ``etc/queryables.toml`` and are kept up to date by :mod:`rucio_dafab.catalogue.columns`.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from geoalchemy2 import Geometry
@@ -26,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
 from rucio_dafab.catalogue.geometry import SRID
+from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 
@@ -42,17 +42,7 @@ COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = 
 }
 """Type of the column of a queryable; a geometry and concepts have columns of the migrations."""
 
-FIXED_COLUMNS: Final = frozenset({"id", "collection", "geometry", "classes", "datetime"})
-"""Columns of queryables that need none of their own: the migrations make them, for ``datetime`` the extent."""
-
 metadata = MetaData(schema=SCHEMA)
-
-
-def typed_queryables(queryables: Queryables) -> Iterator[tuple[Queryable, str]]:
-    """Yield the queryables that have a column of their own, with its name."""
-    for queryable in queryables:
-        if queryable.column is not None and queryable.column not in FIXED_COLUMNS:
-            yield queryable, queryable.column
 
 
 def fixed_columns() -> list[Column[Any]]:

@@ -6,7 +6,8 @@ from typing import Any
 from rucio.db.sqla import models
 from sqlalchemy import CTE, ColumnElement, FromClause, String, Text, cast, func, select, tuple_, type_coerce
 
-from rucio_dafab.catalogue.tables import document, typed_queryables
+from rucio_dafab.catalogue.tables import document
+from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.query.errors import UnsupportedQuery
 from rucio_dafab.query.model import DidField, Related, Relation
 from rucio_dafab.query.sql import Target, compile_filter

@@ -18,7 +18,8 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue.assets import AssetFile, asset_names, files_of
+from rucio_dafab.catalogue.asset_names import asset_names
+from rucio_dafab.catalogue.assets import AssetFile, files_of
 from rucio_dafab.catalogue.pages import BATCH, FoundDocument, read_page
 from rucio_dafab.catalogue.search import Search
 from rucio_dafab.publish import PublishRequest, publish
@@ -92,7 +93,7 @@ def post_publish(body: PublishBody, issuer: Writer, request: Request) -> dict[st
 
 @router.post("/search")
 def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
-    """Answer with NDJSON, a line a DID: its document, its assets and their replicas; then the cursor of what is left."""
+    """Answer with NDJSON, a line a DID: document, assets and their replicas; then the cursor of what is left."""
     asked = Search(InternalScope(body.scope, vo=issuer.vo), _expression(body), did_type=body.did_type)
     lines = _lines(asked, body.limit or settings().search_page, body.cursor)
     # The first batch is made before the answer begins: what is wrong with the question still gets its own status.
@@ -180,4 +181,4 @@ def _asset(file: AssetFile) -> dict[str, Any]:
 
 
 def _root(request: Request) -> str:
-    return str(request.base_url).rstrip("/")
+    return settings().root_url or str(request.base_url).rstrip("/")

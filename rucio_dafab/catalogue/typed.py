@@ -1,0 +1,16 @@
+"""Which queryables have a column of their own."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rucio_dafab.vocabulary.queryables import Queryable, Queryables
+
+FIXED_COLUMNS: Final = frozenset({"id", "collection", "geometry", "classes", "datetime"})
+"""Columns of queryables that need none of their own: the migrations make them, for ``datetime`` the extent."""
+
+
+def typed_queryables(queryables: Queryables) -> Iterator[tuple[Queryable, str]]:
+    """Yield the queryables that have a column of their own, with its name."""
+    for queryable in queryables:
+        if queryable.column is not None and queryable.column not in FIXED_COLUMNS:
+            yield queryable, queryable.column

@@ -1,0 +1,145 @@
+"""What the tests of the catalogue share: items to publish, the database behind the site, code run in its setting."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from rucio_dafab.client import PublishReport, PublishRequest
+from rucio_dafab.site.credentials import load
+
+BOX = (6.0, 49.0, 7.0, 50.0)
+
+
+@pytest.fixture(scope="session")
+def server_config(site: Any) -> Path:
+    """Return the ``rucio.cfg`` of the site's server."""
+    return Path(site.home.etc / "server" / "rucio.cfg")
+
+
+@pytest.fixture(scope="session")
+def database_address(server_config: Path) -> str:
+    """Return the address of the site's database, for psycopg."""
+    parser = ConfigParser(interpolation=None)
+    parser.read(server_config, encoding="utf-8")
+    return parser["database"]["default"].replace("postgresql+psycopg://", "postgresql://")
+
+
+@pytest.fixture
+def database(database_address: str) -> Iterator[psycopg.Connection[Any]]:
+    """Return a connection to the site's database that commits by itself."""
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def in_server(server_config: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs Python in a process with the server's configuration."""
+
+    def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = os.environ | {"RUCIO_CONFIG": str(server_config)} | environment
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code, *arguments]
+        return subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_item() -> Callable[..., dict[str, Any]]:
+    """Return a function that makes a STAC item over a box (west, south, east, north)."""
+
+    def make(
+        name: str,
+        collection: str = "sentinel_2_l2a",
+        box: tuple[float, float, float, float] = BOX,
+        assets: tuple[str, ...] = (),
+        theme: str | None = None,
+        **properties: Any,
+    ) -> dict[str, Any]:
+        west, south, east, north = box
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        themes = [{"scheme": "https://dafab.example/ontology", "concepts": [{"id": theme}]}] if theme else None
+        return {
+            "type": "Feature",
+            "stac_version": "1.1.0",
+            "id": name,
+            "collection": collection,
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "bbox": list(box),
+            "properties": {"datetime": "2026-06-01T10:00:00Z"} | properties | ({"themes": themes} if themes else {}),
+            "assets": {asset: {"href": f"{asset}.tif"} for asset in assets},
+            "links": [],
+        }
+
+    return make
+
+
+@pytest.fixture
+def publish(site: Any, tmp_path: Path) -> Callable[..., PublishReport]:
+    """Return a function that uploads the bytes of the assets and publishes an item as one account."""
+
+    def call(
+        item: dict[str, Any],
+        contents: Mapping[str, bytes] | None = None,
+        account: str = "dafab_admin",
+        rse: str = "CLOUD",
+        **options: Any,
+    ) -> PublishReport:
+        client = site.client(account)
+        files = {}
+        for asset, data in (contents or {}).items():
+            path = tmp_path / f"{asset}.tif"
+            path.write_bytes(data)
+            files[asset] = client.upload(path, rse, f"{item['id']}/{asset}.tif")
+        return client.publish(PublishRequest("dafab", item, files, **options))
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def rucio_as(site: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Return a function that makes Rucio's own client of an account, with a folder of its own for the token."""
+    from rucio.client.client import Client
+
+    class ClientOfAccount(Client):  # type: ignore[misc]
+        def _get_auth_tokens(self) -> tuple[None, str, str, str]:
+            folder = tmp_path_factory.mktemp("tokens")
+            return None, str(folder / "expires"), str(folder / "token"), str(folder)
+
+    def make(account: str) -> Any:
+        credentials = {"username": account, "password": load(site.home).accounts[account]}
+        return ClientOfAccount(
+            rucio_host=site.url, auth_host=site.url, account=account, auth_type="userpass", creds=credentials
+        )
+
+    return make
+
+
+@pytest.fixture
+def names(rucio_as: Callable[[str], Any]) -> Callable[..., set[str]]:
+    """Return a function that lists DIDs through Rucio's own client and gives their names."""
+    client = rucio_as("user_dafab")
+
+    def call(filters: Any, **options: Any) -> set[str]:
+        groups = filters if isinstance(filters, list) else [filters]
+        return set(client.list_dids("dafab", [dict(group) for group in groups], **options))
+
+    return call
+
+
+@pytest.fixture
+def document(database: psycopg.Connection[Any]) -> Callable[[str], dict[str, Any] | None]:
+    """Return a function that reads a document straight from the table."""
+
+    def read(name: str) -> dict[str, Any] | None:
+        row = database.execute("SELECT document FROM dafab.document WHERE name = %s", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    return read

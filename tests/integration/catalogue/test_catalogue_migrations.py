@@ -1,0 +1,158 @@
+"""Our schema in a Rucio that has none of it: up, down, up; and what ``check`` notices."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from rucio_dafab.site.credentials import load
+
+pytestmark = pytest.mark.integration
+
+COMMAND = Path(sys.executable).parent / "rucio-dafab"
+BUILD = "from rucio.db.sqla.util import build_database, create_base_vo; build_database(); create_base_vo()"
+DATABASE = "dafab_migrations"
+
+Db = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def superuser(site: Any, database_address: str) -> Iterator[psycopg.Connection[Any]]:
+    """Return a connection of the cluster's superuser to a fresh database without extensions, which goes afterwards."""
+    settings = psycopg.conninfo.conninfo_to_dict(database_address)
+    who = {"user": "postgres", "password": load(site.home).database["postgres"]}
+    with psycopg.connect(**settings | who | {"dbname": "postgres"}, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {DATABASE} OWNER rucio TEMPLATE template0")
+        with psycopg.connect(**settings | who | {"dbname": DATABASE}, autocommit=True) as inside:
+            yield inside
+        connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def db(superuser: Any, server_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Db:
+    """Return ``rucio-dafab db …`` of a server whose database holds Rucio's tables and none of ours."""
+    folder = tmp_path_factory.mktemp("migrations")
+    for name in ("rucio.cfg", "alembic.ini"):
+        text = server_config.with_name(name).read_text().replace("/rucio\n", f"/{DATABASE}\n")
+        (folder / name).write_text(text.replace(str(server_config.parent), str(folder)))
+    environment = os.environ | {"RUCIO_CONFIG": str(folder / "rucio.cfg")}
+    subprocess.run([sys.executable, "-c", BUILD], env=environment, check=True, capture_output=True, timeout=120)
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [str(COMMAND), "db", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def empty(db: Db, superuser: Any) -> None:
+    """Take our tables away, whatever an earlier test left."""
+    superuser.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+    assert db("downgrade", "--yes").returncode == 0
+
+
+def columns(connection: Any) -> dict[str, str]:
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = 'dafab' AND table_name = 'document'"
+    )
+    return dict(rows.fetchall())
+
+
+def test_a_missing_extension_is_one_line_that_says_who_can_help(db: Db, superuser: Any) -> None:
+    superuser.execute("DROP EXTENSION IF EXISTS postgis CASCADE")
+    refused = db("upgrade")
+    assert refused.returncode == 1
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "postgis" in refused.stderr
+    assert "superuser" in refused.stderr
+    assert not columns(superuser)
+
+
+def test_up_down_up(db: Db, superuser: Any, empty: None) -> None:
+    assert db("check").returncode == 1
+    first = db("upgrade")
+    assert first.returncode == 0, first.stderr
+    made = columns(superuser)
+    assert made["eo_cloud_cover"] == "double precision"
+    assert made["geometry"] == "USER-DEFINED"
+    assert db("check").stdout == "up to date\n"
+    assert db("upgrade").stdout == "up to date\n"
+    assert db("downgrade", "--yes").returncode == 0
+    assert superuser.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'dafab'").fetchone() == (0,)
+    assert db("upgrade").returncode == 0
+    assert columns(superuser) == made
+
+
+def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    rows = superuser.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'dafab' AND tablename = 'document'")
+    indexes = {name for (name,) in rows}
+    assert {"document_geometry_extent_start", "document_collection_newest", "document_searchable"} <= indexes
+    assert "document_eo_cloud_cover" in indexes
+
+
+def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    superuser.execute("DROP INDEX dafab.document_eo_cloud_cover")
+    superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
+    noticed = db("check")
+    assert noticed.returncode == 1
+    assert "document_eo_cloud_cover" in noticed.stderr
+    assert "gsd" in noticed.stderr
+    assert db("upgrade").returncode == 0
+    assert db("check").returncode == 0
+
+
+def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    superuser.execute(
+        "INSERT INTO rucio.accounts (account, account_type, status, created_at, updated_at)"
+        " VALUES ('filler', 'USER', 'ACTIVE', now(), now()) ON CONFLICT DO NOTHING"
+    )
+    superuser.execute(
+        "INSERT INTO rucio.scopes (scope, account, status, is_default, created_at, updated_at)"
+        " VALUES ('fill', 'filler', 'O', false, now(), now()) ON CONFLICT DO NOTHING"
+    )
+    superuser.execute(
+        "INSERT INTO rucio.dids (scope, name, account, did_type, availability, created_at, updated_at)"
+        " VALUES ('fill', 'one', 'filler', 'C', 'A', now(), now())"
+    )
+    superuser.execute(
+        "INSERT INTO dafab.document (scope, name, partial, searchable, document) VALUES"
+        """ ('fill', 'one', true, '{}', '{"properties": {"gsd": 10}}')"""
+    )
+    superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
+    assert db("upgrade").returncode == 0
+    assert superuser.execute("SELECT gsd FROM dafab.document").fetchone() == (10.0,)
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
+    assert superuser.execute("SELECT count(*) FROM dafab.document").fetchone() == (0,)
+
+
+def test_two_upgrades_at_once_follow_each_other(db: Db, empty: None) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda _: db("upgrade"), range(2)))
+    assert [each.returncode for each in ran] == [0, 0], [each.stderr for each in ran]
+    assert db("check").returncode == 0
+
+
+def test_a_database_out_of_reach_is_one_line(db: Db, server_config: Path, tmp_path: Path) -> None:
+    lines = server_config.read_text().splitlines()
+    text = "\n".join(
+        "default = postgresql+psycopg://rucio:x@127.0.0.1:1/rucio" if line.startswith("default") else line
+        for line in lines
+    )
+    (tmp_path / "rucio.cfg").write_text(text)
+    environment = os.environ | {"RUCIO_CONFIG": str(tmp_path / "rucio.cfg")}
+    command = [str(COMMAND), "db", "check"]
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 1
+    assert "out of reach" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1

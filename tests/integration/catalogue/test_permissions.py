@@ -1,0 +1,140 @@
+"""Every account × operation of ``etc/permissions.toml``, through the calls that Rucio and our service offer."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import Any
+
+import pytest
+from rucio.common import exception
+
+from rucio_dafab.client import NotPermitted, PublishRequest
+from rucio_dafab.rights import Operation, load
+
+pytestmark = pytest.mark.integration
+
+ACCOUNTS = ("dafab_admin", "dafab_dasi", "dafab_skim", "user_dafab")
+COLLECTIONS = ("sentinel_2_l2a", "water_analysis")
+CASES = list(product(ACCOUNTS, COLLECTIONS))
+
+
+def allowed(account: str, operation: Operation, collection: str) -> bool:
+    return load().all_of(account, operation, [collection])
+
+
+def judged(call: Callable[[], Any]) -> bool:
+    """Return whether a call went through; any other error than a denial is a fault of the test."""
+    try:
+        call()
+    except (exception.AccessDenied, NotPermitted):
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def clients(rucio_as: Callable[[str], Any]) -> dict[str, Any]:
+    return {account: rucio_as(account) for account in ACCOUNTS}
+
+
+@pytest.fixture(scope="module")
+def items(site: Any, make_item: Any) -> dict[str, str]:
+    """Publish an item in each collection; return their names by collection."""
+    made = {collection: f"PE_{collection}" for collection in COLLECTIONS}
+    for collection, name in made.items():
+        site.client("dafab_admin").publish(PublishRequest("dafab", make_item(name, collection), {}))
+    return made
+
+
+def test_the_table_says_what_the_accounts_are_for() -> None:
+    table = load()
+    assert not any(table.some("user_dafab", operation) for operation in Operation)
+    for operation in Operation:
+        assert table.everywhere("dafab_admin", operation)
+        assert table.all_of("dafab_dasi", operation, ["sentinel_2_l2a", "sentinel_1_rtc"])
+        assert not table.all_of("dafab_dasi", operation, ["water_analysis"])
+        assert table.all_of("dafab_skim", operation, ["water_analysis", "smart_agriculture"])
+        assert not table.all_of("dafab_skim", operation, ["sentinel_2_l2a"])
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_publish(publish: Any, make_item: Any, account: str, collection: str) -> None:
+    item = make_item(f"PE_{account}_{collection}", collection)
+    assert judged(lambda: publish(item, account=account)) is allowed(account, Operation.PUBLISH, collection)
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_describe(clients: Any, items: Any, account: str, collection: str) -> None:
+    client, name = clients[account], items[collection]
+    expected = allowed(account, Operation.DESCRIBE, collection)
+    clients["dafab_admin"].set_metadata_bulk("dafab", name, {"mark": "set", "other": "set"})
+    assert judged(lambda: client.set_metadata("dafab", name, "mark", "mine")) is expected
+    assert judged(lambda: client.set_metadata_bulk("dafab", name, {"mark": "mine"})) is expected
+    bulk = [{"scope": "dafab", "name": name, "meta": {"mark": "mine"}}]
+    assert judged(lambda: client.set_dids_metadata_bulk(bulk)) is expected
+    assert judged(lambda: client.delete_metadata("dafab", name, "mark")) is expected
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_moving_an_item_into_another_collection_needs_both_rights(clients: Any, items: Any, account: str) -> None:
+    for collection, other in (COLLECTIONS, COLLECTIONS[::-1]):
+        name = items[collection]
+        expected = allowed(account, Operation.DESCRIBE, collection) and allowed(account, Operation.DESCRIBE, other)
+        for key in ("collection", "/collection"):
+            move = partial(clients[account].set_metadata_bulk, "dafab", name, {key: other})
+            assert judged(move) is expected
+            clients["dafab_admin"].set_metadata("dafab", name, "collection", collection)
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_delete(clients: Any, items: Any, account: str, collection: str) -> None:
+    expire = partial(clients[account].set_metadata, "dafab", items[collection], "lifetime", 86400)
+    assert judged(expire) is allowed(account, Operation.DELETE, collection)
+    clients["dafab_admin"].set_metadata("dafab", items[collection], "lifetime", None)
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_attach_and_detach(clients: Any, items: Any, account: str, collection: str) -> None:
+    client, administrator = clients[account], clients["dafab_admin"]
+    expected = allowed(account, Operation.ATTACH, collection)
+    name = f"PE_shelf_{account}_{collection}"
+    administrator.add_container("dafab", name)
+    child = [{"scope": "dafab", "name": items[collection]}]
+    assert judged(lambda: client.attach_dids("dafab", name, child)) is expected
+    if not expected:
+        administrator.attach_dids("dafab", name, child)
+    assert judged(lambda: client.detach_dids("dafab", name, child)) is expected
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_register(clients: Any, account: str) -> None:
+    client, expected = clients[account], load().some(account, Operation.REGISTER)
+    assert judged(lambda: client.add_container("dafab", f"PE_new_{account}")) is expected
+    several = [{"scope": "dafab", "name": f"PE_news_{account}", "type": "CONTAINER"}]
+    assert judged(lambda: client.add_dids(several)) is expected
+    if expected:  # who made a DID outside of all collections may describe it
+        assert judged(lambda: client.set_metadata("dafab", f"PE_new_{account}", "mark", "mine"))
+    others = [
+        name for name in ACCOUNTS if name not in {account, "dafab_admin"} and load().some(name, Operation.DESCRIBE)
+    ]
+    for other in others if expected else ():
+        assert not judged(lambda other=other: clients[other].set_metadata("dafab", f"PE_new_{account}", "mark", "x"))
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_new_did_may_not_smuggle_itself_into_a_collection(clients: Any, account: str) -> None:
+    for collection in COLLECTIONS:
+        name = f"PE_smuggled_{account}_{collection}"
+        smuggle = partial(clients[account].add_did, "dafab", name, "CONTAINER", meta={"collection": collection})
+        assert judged(smuggle) is allowed(account, Operation.DESCRIBE, collection)
+
+
+def test_rules_on_our_data_are_not_for_readers(clients: Any, items: Any) -> None:
+    dids = [{"scope": "dafab", "name": f"{items['sentinel_2_l2a']}_assets"}]
+    assert not judged(lambda: clients["user_dafab"].add_replication_rule(dids, 1, "MELUXINA"))
+
+
+def test_other_scopes_stay_rucios(clients: Any) -> None:
+    administrator = clients["dafab_admin"]
+    administrator.add_scope("dafab_skim", "pe_skim")
+    clients["dafab_skim"].add_container("pe_skim", "PE_own")
+    assert not judged(lambda: clients["dafab_dasi"].add_container("pe_skim", "PE_foreign"))

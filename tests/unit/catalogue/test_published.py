@@ -1,0 +1,84 @@
+"""What publishing makes of an item, and which files it takes: no database needed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
+
+FILE = PublishedFile("B02", "item/B02.tif", "CLOUD", 3, "0a1b2c3d", "0123456789abcdef0123456789abcdef")
+ROOT = "http://site.example"
+
+
+def item() -> dict[str, Any]:
+    links = [{"rel": "self", "href": "elsewhere"}, {"rel": "license", "href": "https://licence.example"}]
+    return {
+        "id": "item",
+        "collection": "c",
+        "assets": {"B02": {"href": "/tmp/B02.tif"}, "web": {"href": "x"}},
+        "links": links,
+    }
+
+
+def document(root: str = ROOT, **options: Any) -> dict[str, Any]:
+    return published_document(item(), [FILE], scope="dafab", parent=options.get("parent"), root=root)
+
+
+def test_links_are_stable_and_what_is_not_ours_stays() -> None:
+    made = document(parent={"id": "source", "collection": "s"})
+    assert made["assets"]["B02"]["href"] == f"{ROOT}/assets/dafab/items/item/B02"
+    assert made["assets"]["web"] == {"href": "x"}
+    links = {link["rel"]: link["href"] for link in made["links"]}
+    assert links["self"] == f"{ROOT}/collections/c/items/item"
+    assert links["derived_from"] == f"{ROOT}/collections/s/items/source"
+    assert links["license"] == "https://licence.example"
+    assert [link["rel"] for link in made["links"]].count("self") == 1
+    assert item()["assets"]["B02"]["href"] == "/tmp/B02.tif"
+
+
+def test_size_and_checksum_follow_the_file_extension() -> None:
+    asset = document()["assets"]["B02"]
+    assert asset["file:size"] == 3
+    assert asset["file:checksum"] == "d50110" + FILE.md5
+    assert asset["file:local_path"] == FILE.name
+    given = item()
+    given["assets"]["B02"]["file:checksum"] = "1220" + "0" * 64
+    made = published_document(given, [FILE], scope="dafab", parent=None, root=ROOT)
+    assert made["assets"]["B02"]["file:checksum"] == "1220" + "0" * 64
+    assert len(made["stac_extensions"]) == 1
+    again = published_document(made, [FILE], scope="dafab", parent=None, root=ROOT)
+    assert again == made
+
+
+def test_documents_are_compared_without_the_address_of_the_site() -> None:
+    assert same_document(document(), document(root="http://other.example:8080"))
+    changed = document() | {"properties": {"x": 1}}
+    assert not same_document(document(), changed)
+    assert not same_document(document(), document(parent={"id": "source", "collection": "s"}))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([replace(FILE, name="B02.tif")], "must be called"),
+        ([replace(FILE, name="item/../x")], "must be called"),
+        ([replace(FILE, name="item//x")], "must be called"),
+        ([replace(FILE, name="other/B02.tif")], "must be called"),
+        ([replace(FILE, name="item/" + "x" * 250)], "longer than"),
+        ([replace(FILE, asset="B99")], "no asset"),
+        ([replace(FILE, bytes=-1)], "-1 bytes"),
+        ([replace(FILE, md5="X" * 32)], "checksums"),
+        ([replace(FILE, adler32="")], "checksums"),
+        ([FILE, replace(FILE, bytes=4)], "twice"),
+        ([FILE, replace(FILE, name="item/other.tif")], "two files"),
+    ],
+)
+def test_wrong_files_are_refused(files: list[PublishedFile], said: str) -> None:
+    with pytest.raises(DocumentInvalid, match=said):
+        check_files("item", item(), files)
+
+
+def test_a_file_may_have_two_replicas() -> None:
+    check_files("item", item(), [FILE, replace(FILE, rse="MELUXINA")])
