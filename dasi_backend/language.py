@@ -24,7 +24,7 @@ ANY: Final = "any"
 """The value of ``expect`` that takes any number of answers, none too."""
 
 _CONTROL: Final = ("target", "expect", "source")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/+-]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/-]+")
 _REQUESTS: Final = 1_000
 
 

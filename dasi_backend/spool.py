@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ class Spool:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._items: dict[ProductKey, dict[str, Any]] = {}
 
     def add(self, key: Key, data: bytes) -> None:
@@ -70,8 +71,9 @@ class Spool:
 
     def _of(self, product: ProductKey) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="dasi-spool-")
-        folder = Path(self._folder.name) / product.product
+            self._folder = Path(tempfile.mkdtemp(prefix="dasi-spool-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        folder = self._folder / product.product
         folder.mkdir(exist_ok=True)
         return folder
 

@@ -104,8 +104,13 @@ def test_stock_command_takes_two_thousand_vertices(site: Any, published: str) ->
 def test_a_request_beyond_the_limit_is_refused_and_the_service_lives(site: Any, token: str) -> None:
     headers = {"X-Rucio-Auth-Token": token}
     address = f"{site.url}/dids/dafab/dids/search"
-    answer = requests.get(address, params={"name": "x" * (1 << 21)}, headers=headers, timeout=60)
-    assert answer.status_code in {400, 414, 431}
+    try:
+        answer = requests.get(address, params={"name": "x" * (1 << 21)}, headers=headers, timeout=60, stream=True)
+    except requests.ConnectionError:
+        # The service hangs up while the request is still being sent; whether its answer gets through is chance.
+        pass
+    else:
+        assert answer.status_code in {400, 414, 431}
     assert requests.get(f"{site.url}/dafab/health", timeout=30).json()["status"] == "ok"
 
 
@@ -129,6 +134,16 @@ def test_lists_are_streamed_as_lines(site: Any, token: str) -> None:
     assert "stac" in names
 
 
+def test_clients_of_several_accounts_ignore_a_token_file_that_is_configured(site: Any) -> None:
+    code = (
+        "from rucio_dafab.site.accounts import rucio_client; from rucio_dafab.site.home import Home\n"
+        "home = Home.from_environment()\n"
+        "for name in ('user_dafab', 'dafab_skim', 'dafab_admin'): print(rucio_client(home, name).whoami()['account'])"
+    )
+    said = site.run([sys.executable, "-c", code], "dafab_admin")
+    assert said.stdout.split() == ["user_dafab", "dafab_skim", "dafab_admin"], said.stderr
+
+
 def test_requests_run_side_by_side_as_the_account_that_sent_them(site: Any) -> None:
     clients = {name: site.rucio_client(name) for name in ("dafab_admin", "dafab_dasi", "dafab_skim", "user_dafab")}
 
@@ -138,7 +153,7 @@ def test_requests_run_side_by_side_as_the_account_that_sent_them(site: Any) -> N
 
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(ask, [*clients] * 15))
-    assert all(asked == answered for asked, answered, _ in answers)
+    assert [answer for answer in answers if answer[0] != answer[1]] == []
     assert all(count >= 5 for *_, count in answers)
 
 

@@ -1,0 +1,228 @@
+"""The catalogue behind DASI, on a running site: the same requests, answered with verified files."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dasi_backend import config
+from dasi_backend.errors import ChecksumError, ConfigError, RequestError, StoreError, TargetError
+from dasi_backend.interface import Dasi, Rucio
+from dasi_backend.interface import open as open_dasi
+from rucio_dafab.client import PublishRequest
+
+pytestmark = pytest.mark.integration
+
+COLLECTION = "water_analysis"
+BOX = (6.0, 49.6, 6.2, 49.8)
+RASTER = b"II*\0" + bytes(range(256)) * 40
+VECTOR = b'{"type":"FeatureCollection","features":[]}'
+
+
+def document(name: str, day: int, cloud: float) -> dict[str, Any]:
+    west, south, east, north = BOX
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    files = {"mask": ("mask.tif", RASTER, "image/tiff; application=geotiff; profile=cloud-optimized"),
+             "vector": ("vector.geojson", VECTOR, "application/geo+json")}  # fmt: skip
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": name,
+        "collection": COLLECTION,
+        "bbox": list(BOX),
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {
+            "datetime": f"2031-05-{day:02}T10:00:00Z",
+            "platform": "sentinel-2a",
+            "grid:code": "MGRS-32UKA",
+            "eo:cloud_cover": cloud,
+        },
+        "links": [],
+        "assets": {
+            key: {
+                "href": f"./{file}",
+                "type": kind,
+                "roles": ["data"],
+                "file:checksum": f"1220{hashlib.sha256(data).hexdigest()}",
+            }
+            for key, (file, data, kind) in files.items()
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def published(site: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Publish three days of masks and return their names."""
+    folder = tmp_path_factory.mktemp("masks")
+    (folder / "mask.tif").write_bytes(RASTER)
+    (folder / "vector.geojson").write_bytes(VECTOR)
+    client = site.client("dafab_admin")
+    names = tuple(f"dasi_test_{day}" for day in (1, 2, 3))
+    for day, name in enumerate(names, start=1):
+        files = {
+            "mask": client.upload(folder / "mask.tif", "MELUXINA", f"{name}/mask.tif"),
+            "vector": client.upload(folder / "vector.geojson", "MELUXINA", f"{name}/vector.geojson"),
+        }
+        client.publish(PublishRequest("dafab", document(name, day, 10.0 * day), files))
+    return names
+
+
+@pytest.fixture
+def catalogue(site: Any, published: tuple[str, ...]) -> Rucio:
+    return Rucio(config.read(site.home.dasi_config))
+
+
+WHICH = {"collection": COLLECTION, "date": ["20310501", "20310502", "20310503"]}
+
+
+def test_what_is_published_is_listed_with_its_replicas(catalogue: Rucio, published: tuple[str, ...]) -> None:
+    items = list(catalogue.list(WHICH))
+    assert {(item.key["id"], item.key["asset"]) for item in items} == {
+        (name, asset) for name in published for asset in ("mask", "vector")
+    }
+    mask = next(item for item in items if item.key["asset"] == "mask")
+    assert (mask.key["date"][:6], mask.key["mission"], mask.key["tile"]) == ("203105", "s2a", "32uka")
+    assert (mask.length, mask.data) == (len(RASTER), RASTER)
+
+
+@pytest.mark.parametrize(
+    ("keys", "days"),
+    [
+        ({"cloud_cover": "<20"}, {1}),
+        ({"cloud_cover": ["10", "to", "20"]}, {1, 2}),
+        ({"date": ["20310502"]}, {2}),
+        ({"geometry": "@luxembourg"}, {1, 2, 3}),
+        ({"geometry": ["6.1", "49.7", "6.3", "49.9"], "cloud_cover": ">15"}, {2, 3}),
+        ({"geometry": ["7", "50", "8", "51"]}, set()),
+        ({"tile": "32uka", "mission": "s2a"}, {1, 2, 3}),
+        ({"id": "dasi_test_3"}, {3}),
+    ],
+)
+def test_a_request_finds_what_it_describes(catalogue: Rucio, keys: dict[str, Any], days: set[int]) -> None:
+    items = catalogue.list({**WHICH, "asset": "mask", **keys})
+    assert {int(item.key["date"][6:]) for item in items} == days
+
+
+def test_the_main_raster_is_written_and_verified(catalogue: Rucio, published: tuple[str, ...], tmp_path: Path) -> None:
+    written = catalogue.retrieve(WHICH, tmp_path / "out" / "[tile]_[id].tif", expect=3)
+    assert {one.path for one in written} == {tmp_path / "out" / f"32uka_{name}.tif" for name in published}
+    assert all(one.path.read_bytes() == RASTER and not one.kept for one in written)
+    again = catalogue.retrieve(WHICH, tmp_path / "out" / "[tile]_[id].tif")
+    assert all(one.kept for one in again)
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_another_asset_is_written_when_named(catalogue: Rucio, tmp_path: Path) -> None:
+    catalogue.retrieve({**WHICH, "asset": "vector", "id": "dasi_test_1"}, tmp_path / "[date]-[name]")
+    assert (tmp_path / "20310501-vector.geojson").read_bytes() == VECTOR
+
+
+def test_two_answers_for_one_file_are_refused_before_anything_is_written(catalogue: Rucio, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="would both be written"):
+        catalogue.retrieve(WHICH, tmp_path / "out" / "[asset].tif")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "expect", "said"),
+    [
+        ({"cloud_cover": "<1"}, None, "nothing in the catalogue"),
+        ({}, 2, "3 files answer the request, and expect=2"),
+        ({"asset": "nope"}, None, "no asset nope: it has mask, vector"),
+        ({"band": "b02"}, None, "band: a key of the rolling store"),
+    ],
+)
+def test_a_retrieve_never_fails_silently(
+    catalogue: Rucio, tmp_path: Path, keys: dict[str, str], expect: int | None, said: str
+) -> None:
+    with pytest.raises(RequestError, match=said):
+        catalogue.retrieve({**WHICH, **keys}, tmp_path / "[id]", expect=expect)
+
+
+def test_no_answer_is_an_answer_where_that_is_expected(catalogue: Rucio, tmp_path: Path) -> None:
+    assert catalogue.retrieve({**WHICH, "cloud_cover": "<1"}, tmp_path / "[id]", expect="any") == ()
+
+
+def test_a_target_with_other_contents_is_not_overwritten(catalogue: Rucio, tmp_path: Path) -> None:
+    (tmp_path / "dasi_test_1.tif").write_bytes(b"mine")
+    with pytest.raises(TargetError, match="remove it"):
+        catalogue.retrieve({**WHICH, "id": "dasi_test_1"}, tmp_path / "[id].tif")
+    assert (tmp_path / "dasi_test_1.tif").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def replica(catalogue: Rucio) -> Iterator[Path]:
+    """Return the only replica of a mask; it is mended afterwards."""
+    (item,) = catalogue.list({**WHICH, "id": "dasi_test_2", "asset": "mask"})
+    path = Path(item.uri.removeprefix("file://localhost"))
+    yield path
+    path.unlink(missing_ok=True)
+    path.write_bytes(RASTER)
+
+
+def test_a_damaged_replica_is_named_and_nothing_is_written(catalogue: Rucio, replica: Path, tmp_path: Path) -> None:
+    replica.write_bytes(RASTER[:-1] + b"\0")
+    with pytest.raises(ChecksumError, match=f"dasi_test_2/mask.tif.*{replica} is damaged"):
+        catalogue.retrieve({**WHICH, "id": "dasi_test_2"}, tmp_path / "out" / "[id].tif")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_missing_replica_is_said_with_its_rse(catalogue: Rucio, replica: Path, tmp_path: Path) -> None:
+    replica.unlink()
+    with pytest.raises(StoreError, match="MELUXINA"):
+        catalogue.retrieve({**WHICH, "id": "dasi_test_2"}, tmp_path / "[id].tif")
+
+
+def test_the_command_answers_a_request_from_a_file(site: Any, published: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "request.mars").write_text(
+        'retrieve, collection=water_analysis, date=2031-05-01/to/2031-05-03, cloud_cover="<20",\n'
+        '  geometry=@luxembourg, target="out/[id].tif"\n'
+    )
+    ran = site.run(["dasi", "retrieve", "request.mars"], "user_dafab", tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (tmp_path / "out" / "dasi_test_1.tif").read_bytes() == RASTER
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dasi_test_1.tif"]
+
+
+def test_the_command_prints_json_alone(site: Any, published: tuple[str, ...]) -> None:
+    ran = site.run(["dasi", "list", "collection=water_analysis", "date=20310501", "--json"], "user_dafab")
+    assert {item["key"]["asset"] for item in json.loads(ran.stdout)} == {"mask", "vector"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "collection=water_analysis", "colour=x"], "unknown key 'colour'"),
+        (["list", "geometry=@atlantis"], "atlantis"),
+        (["list", "cloud_cover=<abc"], "number"),
+        (["list", "geometry=POLYGON((0 0,1 1))"], "geometry"),
+        (["retrieve", "collection=water_analysis"], "needs a target"),
+        (["retrieve", "collection=water_analysis", "target=[foo]"], "unknown field"),
+        (["retrieve"], "needs a request"),
+        (["retrieve", "nowhere.mars"], "nowhere.mars"),
+        (["archive", "nowhere"], "nowhere is no folder"),
+        (["list", "--config", "nowhere.yml"], "nowhere.yml cannot be read"),
+    ],
+)
+def test_the_command_refuses_in_one_line(site: Any, tmp_path: Path, arguments: list[str], said: str) -> None:
+    ran = site.run(["dasi", *arguments], "user_dafab", tmp_path)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert said in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_open_chooses_by_type(site: Any, tmp_path: Path) -> None:
+    assert isinstance(open_dasi(site.home.dasi_config), Dasi)
+    text = site.home.dasi_config.read_text().replace("type: local", "type: rucio")
+    (tmp_path / "dasi.yml").write_text(text)
+    assert isinstance(open_dasi(tmp_path / "dasi.yml"), Rucio)
+
+
+def test_a_configuration_without_catalogue_says_so(tmp_path: Path) -> None:
+    (tmp_path / "dasi.yml").write_text("spaces:\n- roots: [{path: store}]\n")
+    with pytest.raises(ConfigError, match="no section rucio"):
+        Rucio(tmp_path / "dasi.yml")
