@@ -41,7 +41,7 @@ class PublishOutput(Output):
 def publish(given: PublishInput) -> PublishOutput:
     """Publish a run; what is published already is left as it is, so a run that was killed is completed by another.
 
-    The source item comes first because derived items hang on it; what it says of a model is written last, once the
+    All bytes are stored before anything is registered. The source item comes first because derived items hang on it; what it says of a model is written last, once the
     model's product is registered.
 
     Raises:
@@ -52,24 +52,21 @@ def publish(given: PublishInput) -> PublishOutput:
     work, models = Work(Path(given.work)), _names(given.models)
     records = {model: read_json(work.outcome(model)) for model in models}
     staged = _staged(work)
-    if not any(record["outcome"] == RAN for record in records.values()):
+    ran = [model for model, record in records.items() if record["outcome"] == RAN]
+    if not ran:
         reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
         raise NothingToPublish(f"{staged['id']}: no model can run ({reasons}); nothing was published")
     document = source_document(staged, read_json(work.archived)["product"])
     originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
     known = _known_source(originals, document)
+    products = {model: _upload(derived, work, model, given.rse) for model in ran}
     if known is None:
         originals.publish(PublishRequest(SCOPE, document, {}))
-    lines = [
-        _publish_product(derived, work, model, given.rse, document["id"])
-        for model, record in records.items()
-        if record["outcome"] == RAN
-    ]
+    lines = [_register(derived, model, *products[model], document["id"]) for model in ran]
     items = {line["model"]: {"item": line["item"]} for line in lines}
     record = (known or {}) | {model: records[model] | items.get(model, {}) for model in models}
     source = originals.publish(PublishRequest(SCOPE, with_processing(document, record), {}, update=True))
-    outcome = "created" if known is None else source.outcome
-    lines.insert(0, _line("", document, source, outcome, ()))
+    lines.insert(0, _line("", document, source, "created" if known is None else source.outcome, {}))
     write_json(work.published, {"record": record, "items": lines})
     return PublishOutput(outcome=_overall(lines), report=str(work.published))
 
@@ -102,17 +99,23 @@ def _known_source(client: DafabClient, document: Mapping[str, Any]) -> dict[str,
     return processing(found.document)
 
 
-def _publish_product(client: DafabClient, work: Work, model: str, rse: str, source: str) -> dict[str, Any]:
+def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict[str, Any], dict[str, UploadedFile]]:
+    """Store the files of a model's product; return its item and them by asset key. Nothing is registered yet."""
     folder = work.product(model)
     seal_of(folder)
     product = read_json(folder / PRODUCT)
-    item = product["item"]
-    files = {
+    item: dict[str, Any] = product["item"]
+    return item, {
         asset: client.upload(folder / path, rse, f"{item['id']}/{Path(path).name}")
         for asset, path in sorted(product["files"].items())
     }
+
+
+def _register(
+    client: DafabClient, model: str, item: Mapping[str, Any], files: Mapping[str, UploadedFile], source: str
+) -> dict[str, Any]:
     report = client.publish(PublishRequest(SCOPE, item, files, parent=source))
-    return _line(model, item, report, report.outcome, tuple(files.items()))
+    return _line(model, item, report, report.outcome, files)
 
 
 def _line(
@@ -120,7 +123,7 @@ def _line(
     item: Mapping[str, Any],
     report: PublishReport,
     outcome: str,
-    files: Sequence[tuple[str, UploadedFile]],
+    files: Mapping[str, UploadedFile],
 ) -> dict[str, Any]:
     return {
         "model": model,
@@ -131,7 +134,7 @@ def _line(
         "properties": item["properties"],
         "files": [
             {"asset": asset, "did": f"{SCOPE}:{file.name}", "rse": file.rse, "bytes": file.bytes, "sha256": file.sha256}
-            for asset, file in files
+            for asset, file in files.items()
         ],
     }
 
