@@ -14,12 +14,12 @@ from rich.text import Text
 
 from argo_templates import pipeline
 from rucio_dafab.cli.questions import Answer, Question, Retrieved, ask, retrieve
-from rucio_dafab.cli.run import show, watched
+from rucio_dafab.cli.run import key_numbers, show, watched
 from rucio_dafab.cli.site import Phases
 from rucio_dafab.eo import simulate as simulator
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import lifecycle
-from rucio_dafab.site.home import RSES, Home
+from rucio_dafab.site.home import RSES, SCOPE, Home
 
 SEED: Final = 20260614
 """The scene of the demo is always the same, so a second demo finds everything published and unchanged."""
@@ -40,17 +40,17 @@ def demo(
     Raises:
         DemoError: if another demo runs in this home, or an answer is not the expected one.
     """
-    home, console = Home.from_environment(), Console()
+    home, console = Home.from_environment(), _console()
     with _alone(home):
         url = _site(home, console)
         console.rule("[bold]1[/]  a scene becomes products", align="left")
         report = _process(_scene(home, console), console)
         console.rule("[bold]2[/]  the rucio command finds them", align="left")
-        answers = [ask(home, question) for question in questions(report)]
-        _show_answers(answers, console)
+        answers = [_asked(home, question, console) for question in questions(report)]
         console.rule("[bold]3[/]  dasi fetches one", align="left")
         retrieved = retrieve(home, _product(report, "water_analysis"), out)
-        _show_retrieved(retrieved, console)
+        console.print(Text(f"dasi retrieve '{retrieved.request}'"), soft_wrap=True)
+    _summary(report, answers, retrieved, url, console)
     wrong = [answer.question.title for answer in answers if not answer.right]
     if wrong:
         raise DemoError(f"not the expected answer: {', '.join(wrong)}")
@@ -115,21 +115,40 @@ def _process(scene: Path, console: Console) -> pipeline.Report:
     return report
 
 
-def _show_answers(answers: list[Answer], console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD, caption="rucio did list 'dafab:*' --filter …", caption_justify="left")
-    for column in ("", "question", "--filter", "answer", "s"):
-        table.add_column(column, overflow="fold")
+def _console() -> Console:
+    """Return the console; where there is no terminal, one wide enough for the longest DID."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def _asked(home: Home, question: Question, console: Console) -> Answer:
+    """Ask and print the command as a user types it, with its answer below."""
+    answer = ask(home, question)
+    mark = ("✓", "green") if answer.right else ("✗", "bold red")
+    command = f" rucio did list '{SCOPE}:*' --filter '{question.filter}'"
+    console.print(Text.assemble(mark, command, (f"  {answer.seconds:.1f} s", "dim")), soft_wrap=True)
+    for name in sorted(answer.found) or ["nothing"]:
+        console.print(Text(f"    {name}", "cyan"), soft_wrap=True)
+    return answer
+
+
+def _summary(report: pipeline.Report, answers: list[Answer], retrieved: Retrieved, url: str, console: Console) -> None:
+    """Print the table that the demo ends with."""
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, title="the main job", title_justify="left")
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("scene", report.scene)
+    for item in report.items:
+        table.add_row(item["collection"], Text.assemble((item["did"], "cyan"), "\n", ", ".join(key_numbers(item))))
     for answer in answers:
-        mark = Text("✓", "green") if answer.right else Text("✗", "bold red")
-        found = "\n".join(sorted(answer.found)) or "nothing"
-        table.add_row(mark, answer.question.title, Text(answer.question.filter), Text(found), f"{answer.seconds:.1f}")
+        judged = len(answer.found & answer.question.among)
+        verdict = Text("as expected", "green") if answer.right else Text("NOT the expected answer", "bold red")
+        found = Text.assemble(
+            answer.question.filter, "\n", f"{judged} of {len(report.items)} items of this scene, ", verdict
+        )
+        table.add_row(answer.question.title, found)
+    size = retrieved.path.stat().st_size
+    checksum = f"{size} bytes, sha256 {retrieved.sha256}, as in the catalogue"
+    table.add_row("dasi retrieve", Text(f"{retrieved.path}\n{checksum}"))
+    table.add_row("site", url)
     console.print(table)
-
-
-def _show_retrieved(retrieved: Retrieved, console: Console) -> None:
-    console.print(Text(f"dasi retrieve {retrieved.request}"), soft_wrap=True)
-    console.print(
-        f"{retrieved.path}: {retrieved.path.stat().st_size} bytes, sha256 {retrieved.sha256} as in the catalogue",
-        highlight=False,
-        soft_wrap=True,
-    )

@@ -2,17 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from argo_templates.pipeline import MODELS, Event, Report, Watcher, process
@@ -108,25 +106,28 @@ NUMBERS: Final = (
 
 
 def show(report: Report, console: Console) -> None:
-    """Print what was registered: a line an item, with its DID, its files and its key numbers."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{report.scene}: {report.outcome}", title_justify="left")
-    for column in ("product", "DID", "outcome", "files", "key numbers"):
-        table.add_column(column, overflow="fold", min_width=min(12, len(column)))
+    """Print what was registered, two lines an item: what came of it with its key numbers, and its DID.
+
+    DIDs stand on lines of their own and are never folded, so that they can be copied.
+    """
+    console.print(Text(f"{report.scene}: {report.outcome}", "bold"), soft_wrap=True)
     for item in report.items:
-        table.add_row(*(Text(cell) for cell in _row(item)))
+        console.print(
+            Text(f"  {item['collection']:<18} {item['outcome']:<10} {', '.join(key_numbers(item))}"), soft_wrap=True
+        )
+        console.print(Text(f"    {item['did']}", "cyan"), soft_wrap=True)
     for name, record in report.record.items():
         if "reason" in record:
-            table.add_row(Text(name), "", Text(record["outcome"]), "", Text(record["reason"]))
-    console.print(table)
+            console.print(Text(f"  {name:<18} {record['outcome']:<10} {record['reason']}", "yellow"), soft_wrap=True)
     seconds = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.steps)
-    console.print(seconds, style="dim", highlight=False)
+    console.print(Text(f"  {seconds}", "dim"), soft_wrap=True)
 
 
-def _row(item: dict[str, Any]) -> tuple[str, ...]:
+def key_numbers(item: Mapping[str, Any]) -> list[str]:
+    """Return what a person wants to know of a published item first: files, bytes, numbers of the scene."""
     size = sum(file["bytes"] for file in item["files"])
-    files = f"{len(item['files'])}, {size / 1e6:.2f} MB" if item["files"] else ""
+    files = [f"{len(item['files'])} files, {size / 1e6:.2f} MB"] if item["files"] else []
     properties = item["properties"]
-    numbers = [form.format(properties[key]) for key, form in NUMBERS if key in properties]
     fields = properties.get("dafab:smart-agriculture", {}).get("number_of_fields")
-    numbers += [] if fields is None else [f"{fields} fields"]
-    return item["collection"], item["did"], item["outcome"], files, ", ".join(numbers)
+    counted = [] if fields is None else [f"{fields} fields"]
+    return files + counted + [form.format(properties[key]) for key, form in NUMBERS if key in properties]
