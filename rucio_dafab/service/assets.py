@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, RedirectResponse
 from rucio.common.types import InternalScope
 from rucio.db.sqla.constants import DatabaseOperationType
@@ -22,12 +23,15 @@ router = APIRouter(tags=["assets"])
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
 _LOCAL: Final = frozenset({"", "localhost", "127.0.0.1"})
 
+Scope = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_.\-]{1,25}$")]
+Name = Annotated[str, PathParameter(pattern=r"^[^\x00-\x1f\x7f]{1,250}$")]
+
 # A published file is data: no browser shall run it as a page of this site.
 _HARMLESS: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
 
 @router.api_route("/assets/{scope}/items/{item}/{asset:path}", methods=["GET", "HEAD"], response_model=None)
-def asset(scope: str, item: str, asset: str, issuer: Reader) -> Response:
+def asset(scope: Scope, item: Name, asset: Name, issuer: Reader) -> Response:
     """Stream the file (ranges too) when a replica lies on this machine, otherwise redirect to a replica's address."""
     with db_session(DatabaseOperationType.READ) as session:
         internal = InternalScope(scope, vo=issuer.vo)

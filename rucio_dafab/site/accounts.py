@@ -1,7 +1,10 @@
 """Clients of a site's accounts, without reading any global configuration."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from rucio_dafab import tokens
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site import credentials, record
 from rucio_dafab.site.environment import UnknownAccount
@@ -28,9 +31,16 @@ def rucio_client(home: Home, account: str) -> Any:
     # Importing it takes a second, and few commands need it.
     from rucio.client.client import Client  # noqa: PLC0415
 
+    class OwnTokens(Client):  # type: ignore[misc]  # Rucio ships no types
+        """A client that keeps its tokens apart: a configured token file is read for every account and site alike."""
+
+        def _get_auth_tokens(self) -> tuple[None, str, str, str]:
+            folder = tokens.folder(Path(tempfile.gettempdir()), self.auth_host, str(self.account), str(self.vo))
+            return None, str(folder / "expires"), str(folder / "token"), str(folder)
+
     _check(account)
     known, passwords = record.require(home), credentials.load(home)
-    return Client(
+    return OwnTokens(
         rucio_host=known.url,
         auth_host=known.url,
         account=account,
