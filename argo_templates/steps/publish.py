@@ -39,10 +39,10 @@ class PublishOutput(Output):
 
 
 def publish(given: PublishInput) -> PublishOutput:
-    """Publish a run; what is published already is left as it is, so a run that was killed is completed by another.
+    """Publish a run; what is published already stays as it is, so another run completes one that was killed.
 
-    All bytes are stored before anything is registered. The source item comes first because derived items hang on it; what it says of a model is written last, once the
-    model's product is registered.
+    All bytes are stored before anything is registered. The source item comes first because derived items hang on it;
+    what it says of a model is written last, once the model's product is registered.
 
     Raises:
         NothingToPublish: if no model ran; nothing is registered then.
