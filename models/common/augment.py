@@ -27,13 +27,13 @@ def augment(rng: np.random.Generator, chips: Array, bands: tuple[str, ...]) -> A
     chips *= each(np.exp(rng.normal(0, 0.13, (count, 1)))) * each(np.exp(rng.normal(0, 0.06, (count, channels))))
     path = np.array([PATH[band] for band in bands])
     # Half of the chips as if uncorrected or overcorrected: air added (top of atmosphere) or a little too much removed.
-    strength = np.where(rng.random((count, 1)) < 0.45, rng.uniform(-0.15, 1.5, (count, 1)), 0)
+    strength = np.where(rng.random((count, 1)) < 0.5, rng.uniform(-0.15, 1.5, (count, 1)), 0)
     chips *= each(1 - 0.12 * strength.clip(0) * (path / path.max()))
     chips += each(strength * path)
     # Glint and thin haze lift all bands alike.
     chips += each(np.where(rng.random((count, 1)) < 0.2, rng.uniform(0, 0.05, (count, 1)), 0))
     chips += each(rng.normal(0, 0.005, (count, channels)))
-    chips += rng.standard_normal(chips.shape, dtype=np.float32) * each(rng.uniform(0, 0.006, (count, 1)))
+    chips += rng.standard_normal(chips.shape, dtype=np.float32) * each(rng.uniform(0, 0.002, (count, 1)))
     for sample in np.flatnonzero(rng.random(count) < 0.5):
         for channel, band in enumerate(bands):
             if band in COARSE:

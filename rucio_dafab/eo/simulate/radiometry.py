@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from rucio_dafab.eo.simulate.noise import Array, fractal, grain
 from rucio_dafab.eo.simulate.sky import Sky
 from rucio_dafab.eo.simulate.spectra import RESOLUTION, TABLE, band_rows, spectrum
+from rucio_dafab.eo.simulate.water import Colour
 
 BLUR: Final = 0.5
 """Deviation of the point spread in pixels of a band: a modulation transfer of about 0.3 at Nyquist, as Sentinel-2's."""
@@ -52,12 +53,13 @@ def coarsen(layer: Array, step: int) -> Array:
     return means
 
 
-def water_layers(part: Array, turbid: Array, algal: Array) -> tuple[tuple[str, Array], ...]:
+def water_layers(part: Array, colour: Colour) -> tuple[tuple[str, Array], ...]:
     """Return layers that add water covering ``part`` of each pixel, of mixed colour.
 
     Layers hide what lies below, so deep water comes first and the coloured parts over it.
     """
-    return (("deep", part), ("turbid", part * turbid), ("algal", part * algal))
+    turbid, muddy, algal = part * colour.turbid, part * colour.turbid * colour.muddy, part * colour.algal
+    return (("deep", part), ("turbid", turbid), ("muddy", muddy), ("algal", algal))
 
 
 def render(rng: np.random.Generator, surface: Surface, sky: Sky, bands: Sequence[str]) -> Iterator[tuple[str, Array]]:

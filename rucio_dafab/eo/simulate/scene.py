@@ -182,9 +182,9 @@ def _surface(
     first, second, part, roughness = cover.dress(rng, blocks, land, day, (first, second, part, roughness))
     grass, hedge, track = (np.where(land.kind == cover.FIELD, layer, 0) for layer in margins(labels, blocks, seed))
     today = hydrology.today
-    turbid, algal = water_colour(rng, shape, (today >= 0.5) & (hydrology.usual < 0.5))
+    colour = water_colour(rng, shape, (today >= 0.5) & (hydrology.usual < 0.5))
     wet = np.clip(hydrology.usual - today, 0, 1)
     dry = 1 - today * 0.85
     layers = (("grass", grass), ("deciduous", hedge), ("stubble", track), ("asphalt", land.road), ("mud", wet),
-              *water_layers(today, turbid, algal))  # fmt: skip
+              *water_layers(today, colour))  # fmt: skip
     return Surface(table, first, second, part, layers, roughness * dry)

@@ -41,6 +41,6 @@ def make_sky(rng: np.random.Generator, shape: tuple[int, int], cover: float, cir
     level = np.quantile(thickness, 1 - min(cover, 0.995))
     opacity = np.clip((thickness - level) / 0.35 + 0.3, 0, 1) ** 1.3 if cover < 0.99 else np.ones(shape, np.float32)
     # In the morning over Europe the sun stands in the south-east: shadows fall to the north-west.
-    fallen = shift(opacity, (-height * 0.8, -height * 0.55), order=1, mode="nearest", prefilter=False)
+    fallen = shift(opacity, (-height * 0.8, -height * 0.55), order=1, mode="mirror", prefilter=False)
     shadow = gaussian_filter(fallen, 1.2) * (1 - opacity)
     return Sky(np.maximum(opacity, veil).astype(np.float32), shadow.astype(np.float32), veil.astype(np.float32))

@@ -148,12 +148,26 @@ def make_hydrology(
     return Hydrology(permanent, usual, today.astype(np.float32), river)
 
 
-def water_colour(rng: np.random.Generator, shape: tuple[int, int], flooded: Mask) -> tuple[Array, Array]:
-    """Return the parts of turbid and of algal water in each pixel's water, both float32 (row, column) in 0…1.
+@dataclass(frozen=True)
+class Colour:
+    """Parts of each pixel's water that are of some colour, float32 (row, column) in 0…1; the rest is clear and deep.
 
-    Floods carry soil; lakes and slow rivers may bloom.
+    Attributes:
+        turbid: Carries some soil.
+        muddy: Carries much soil, as floods do (a part of ``turbid``): bright up to the near infrared.
+        algal: Blooms, as lakes and slow rivers may.
     """
+
+    turbid: Array
+    muddy: Array
+    algal: Array
+
+
+def water_colour(rng: np.random.Generator, shape: tuple[int, int], flooded: Mask) -> Colour:
+    """Return the colour of the water; ``flooded`` is bool (row, column)."""
     murk, bloom = rng.uniform(0, 0.7), rng.uniform(0, 0.8) * (rng.random() < 0.5)
     turbid = np.clip(murk + 0.2 * smooth(rng, shape, 60) + 0.35 * flooded, 0, 1)
+    load = rng.uniform(0, 1.1) * (rng.random() < 0.6)
+    muddy = np.clip(load * (0.35 + 0.65 * flooded) + 0.2 * smooth(rng, shape, 50) - 0.1, 0, 1)
     algal = np.clip(bloom + 0.25 * smooth(rng, shape, 45), 0, 1) * (1 - turbid)
-    return turbid.astype(np.float32), algal.astype(np.float32)
+    return Colour(turbid.astype(np.float32), muddy.astype(np.float32), algal.astype(np.float32))
