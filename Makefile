@@ -1,5 +1,5 @@
 # Every target installs what it needs by itself; `make help` lists them.
-SHELL := /usr/bin/env bash
+SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:

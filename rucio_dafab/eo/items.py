@@ -12,12 +12,14 @@ from typing import Any, Protocol
 
 from shapely.geometry import shape
 
-from rucio_dafab import __version__
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.footprint import bounds
 
 SOFTWARE = "rucio-dafab"
+PRODUCTS_REVISION = "1"
+"""What products say of the code that made them. Not the release: one that makes the same products must not change their
+bytes, which are never published again under the same id. Raise it, with the models' versions, when their making changes."""
 THEMES_SCHEME = "https://w3id.org/dafab/ontology#"
 SIMULATED = "dafab:simulated"
 EXTENSIONS = (
@@ -157,7 +159,7 @@ def tiff_tags(scene: Scene, model: ModelCard, title: str) -> dict[str, str]:
     """Return the tags of a product's GeoTIFF; its date is that of the observation."""
     return {
         "TIFFTAG_DATETIME": observed_at(scene).strftime("%Y:%m:%d %H:%M:%S"),
-        "TIFFTAG_SOFTWARE": f"{SOFTWARE} {__version__}",
+        "TIFFTAG_SOFTWARE": f"{SOFTWARE} {PRODUCTS_REVISION}",
         "TIFFTAG_COPYRIGHT": attribution(scene),
         "TIFFTAG_IMAGEDESCRIPTION": title,
         "SOURCE": scene.id,
@@ -200,7 +202,7 @@ def _provenance(scene: Scene, model: ModelCard) -> dict[str, Any]:
     return {
         "processing:level": "L4",
         "processing:version": model.version,
-        "processing:software": {SOFTWARE: __version__},
+        "processing:software": {SOFTWARE: PRODUCTS_REVISION},
         "processing:lineage": f"{model.name} {model.version} on {scene.id}",
         "dafab:model": model.name,
         "dafab:model_version": model.version,

@@ -127,7 +127,7 @@ def test_a_wrong_question_is_told_what_is_wrong(shell: Shell, demo: Said, questi
 
 @pytest.mark.parametrize(
     ("scene", "answer"),
-    [("no/such/folder", "no/such/folder"), ("docs", "is no scene")],
+    [("no/such/folder", "no/such/folder"), ("docs", "not a scene folder")],
 )
 def test_what_is_no_scene_is_one_line(shell: Shell, demo: Said, scene: str, answer: str) -> None:
     said = shell.run(f".venv/bin/rucio-dafab run {scene}")
