@@ -19,7 +19,7 @@ from rucio_dafab.eo.footprint import bounds
 SOFTWARE = "rucio-dafab"
 PRODUCTS_REVISION = "1"
 """What products say of the code that made them. Not the release: one that makes the same products must not change their
-bytes, which are never published again under the same id. Raise it, with the models' versions, when their making changes."""
+bytes: an id is published once. Raise it, with the models' versions, when their making changes."""
 THEMES_SCHEME = "https://w3id.org/dafab/ontology#"
 SIMULATED = "dafab:simulated"
 EXTENSIONS = (
