@@ -211,8 +211,8 @@ def _attach(
 def _keep(scope: InternalScope, names: Sequence[str], rse: str, account: InternalAccount, session: Session) -> None:
     """Add the rules that keep replicas, and by whose end they go (see ADR 0005).
 
-    One on the dataset where an RSE holds all of its files; else one a file, as a rule on the dataset would ask for copies
-    that nobody made.
+    One on the dataset where an RSE holds all of its files; else one a file, as a rule on the dataset would ask for
+    copies that nobody made.
     """
     rules.add_rule(
         dids=[{"scope": scope, "name": name} for name in names],

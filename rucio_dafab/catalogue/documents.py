@@ -7,8 +7,7 @@ from typing import Any, Final, cast
 import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CursorResult, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import pointers
@@ -66,7 +65,7 @@ def put(scope: InternalScope, name: str, document: Mapping[str, Any], *, session
     whole = dict(document)
     check_document(whole)
     _hold_did(scope, name, session=session)
-    _write(scope, name, whole, session=session)
+    _write(scope, name, whole, valid=True, session=session)
 
 
 def set_keys(scope: InternalScope, name: str, values: Mapping[str, Any], *, session: Session) -> None:
@@ -155,29 +154,33 @@ def _check_changed(document: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def _hold_did(scope: InternalScope, name: str, *, session: Session) -> None:
-    """Keep a DID from being deleted until the transaction ends."""
+    """Keep a DID from being deleted, and its document from being written by others, until the transaction ends."""
     session.flush()
     did = models.DataIdentifier
-    statement = (
-        select(literal(1)).where(did.scope == scope, did.name == name).with_for_update(read=True, key_share=True)
-    )
+    statement = select(literal(1)).where(did.scope == scope, did.name == name).with_for_update(key_share=True)
     if session.execute(statement).first() is None:
         raise DidUnknown(f"there is no DID {scope.external}:{name}")
 
 
 def _locked(scope: InternalScope, name: str, *, session: Session) -> dict[str, Any]:
-    """Return the document of a DID with its row locked; an empty partial one is made where there was none."""
+    """Return the document of a DID that is held from now on; an empty partial one where it has none."""
     _hold_did(scope, name, session=session)
-    empty = make_record({"properties": {}}) | {"scope": scope, "name": name}
-    session.execute(insert(table).values(empty).on_conflict_do_nothing(index_elements=_KEY))
-    statement = select(table.c.document).where(table.c.scope == scope, table.c.name == name).with_for_update()
-    return cast("dict[str, Any]", orjson.loads(session.execute(statement).scalar_one()))
+    stored = get(scope, name, session=session)
+    return {"properties": {}} if stored is None else stored.document
 
 
-def _write(scope: InternalScope, name: str, document: dict[str, Any], *, session: Session) -> None:
-    """Write a document and its columns."""
-    record = make_record(document) | {"scope": scope, "name": name}
-    statement = insert(table).values(record)
-    replaced: dict[str, Any] = {key: statement.excluded[key] for key in record if key not in _KEY}
-    replaced["updated_at"] = func.now()
-    session.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=replaced))
+def _write(
+    scope: InternalScope, name: str, document: dict[str, Any], *, valid: bool | None = None, session: Session
+) -> None:
+    """Write a document and its columns.
+
+    Whoever writes holds the DID, so no other row can appear in between; and unlike ``ON CONFLICT``, both statements are
+    compiled by SQLAlchemy once rather than each time, which takes longer than all the rest.
+    """
+    record = make_record(document, valid=valid)
+    where = (table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name"))
+    written = session.execute(
+        update(table).where(*where).values(updated_at=func.now()), record | {"of_scope": scope, "of_name": name}
+    )
+    if not cast("CursorResult[Any]", written).rowcount:
+        session.execute(insert(table), record | {"scope": scope, "name": name})

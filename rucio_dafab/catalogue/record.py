@@ -5,6 +5,7 @@ A value of the wrong type leaves its column NULL and harms no other.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -28,17 +29,20 @@ LONGEST_TEXT: Final = 1000
 """Bytes (UTF-8) of a string that has a column: an index entry holds 2.7 kB. A longer one counts as absent there."""
 
 
-def make_record(document: dict[str, Any], queryables: Queryables | None = None) -> dict[str, Any]:
+def make_record(
+    document: dict[str, Any], queryables: Queryables | None = None, *, valid: bool | None = None
+) -> dict[str, Any]:
     """Return the columns of a document, by name, without those of its DID.
 
     Args:
         document: JSON that passed :func:`rucio_dafab.catalogue.validate.check_json`.
         queryables: the declared ones; those of this installation by default.
+        valid: whether it is valid STAC, where the caller has found out already.
     """
     start, end = _extent(document)
     typed = {
-        name: _READERS[queryable.type](pointers.get(document, queryable.path))
-        for queryable, name in typed_queryables(queryables or load_queryables())
+        name: read(pointers.get(document, path))
+        for name, path, read in (_installed_columns() if queryables is None else _columns(queryables))
     }
     return typed | {
         "id": _text(document.get("id")),
@@ -47,10 +51,20 @@ def make_record(document: dict[str, Any], queryables: Queryables | None = None) 
         "extent_start": start,
         "extent_end": end,
         "classes": _classes(document),
-        "partial": any(faults(document)),
+        "partial": any(faults(document)) if valid is None else not valid,
         "searchable": {key: value for key, value in document.items() if key not in NOT_SEARCHED},
         "document": orjson.dumps(document).decode(),
     }
+
+
+def _columns(queryables: Queryables) -> tuple[tuple[str, tuple[str, ...], Callable[[Any], Any]], ...]:
+    """Return name, path in the document and reader of each typed column."""
+    return tuple((name, queryable.path, _READERS[queryable.type]) for queryable, name in typed_queryables(queryables))
+
+
+@cache
+def _installed_columns() -> tuple[tuple[str, tuple[str, ...], Callable[[Any], Any]], ...]:
+    return _columns(load_queryables())
 
 
 def _geometry(value: Any) -> WKBElement | None:

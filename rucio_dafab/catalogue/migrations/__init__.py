@@ -1,5 +1,6 @@
 """Our schema in Rucio's database: up, down and check, with Alembic and a version table of our own."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ EXTENSIONS: Final = ("postgis", "btree_gist")
 
 VERSION_TABLE: Final = "revision"
 _LOCK: Final = 0x_DAFA_B000
+_LOCK_SECONDS: Final = 0.2
 
 
 def upgrade(engine: Engine, revision: str = "head") -> tuple[str, ...]:
@@ -88,7 +90,9 @@ def _exclusive(engine: Engine) -> Iterator[None]:
     It belongs to a connection outside of any transaction: an open one would make ``CREATE INDEX CONCURRENTLY`` wait.
     """
     with _reached(engine) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        # Asked for again and again: waiting holds a snapshot, for whose end CREATE INDEX CONCURRENTLY would wait.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+            time.sleep(_LOCK_SECONDS)
         yield
 
 
