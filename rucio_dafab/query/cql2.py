@@ -15,6 +15,7 @@ from rucio_dafab.query.cql2_reader import from_json
 from rucio_dafab.query.model import (
     And,
     Comparison,
+    ContainedBy,
     Contains,
     DidField,
     DistanceWithin,
@@ -88,6 +89,7 @@ _SHAPES: dict[type, tuple[str, ...]] = {
     In: ("in", "values"),
     Like: ("like", "pattern"),
     Contains: ("a_overlaps", "values"),
+    ContainedBy: ("a_containedBy", "values"),
     IsNull: ("isNull",),
     IsEmpty: ("isEmpty",),
     IsA: ("isA", "class_id"),

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from rucio_dafab.query.errors import LimitError, QueryError, located
+from rucio_dafab.query.errors import LimitError, QueryError, UnsupportedQuery, located
 from rucio_dafab.query.geometry import parse_box, parse_geometry
 from rucio_dafab.query.limits import LIMITS, Limits, check
 from rucio_dafab.query.model import (
     EVERYTHING,
     Comparator,
-    Comparison,
+    ContainedBy,
     Contains,
     DidField,
     DistanceWithin,
     Expression,
-    In,
     IsA,
     IsEmpty,
     IsNull,
@@ -33,20 +31,12 @@ from rucio_dafab.query.model import (
     all_of,
     any_of,
     negate,
-    one_of,
 )
-from rucio_dafab.query.times import compare_time
+from rucio_dafab.query.typed_tests import compare, did_queryable, extent, one_of_values
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, check_text, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
-from rucio_dafab.vocabulary.times import Interval, parse_extent, parse_interval
-
-_DID_FIELD_TYPES = {
-    DidField.BYTES: ValueType.INTEGER,
-    DidField.LENGTH: ValueType.INTEGER,
-    DidField.CREATED_AT: ValueType.DATETIME,
-    DidField.UPDATED_AT: ValueType.DATETIME,
-}
+from rucio_dafab.vocabulary.times import parse_extent
 
 
 def from_json(document: object, vocabulary: Vocabulary, limits: Limits = LIMITS) -> Expression:
@@ -89,7 +79,7 @@ class _Reader:
         count, reader = _PREDICATES[operator]
         _count(arguments, count, operator, place)
         with located(f"{place}/args"):
-            return reader(self, operator, arguments, f"{place}/args")
+            return reader(self, *_property_first(operator, arguments), f"{place}/args")
 
     def _related(self, arguments: list[object], place: str, depth: int) -> Expression:
         relations = {relation.value: relation for relation in Relation}
@@ -113,7 +103,9 @@ class _Reader:
             if field is None:
                 fields = ", ".join(each.value for each in DidField)
                 raise QueryError(f"{operator} takes one field of {fields}", place)
-            return field, Queryable(field.value, "/", _DID_FIELD_TYPES.get(field, ValueType.STRING))
+            return field, did_queryable(field)
+        if isinstance(node, Mapping) and isinstance(function := node.get("op"), str):
+            raise UnsupportedQuery(f"'{function[:40]}' of a property is not supported, only the property itself", place)
         raise QueryError('the first argument must be {"property": name}', place)
 
     def member(self, node: object, place: str) -> Property:
@@ -134,12 +126,7 @@ def _compare(reader: _Reader, operator: str, arguments: list[object], place: str
     operand, queryable = reader.operand(arguments[0], f"{place}/0")
     if operator == Comparator.NOT_EQUAL:
         return negate(_compare(reader, Comparator.EQUAL, arguments, place))
-    comparator = Comparator(operator)
-    if queryable.type in {ValueType.GEOMETRY, ValueType.CONCEPTS, ValueType.STRINGS}:
-        raise QueryError(f"{queryable.name} holds {queryable.type.value}, which cannot be compared so", place)
-    if queryable.type is ValueType.DATETIME:
-        return compare_time(operand, comparator, _extent(arguments[1], queryable), place)
-    return Comparison(operand, comparator, _scalar(arguments[1], queryable))
+    return compare(operand, queryable, Comparator(operator), _plain(arguments[1], queryable), place)
 
 
 def _between(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
@@ -149,10 +136,8 @@ def _between(reader: _Reader, _: str, arguments: list[object], place: str) -> Ex
 
 def _in(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
     operand, queryable = reader.operand(arguments[0], f"{place}/0")
-    values = _values(arguments[1], queryable, place)
-    if queryable.type is ValueType.DATETIME:
-        return any_of(*(Comparison(operand, Comparator.EQUAL, value) for value in values))
-    return In(operand, values) if len(values) > 1 else one_of(operand, *values)
+    values = [_plain(each, queryable) for each in _list(arguments[1], place)]
+    return one_of_values(operand, queryable, values, place)
 
 
 def _like(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
@@ -170,7 +155,14 @@ def _contains(reader: _Reader, operator: str, arguments: list[object], place: st
     queryable = reader.vocabulary.queryables.at(operand.pointer)
     if queryable.type not in {ValueType.STRINGS, ValueType.ANY}:
         raise QueryError(f"{queryable.name} does not hold a list", place)
-    return Contains(operand, _values(arguments[1], queryable, place), operator == "a_contains")
+    values = _values(arguments[1], queryable, place)
+    match operator:
+        case "a_containedBy":
+            return ContainedBy(operand, values)
+        case "a_equals":
+            return all_of(Contains(operand, values, every=True), ContainedBy(operand, values))
+        case _:
+            return Contains(operand, values, operator == "a_contains")
 
 
 def _is_null(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
@@ -214,42 +206,54 @@ def _temporal(reader: _Reader, operator: str, arguments: list[object], place: st
     queryable = reader.vocabulary.queryables.at(operand.pointer)
     if queryable.type is not ValueType.DATETIME:
         raise QueryError(f"{queryable.name} is not declared as a time", f"{place}/0")
-    interval = _extent(arguments[1], queryable)
+    interval = extent(_plain(arguments[1], queryable), queryable)
     if operator == "t_disjoint":
         return negate(Temporal(operand, TemporalOperator.INTERSECTS, interval))
     return Temporal(operand, TemporalOperator(operator), interval)
 
 
-def _extent(node: object, queryable: Queryable) -> Interval:
-    """Return what a date, a timestamp, an interval or a string covers."""
-    if isinstance(node, Mapping) and len(node) == 1:
-        kind, value = next(iter(node.items()))
-        if kind == "interval" and isinstance(value, list) and len(value) == 2:
-            return parse_interval("/".join(str(_unwrap(end)) for end in value))
-        if kind in {"date", "timestamp"} and isinstance(value, str):
-            return parse_extent(value)
-    if isinstance(node, str):
-        return parse_interval(node)
-    moment = coerce(queryable, node)
-    return parse_extent(str(moment))
+def _plain(node: object, queryable: Queryable) -> object:
+    """Return a value as it is written without CQL2's marks: a date or a time as text, an interval as ``begin/end``.
+
+    An instant compared with what is not declared as a time stays a time.
+    """
+    if not isinstance(node, Mapping):
+        return node
+    if "property" in node or "op" in node:
+        other = node.get("op") or "another property"
+        raise UnsupportedQuery(f"{queryable.name} is compared with a value, not with {show(other)}")
+    kind, value = next(iter(node.items()), (None, None))
+    if len(node) == 1 and kind == "interval" and isinstance(value, list) and len(value) == 2:
+        return "/".join(str(_unwrap(end)) for end in value)
+    if len(node) == 1 and kind in {"date", "timestamp"} and isinstance(value, str):
+        moment = parse_extent(value)
+        return value if queryable.type is ValueType.DATETIME else moment.start
+    return node
 
 
 def _unwrap(node: object) -> object:
     return next(iter(node.values())) if isinstance(node, Mapping) and len(node) == 1 else node
 
 
-def _scalar(node: object, queryable: Queryable) -> Scalar:
-    if isinstance(node, Mapping) and set(node) in ({"timestamp"}, {"date"}):
-        start = parse_extent(str(_unwrap(node))).start
-        if isinstance(start, datetime):
-            node = start
-    return coerce(queryable, node)
+def _list(node: object, place: str) -> list[object]:
+    if not isinstance(node, list) or not node:
+        raise QueryError("the second argument must be a list of values", f"{place}/1")
+    return node
 
 
 def _values(node: object, queryable: Queryable, place: str) -> tuple[Scalar, ...]:
-    if not isinstance(node, list) or not node:
-        raise QueryError("the second argument must be a list of values", f"{place}/1")
-    return tuple(_scalar(each, queryable) for each in node)
+    return tuple(coerce(queryable, _plain(each, queryable)) for each in _list(node, place))
+
+
+def _property_first(operator: str, arguments: list[object]) -> tuple[str, list[object]]:
+    """Return ``5 < property`` as ``property > 5``; the standard lets either side be the property."""
+    if operator not in _MIRRORED or _is_operand(arguments[0]) or not _is_operand(arguments[1]):
+        return operator, arguments
+    return _MIRRORED[operator], arguments[::-1]
+
+
+def _is_operand(node: object) -> bool:
+    return isinstance(node, Mapping) and ("property" in node or node.get("op") == "did")
 
 
 def _call(node: object, place: str) -> tuple[str, list[object]]:
@@ -276,8 +280,26 @@ _PREDICATES: Mapping[str, tuple[int, _Reading]] = {
     "isA": (2, _is_a),
     "a_contains": (2, _contains),
     "a_overlaps": (2, _contains),
+    "a_containedBy": (2, _contains),
+    "a_equals": (2, _contains),
     **{operator.value: (2, _spatial) for operator in SpatialOperator},
     "s_dwithin": (3, _distance_within),
     **{operator.value: (2, _temporal) for operator in TemporalOperator},
     "t_disjoint": (2, _temporal),
 }
+_PAIRS = (
+    ("<", ">"),
+    ("<=", ">="),
+    ("s_within", "s_contains"),
+    ("t_before", "t_after"),
+    ("t_during", "t_contains"),
+    ("t_meets", "t_metBy"),
+    ("t_starts", "t_startedBy"),
+    ("t_finishes", "t_finishedBy"),
+    ("t_overlaps", "t_overlappedBy"),
+    ("a_contains", "a_containedBy"),
+)
+_SYMMETRIC = {"=", "<>", "t_intersects", "t_disjoint", "t_equals", "a_equals", "a_overlaps"} | {
+    operator.value for operator in SpatialOperator if operator not in {SpatialOperator.WITHIN, SpatialOperator.CONTAINS}
+}
+_MIRRORED = {each: each for each in _SYMMETRIC} | {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}

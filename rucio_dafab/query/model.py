@@ -45,16 +45,27 @@ class SpatialOperator(StrEnum):
 
 
 class TemporalOperator(StrEnum):
-    """How the document's extent [start, end] lies to an interval; names and meaning are CQL2's.
+    """How the document's extent [start, end] lies to an interval; names and meaning are CQL2's (OGC 21-065r2, 7.8).
 
     ``BEFORE``: end < begin of the interval. ``AFTER``: start > its end. ``DURING``: start > its begin and end < its
-    end. ``INTERSECTS`` (also ``anyinteracts``): some instant in common, ends included.
+    end. ``INTERSECTS`` (also ``anyinteracts``): some instant in common, ends included. The others are those of Allen's
+    interval algebra; the compiler has them as a table. An open end of the interval is infinitely far away.
     """
 
     BEFORE = "t_before"
     AFTER = "t_after"
     DURING = "t_during"
+    CONTAINS = "t_contains"
     INTERSECTS = "t_intersects"
+    EQUALS = "t_equals"
+    MEETS = "t_meets"
+    MET_BY = "t_metBy"
+    STARTS = "t_starts"
+    STARTED_BY = "t_startedBy"
+    FINISHES = "t_finishes"
+    FINISHED_BY = "t_finishedBy"
+    OVERLAPS = "t_overlaps"
+    OVERLAPPED_BY = "t_overlappedBy"
 
 
 class Relation(StrEnum):
@@ -120,6 +131,14 @@ class Contains:
     operand: Property
     values: tuple[Scalar, ...]
     every: bool = False
+
+
+@dataclass(frozen=True)
+class ContainedBy:
+    """An array of which every element is one of `values`; unknown where the member is no array."""
+
+    operand: Property
+    values: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True)
@@ -208,7 +227,18 @@ class Not:
 
 
 Predicate: TypeAlias = (
-    Comparison | In | Like | Contains | IsNull | IsEmpty | Spatial | DistanceWithin | Temporal | IsA | Related
+    Comparison
+    | In
+    | Like
+    | Contains
+    | ContainedBy
+    | IsNull
+    | IsEmpty
+    | Spatial
+    | DistanceWithin
+    | Temporal
+    | IsA
+    | Related
 )
 Expression: TypeAlias = Predicate | And | Or | Not
 

@@ -26,17 +26,12 @@ from rucio_dafab.query.model import (
 )
 from rucio_dafab.query.rucio_split import Tests, split
 from rucio_dafab.query.rucio_tests import TESTS, Subject
+from rucio_dafab.query.typed_tests import did_queryable
 from rucio_dafab.vocabulary import Vocabulary
-from rucio_dafab.vocabulary.queryables import Queryable, ValueType
+from rucio_dafab.vocabulary.queryables import Queryable
 
 _DID_KEYS = {"name": DidField.NAME, "did_type": DidField.DID_TYPE} | {
     f"did_{field.value}": field for field in DidField if field is not DidField.DID_TYPE
-}
-_DID_TYPES = {
-    DidField.BYTES: ValueType.INTEGER,
-    DidField.LENGTH: ValueType.INTEGER,
-    DidField.CREATED_AT: ValueType.DATETIME,
-    DidField.UPDATED_AT: ValueType.DATETIME,
 }
 _RELATIONS = {
     "inherited": Relation.ANCESTOR,
@@ -149,6 +144,6 @@ def _relation(suffix: str) -> tuple[Relation, str | None] | None:
 
 def _operand(name: str, vocabulary: Vocabulary) -> tuple[Operand, Queryable]:
     if field := _DID_KEYS.get(name):
-        return field, Queryable(name, "/", _DID_TYPES.get(field, ValueType.STRING))
+        return field, did_queryable(field, name)
     queryable = vocabulary.queryables.resolve(name)
     return Property(queryable.pointer), queryable

@@ -31,11 +31,11 @@ from rucio_dafab.query.model import (
     one_of,
 )
 from rucio_dafab.query.times import compare_time, within
+from rucio_dafab.query.typed_tests import extent, from_wildcards
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
-from rucio_dafab.vocabulary.times import Interval, parse_interval
 
 _KINDS = {
     "FILE": ("FILE",),
@@ -100,7 +100,7 @@ def _equal(subject: Subject, value: object) -> Expression:
         return one_of(subject.operand, *_did_types(subject, value))
     patterns = [each for each in alternatives(value) if _is_pattern(subject, each)]
     values = [each for each in alternatives(value) if not _is_pattern(subject, each)]
-    likes = [Like(subject.operand, pattern(str(each))) for each in patterns]
+    likes = [Like(subject.operand, from_wildcards(str(each))) for each in patterns]
     return any_of(*likes, *([_one_of(subject, values)] if values else []))
 
 
@@ -136,21 +136,14 @@ def _ordered(comparator: Comparator) -> Callable[[Subject, object], Expression]:
 
 
 def _timed(subject: Subject, comparator: Comparator, value: object) -> Expression:
-    return compare_time(subject.operand, comparator, _extent(subject, value), subject.place)
-
-
-def _extent(subject: Subject, value: object) -> Interval:
-    if isinstance(value, str):
-        return parse_interval(value)
-    moment = coerce(subject.queryable, value)
-    return parse_interval(str(moment))
+    return compare_time(subject.operand, comparator, extent(value, subject.queryable), subject.place)
 
 
 def _temporal(operator: TemporalOperator) -> Callable[[Subject, object], Expression]:
     def test(subject: Subject, value: object) -> Expression:
         if subject.type is not ValueType.DATETIME:
             raise subject.refuse("only times can be asked so")
-        return Temporal(subject.member(), operator, _extent(subject, value))
+        return Temporal(subject.member(), operator, extent(value, subject.queryable))
 
     return test
 
@@ -159,7 +152,7 @@ def _during(subject: Subject, value: object) -> Expression:
     """Ask for the whole time within the closed interval: people who write two dates mean both days, too."""
     if subject.type is not ValueType.DATETIME:
         raise subject.refuse("only times can be asked so")
-    return within(subject.operand, _extent(subject, value))
+    return within(subject.operand, extent(value, subject.queryable))
 
 
 def _spatial(operator: SpatialOperator) -> Callable[[Subject, object], Expression]:
@@ -206,7 +199,9 @@ def _contains(subject: Subject, value: object) -> Expression:
 def _like(subject: Subject, value: object) -> Expression:
     if subject.type not in {ValueType.STRING, ValueType.ANY}:
         raise subject.refuse("'like' is asked of strings")
-    return any_of(*(Like(subject.operand, pattern(_text(subject, each), one="?")) for each in alternatives(value)))
+    return any_of(
+        *(Like(subject.operand, from_wildcards(_text(subject, each), one="?")) for each in alternatives(value))
+    )
 
 
 def _is_null(subject: Subject, value: object) -> Expression:
@@ -261,19 +256,6 @@ def guesses(queryable: Queryable, value: object) -> tuple[Scalar, ...]:
         except VocabularyError:
             continue
     return tuple(more)
-
-
-def pattern(text: str, one: str = "") -> str:
-    """Return Rucio's wildcards as a pattern of the model: ``*`` is any characters, `one` any one character."""
-    out = []
-    for letter in text:
-        if letter == "*" or (one and letter == "%"):
-            out.append("%")
-        elif one and letter == one:
-            out.append("_")
-        else:
-            out.append(f"\\{letter}" if letter in "%_\\" else letter)
-    return "".join(out)
 
 
 def _is_pattern(subject: Subject, value: object) -> bool:

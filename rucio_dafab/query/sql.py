@@ -38,6 +38,7 @@ from rucio_dafab.query.model import (
     And,
     Comparator,
     Comparison,
+    ContainedBy,
     Contains,
     DidField,
     DistanceWithin,
@@ -57,6 +58,7 @@ from rucio_dafab.query.model import (
     TemporalOperator,
 )
 from rucio_dafab.query.sql_members import INVERSE, OPERATIONS, Condition, Member
+from rucio_dafab.query.typed_tests import did_queryable
 from rucio_dafab.vocabulary.coercion import Scalar
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
 
@@ -180,6 +182,16 @@ def _contains(node: Contains, target: Target, negated: bool) -> Condition:
     return not_(found) if negated else found
 
 
+def _contained_by(node: ContainedBy, target: Target, negated: bool) -> Condition:
+    column, queryable = _column(node.operand, target)
+    if column is None:
+        return _member(queryable, target).contained_by(node.values, negated)
+    _require(queryable, ValueType.STRINGS)
+    values = literal([str(value) for value in node.values], ARRAY(Text))
+    found = column.op("<@", return_type=Boolean())(values)
+    return not_(found) if negated else found
+
+
 def _is_null(node: IsNull, target: Target, negated: bool) -> Condition:
     column, queryable = _column(node.operand, target)
     if column is None:
@@ -236,16 +248,8 @@ def _bounds(
 ) -> list[tuple[ColumnElement[Any], Comparator, ColumnElement[Any]]]:
     """Return the comparisons that must all hold; an open end of the interval is infinitely far away."""
     begin, stop = _moment(node.interval.start, "-infinity"), _moment(node.interval.end, "infinity")
-    match node.operator:
-        case TemporalOperator.BEFORE:
-            return [(end, Comparator.LESS, begin)]
-        case TemporalOperator.AFTER:
-            return [(start, Comparator.GREATER, stop)]
-        case TemporalOperator.DURING:
-            tests = [(start, Comparator.GREATER, begin), (end, Comparator.LESS, stop)]
-        case TemporalOperator.INTERSECTS:
-            tests = [(start, Comparator.LESS_OR_EQUAL, stop), (end, Comparator.GREATER_OR_EQUAL, begin)]
-    return tests
+    sides, bounds = {"start": start, "end": end}, {"begin": begin, "stop": stop}
+    return [(sides[side], Comparator(comparator), bounds[bound]) for side, comparator, bound in _EXTENT[node.operator]]
 
 
 def _moment(value: datetime | None, otherwise: str) -> ColumnElement[Any]:
@@ -274,7 +278,7 @@ def _column(operand: Operand, target: Target) -> tuple[ColumnElement[Any] | None
     if isinstance(operand, DidField):
         if operand not in target.did:
             raise UnsupportedQuery(f"the DID field {operand.value} cannot be asked here")
-        return target.did[operand], Queryable(operand.value, "/", _DID_FIELD_TYPES.get(operand, ValueType.STRING))
+        return target.did[operand], did_queryable(operand)
     queryable = target.queryables.at(operand.pointer)
     if queryable.pointer == _DATETIME:
         return target.start, queryable
@@ -309,17 +313,29 @@ def _bound(value: Scalar, queryable: Queryable) -> Any:
     return literal(value, kinds[queryable.type]) if queryable.type in kinds else value
 
 
-_DID_FIELD_TYPES = {
-    DidField.BYTES: ValueType.INTEGER,
-    DidField.LENGTH: ValueType.INTEGER,
-    DidField.CREATED_AT: ValueType.DATETIME,
-    DidField.UPDATED_AT: ValueType.DATETIME,
+# What must hold between the extent (start, end) and the interval (begin, stop).
+_EXTENT: Mapping[TemporalOperator, tuple[tuple[str, str, str], ...]] = {
+    TemporalOperator.BEFORE: (("end", "<", "begin"),),
+    TemporalOperator.AFTER: (("start", ">", "stop"),),
+    TemporalOperator.DURING: (("start", ">", "begin"), ("end", "<", "stop")),
+    TemporalOperator.CONTAINS: (("start", "<", "begin"), ("end", ">", "stop")),
+    TemporalOperator.INTERSECTS: (("start", "<=", "stop"), ("end", ">=", "begin")),
+    TemporalOperator.EQUALS: (("start", "=", "begin"), ("end", "=", "stop")),
+    TemporalOperator.MEETS: (("end", "=", "begin"),),
+    TemporalOperator.MET_BY: (("start", "=", "stop"),),
+    TemporalOperator.STARTS: (("start", "=", "begin"), ("end", "<", "stop")),
+    TemporalOperator.STARTED_BY: (("start", "=", "begin"), ("end", ">", "stop")),
+    TemporalOperator.FINISHES: (("start", ">", "begin"), ("end", "=", "stop")),
+    TemporalOperator.FINISHED_BY: (("start", "<", "begin"), ("end", "=", "stop")),
+    TemporalOperator.OVERLAPS: (("start", "<", "begin"), ("end", ">", "begin"), ("end", "<", "stop")),
+    TemporalOperator.OVERLAPPED_BY: (("start", ">", "begin"), ("start", "<", "stop"), ("end", ">", "stop")),
 }
 _LEAVES: Mapping[type, Callable[[Any, Target, bool], Condition]] = {
     Comparison: _comparison,
     In: _in,
     Like: _like,
     Contains: _contains,
+    ContainedBy: _contained_by,
     IsNull: _is_null,
     IsEmpty: _is_empty,
     Spatial: _spatial,

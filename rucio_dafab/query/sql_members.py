@@ -76,6 +76,14 @@ class Member:
         found = or_(*(self._value.contains(literal(each, JSONB)) for each in wanted))
         return self._when("array", not_(found) if negated else found)
 
+    def contained_by(self, values: tuple[Scalar, ...], negated: bool) -> Condition:
+        """Test whether every element of an array is one of `values`."""
+        for value in values:
+            _json_type(value)
+        # jsonb also lets an array contain a bare scalar; the type keeps that out.
+        found = self._value.contained_by(literal(list(values), JSONB))
+        return self._when("array", not_(found) if negated else found)
+
     def is_null(self, negated: bool) -> Condition:
         """Test whether the member is absent or null."""
         kind = func.coalesce(self._type, "null")

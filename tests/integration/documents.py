@@ -6,7 +6,7 @@ shapely and dictionaries, so that it can judge the compiler.
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -172,12 +172,18 @@ def _test(node: Any, stored: Any) -> bool | None:  # noqa: PLR0911 - one return 
             return any(_compare(Comparator.EQUAL, stored, value) for value in same) if same else None
         case model.Like(_, pattern):
             return bool(re.fullmatch(_regex(pattern), stored, re.DOTALL)) if isinstance(stored, str) else None
-        case model.Contains(_, values, every):
-            if not isinstance(stored, list):
-                return None
-            found = [any(kind(each) == kind(value) and each == value for each in stored) for value in values]
-            return all(found) if every else any(found)
+        case model.Contains() | model.ContainedBy():
+            return _test_list(node, stored) if isinstance(stored, list) else None
     raise TypeError(node)
+
+
+def _test_list(node: model.Contains | model.ContainedBy, stored: list[Any]) -> bool:
+    def is_in(one: Any, many: Iterable[Any]) -> bool:
+        return any(kind(one) == kind(each) and one == each for each in many)
+
+    if isinstance(node, model.ContainedBy):
+        return all(is_in(each, node.values) for each in stored)
+    return (all if node.every else any)(is_in(value, stored) for value in node.values)
 
 
 def _compare(comparator: Comparator, stored: Any, value: Any) -> bool:
@@ -193,16 +199,27 @@ def _compare(comparator: Comparator, stored: Any, value: Any) -> bool:
 
 
 def _temporal(node: model.Temporal, begin: datetime, end: datetime) -> bool:
-    first, last = node.interval.start, node.interval.end
-    match node.operator:
-        case TemporalOperator.BEFORE:
-            return first is not None and end < first
-        case TemporalOperator.AFTER:
-            return last is not None and begin > last
-        case TemporalOperator.DURING:
-            return (first is None or begin > first) and (last is None or end < last)
-        case TemporalOperator.INTERSECTS:
-            return (last is None or begin <= last) and (first is None or end >= first)
+    """Decide by the signs of the four differences between the ends, as Allen's interval algebra is drawn."""
+    first = node.interval.start or datetime.min.replace(tzinfo=UTC)
+    last = node.interval.end or datetime.max.replace(tzinfo=UTC)
+    to_first, to_last = (begin > first) - (begin < first), (begin > last) - (begin < last)
+    end_first, end_last = (end > first) - (end < first), (end > last) - (end < last)
+    return {
+        TemporalOperator.BEFORE: end_first < 0,
+        TemporalOperator.AFTER: to_last > 0,
+        TemporalOperator.DURING: to_first > 0 and end_last < 0,
+        TemporalOperator.CONTAINS: to_first < 0 and end_last > 0,
+        TemporalOperator.INTERSECTS: to_last <= 0 <= end_first,
+        TemporalOperator.EQUALS: to_first == 0 == end_last,
+        TemporalOperator.MEETS: end_first == 0,
+        TemporalOperator.MET_BY: to_last == 0,
+        TemporalOperator.STARTS: to_first == 0 > end_last,
+        TemporalOperator.STARTED_BY: to_first == 0 < end_last,
+        TemporalOperator.FINISHES: to_first > 0 == end_last,
+        TemporalOperator.FINISHED_BY: to_first < 0 == end_last,
+        TemporalOperator.OVERLAPS: to_first < 0 < end_first and end_last < 0,
+        TemporalOperator.OVERLAPPED_BY: to_first > 0 > to_last and end_last > 0,
+    }[node.operator]
 
 
 _PREDICATES: dict[SpatialOperator, Any] = {

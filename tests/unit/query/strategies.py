@@ -70,10 +70,17 @@ def _undeclared(operand: Property) -> st.SearchStrategy[model.Expression]:
     contains = st.builds(
         model.Contains, st.just(operand), st.lists(anything, min_size=1, max_size=2).map(tuple), st.booleans()
     )
+    contained = st.builds(model.ContainedBy, st.just(operand), st.lists(anything, min_size=1, max_size=3).map(tuple))
     same = st.booleans().map(lambda value: model.Comparison(operand, Comparator.EQUAL, value))
     mixed = st.lists(anything, min_size=2, max_size=4).map(lambda many: model.one_of(operand, *many))
     return st.one_of(
-        _tests_of(operand, values), _patterns(operand), contains, same, mixed, st.just(model.IsEmpty(operand))
+        _tests_of(operand, values),
+        _patterns(operand),
+        contains,
+        contained,
+        same,
+        mixed,
+        st.just(model.IsEmpty(operand)),
     )
 
 
@@ -89,6 +96,7 @@ def predicates() -> st.SearchStrategy[model.Expression]:
         st.one_of(_tests_of(PLATFORM, words), _patterns(PLATFORM), st.just(model.IsEmpty(PLATFORM))),
         st.one_of(*(_undeclared(operand) for operand in UNDECLARED)),
         st.builds(model.Contains, st.just(INSTRUMENTS), lists, st.booleans()),
+        st.builds(model.ContainedBy, st.just(INSTRUMENTS), lists),
         st.sampled_from([model.IsNull(each) for each in (INSTRUMENTS, THEMES, FOOTPRINT, TIME)]),
         st.sampled_from([model.IsEmpty(each) for each in (INSTRUMENTS, CLOUD)]),
         st.one_of(spatial, spatial),

@@ -1,0 +1,88 @@
+"""Comparisons by the declared type of what is compared: what every language says in the same way."""
+
+from collections.abc import Sequence
+
+from rucio_dafab.query.errors import QueryError
+from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, In, Operand, any_of, one_of
+from rucio_dafab.query.times import compare_time
+from rucio_dafab.vocabulary.coercion import Scalar, coerce
+from rucio_dafab.vocabulary.queryables import Queryable, ValueType
+from rucio_dafab.vocabulary.times import Interval, parse_extent, parse_interval
+
+_DID_FIELD_TYPES = {
+    DidField.BYTES: ValueType.INTEGER,
+    DidField.LENGTH: ValueType.INTEGER,
+    DidField.CREATED_AT: ValueType.DATETIME,
+    DidField.UPDATED_AT: ValueType.DATETIME,
+}
+_NOT_COMPARED = {
+    ValueType.GEOMETRY: "ask how it lies to another geometry",
+    ValueType.CONCEPTS: "ask whether they are a class",
+    ValueType.STRINGS: "ask what the list contains",
+}
+
+
+def did_queryable(field: DidField, name: str = "") -> Queryable:
+    """Return a field of the DID with its type, called `name` in messages."""
+    return Queryable(name or field.value, "/", _DID_FIELD_TYPES.get(field, ValueType.STRING))
+
+
+def compare(
+    operand: Operand, queryable: Queryable, comparator: Comparator, value: object, place: str = ""
+) -> Expression:
+    """Return `operand` compared with `value`; a date stands for its whole day.
+
+    Raises:
+        QueryError: if what `queryable` holds cannot be compared, or has no such order.
+        VocabularyError: if `value` is not of its type.
+    """
+    if queryable.type in _NOT_COMPARED:
+        hint = _NOT_COMPARED[queryable.type]
+        raise QueryError(f"{queryable.name} holds {queryable.type.value}, which cannot be compared so: {hint}", place)
+    if queryable.type is ValueType.DATETIME:
+        return compare_time(operand, comparator, extent(value, queryable), place)
+    scalar = coerce(queryable, value)
+    if isinstance(scalar, bool) and comparator is not Comparator.EQUAL:
+        raise QueryError("true and false have no order", place)
+    return Comparison(operand, comparator, scalar)
+
+
+def one_of_values(operand: Operand, queryable: Queryable, values: Sequence[object], place: str = "") -> Expression:
+    """Return the test that `operand` equals one of `values`; of none, false.
+
+    Raises:
+        QueryError: if what `queryable` holds cannot be compared.
+        VocabularyError: if a value is not of its type.
+    """
+    if queryable.type is ValueType.DATETIME or queryable.type in _NOT_COMPARED or not values:
+        return any_of(*(compare(operand, queryable, Comparator.EQUAL, value, place) for value in values))
+    scalars = tuple(coerce(queryable, value) for value in values)
+    return In(operand, scalars) if len(scalars) > 1 else one_of(operand, *scalars)
+
+
+def extent(value: object, queryable: Queryable) -> Interval:
+    """Return what a date, a time or an interval as text, or a typed time, covers.
+
+    Raises:
+        VocabularyError: if `value` is none of them.
+    """
+    if isinstance(value, str):
+        return parse_interval(value)
+    moment: Scalar = coerce(queryable, value)
+    return parse_extent(str(moment))
+
+
+def from_wildcards(text: str, one: str = "") -> str:
+    """Return wildcards as a pattern of the model: ``*`` is any characters, `one` any one character.
+
+    With `one`, ``%`` is any characters, too.
+    """
+    out = []
+    for letter in text:
+        if letter == "*" or (one and letter == "%"):
+            out.append("%")
+        elif one and letter == one:
+            out.append("_")
+        else:
+            out.append(f"\\{letter}" if letter in "%_\\" else letter)
+    return "".join(out)
