@@ -160,9 +160,9 @@ def _contains(reader: _Reader, operator: str, arguments: list[object], place: st
         case "a_containedBy":
             return ContainedBy(operand, values)
         case "a_equals":
-            return all_of(Contains(operand, values, every=True), ContainedBy(operand, values))
+            return all_of(Contains(operand, values, every=len(values) > 1), ContainedBy(operand, values))
         case _:
-            return Contains(operand, values, operator == "a_contains")
+            return Contains(operand, values, operator == "a_contains" and len(values) > 1)
 
 
 def _is_null(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:

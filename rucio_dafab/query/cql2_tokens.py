@@ -115,9 +115,8 @@ def _token(kind: str, text: str, start: int) -> Token:
 
 
 def _number(text: str, start: int) -> float:
-    is_whole = text.lstrip("+-").isdigit()
     # Python refuses to read integers of thousands of digits; nothing beyond 2^53 is taken anyway.
-    value = int(text) if is_whole and len(text) < 40 else float(text)
+    value = int(text[:40]) if text.lstrip("+-").isdigit() else float(text)
     try:
         return check_number(value)
     except UnfitValue as error:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rucio_dafab.query.errors import QueryError
-from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, In, Operand, any_of, one_of
+from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, Operand, any_of, one_of
 from rucio_dafab.query.times import compare_time
 from rucio_dafab.vocabulary.coercion import Scalar, coerce
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -56,8 +56,7 @@ def one_of_values(operand: Operand, queryable: Queryable, values: Sequence[objec
     """
     if queryable.type is ValueType.DATETIME or queryable.type in _NOT_COMPARED or not values:
         return any_of(*(compare(operand, queryable, Comparator.EQUAL, value, place) for value in values))
-    scalars = tuple(coerce(queryable, value) for value in values)
-    return In(operand, scalars) if len(scalars) > 1 else one_of(operand, *scalars)
+    return one_of(operand, *(coerce(queryable, value) for value in values))
 
 
 def extent(value: object, queryable: Queryable) -> Interval:

@@ -65,11 +65,17 @@ def _patterns(operand: Any) -> st.SearchStrategy[model.Expression]:
     return st.builds(model.Like, st.just(operand), patterns)
 
 
+def _contains(operand: Property, values: st.SearchStrategy[Any]) -> st.SearchStrategy[model.Expression]:
+    # All of one value is any of it, and is written so.
+    several = st.lists(values, min_size=1, max_size=2).map(tuple)
+    return st.tuples(several, st.booleans()).map(
+        lambda drawn: model.Contains(operand, drawn[0], drawn[1] and len(drawn[0]) > 1)
+    )
+
+
 def _undeclared(operand: Property) -> st.SearchStrategy[model.Expression]:
     values = st.one_of(words, numbers)
-    contains = st.builds(
-        model.Contains, st.just(operand), st.lists(anything, min_size=1, max_size=2).map(tuple), st.booleans()
-    )
+    contains = _contains(operand, anything)
     contained = st.builds(model.ContainedBy, st.just(operand), st.lists(anything, min_size=1, max_size=3).map(tuple))
     same = st.booleans().map(lambda value: model.Comparison(operand, Comparator.EQUAL, value))
     mixed = st.lists(anything, min_size=2, max_size=4).map(lambda many: model.one_of(operand, *many))
@@ -95,7 +101,7 @@ def predicates() -> st.SearchStrategy[model.Expression]:
         _tests_of(ORBIT, st.one_of(st.integers(-3, 3), st.just(2**53))),
         st.one_of(_tests_of(PLATFORM, words), _patterns(PLATFORM), st.just(model.IsEmpty(PLATFORM))),
         st.one_of(*(_undeclared(operand) for operand in UNDECLARED)),
-        st.builds(model.Contains, st.just(INSTRUMENTS), lists, st.booleans()),
+        _contains(INSTRUMENTS, words),
         st.builds(model.ContainedBy, st.just(INSTRUMENTS), lists),
         st.sampled_from([model.IsNull(each) for each in (INSTRUMENTS, THEMES, FOOTPRINT, TIME)]),
         st.sampled_from([model.IsEmpty(each) for each in (INSTRUMENTS, CLOUD)]),
