@@ -94,7 +94,14 @@ def train(
     spent = (steps, steps * recipe.batch, (time.monotonic() - began) / 60, 1)
     total = [now + before for now, before in zip(spent, past.get("spent", (0, 0, 0, 0)), strict=True)]
     card = Card(
-        specification, tuple(mean), tuple(deviation), int(total[0]), int(total[1]), total[2], int(total[3]), recipe.seed
+        specification,
+        tuple(mean),
+        tuple(deviation),
+        int(total[0]),
+        int(total[1]),
+        round(total[2], 1),
+        int(total[3]),
+        recipe.seed,
     )
     _keep(net, card, total, recipe.output)
     return card

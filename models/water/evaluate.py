@@ -60,6 +60,14 @@ def pooled(name: str, images: list[Labelled], model: Model) -> tuple[str, ...]:
     return tuple(cells)
 
 
+def behind(rows: Rows) -> str:
+    """Return a limit that names the images on which an index at 0, which anybody can use, is ahead of the net."""
+    worse = [name for name, net, _, *indices in rows if any(cell.split(" ")[0] > net for cell in indices)]
+    if not worse:
+        return ""
+    return f"\n- An index above 0 is better than the net on: {'; '.join(worse)}. There the index should guard it."
+
+
 def main() -> None:
     """Measure, print and write the card."""
     MODEL.with_name("MODEL_CARD.md").unlink(missing_ok=True)
@@ -74,7 +82,7 @@ def main() -> None:
     figures = table(head, rows)
     sys.stdout.write(figures + "\n")
     note = "\n\nAll real images are for evaluation: none was trained or tuned on."
-    write_card(MODEL, "Water", PURPOSE, figures + note, LIMITS)
+    write_card(MODEL, "Water", PURPOSE, figures + note, LIMITS + behind(rows))
 
 
 if __name__ == "__main__":
