@@ -1,9 +1,7 @@
 """The steps of ``dafab-process`` one after the other in this process, for ``rucio-dafab run`` and the tests."""
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +15,13 @@ from argo_templates.steps.archive import ArchiveInput, archive
 from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch
 from argo_templates.steps.infer import RAN, InferInput, infer
-from argo_templates.steps.make import MAKERS, MakeInput, make
+from argo_templates.steps.make import MakeInput, make
 from argo_templates.steps.publish import PublishInput, publish
-from argo_templates.work import Work, WorkError, read_json
+from argo_templates.work import MODELS, Work, read_json
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
+from rucio_dafab.site.lock import exclusive
 
-MODELS: Final = tuple(MAKERS)
 TRY_AGAIN: Final = os.EX_TEMPFAIL
 """The exit status (75) of what is worth another try."""
 
@@ -90,10 +88,11 @@ def process(
         watch: is told what happens.
 
     Raises:
+        SiteBusy: if another run works on the scene: two would take each other's results away.
         DafabError: if a step refuses; the text is its reason.
     """
     folder = work_folder(scene)
-    with _alone(folder, scene):
+    with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"):
         try:
             report = _steps(_Run(watch or _ignore), scene, folder, rse, models)
         except DafabError as refusal:
@@ -109,7 +108,7 @@ def process(
 def work_folder(scene: Path) -> Path:
     """Return the folder in which a scene is worked on: the same for every run over it."""
     absolute = scene.absolute()
-    return Home.from_environment().work / f"{absolute.name}-{sha256(str(absolute).encode()).hexdigest()[:12]}"
+    return Home.from_environment().work / f"{absolute.name[:100]}-{sha256(str(absolute).encode()).hexdigest()[:12]}"
 
 
 class _Run:
@@ -167,21 +166,6 @@ def _model(run: _Run, work: str, model: str) -> None:
     )
     if inferred.outcome == RAN:
         run.step(f"make {model}", lambda: make(MakeInput(work=work, model=model)), lambda out: out.item)
-
-
-@contextmanager
-def _alone(folder: Path, scene: Path) -> Iterator[None]:
-    """Hold the lock of a working folder: two runs over one scene would take each other's results away.
-
-    The lock goes with the process, however that ends.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WorkError(f"another run is working on {scene}") from error
-        yield
 
 
 def _ignore(event: Event) -> None:

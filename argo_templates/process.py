@@ -22,10 +22,11 @@ from argo_templates.steps.archive import archive
 from argo_templates.steps.clean import clean
 from argo_templates.steps.fetch import fetch
 from argo_templates.steps.infer import infer
-from argo_templates.steps.make import MAKERS, make
-from argo_templates.steps.publish import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, publish
+from argo_templates.steps.make import make
+from argo_templates.steps.publish import publish
+from argo_templates.work import MODELS
 from rucio_dafab import __version__
-from rucio_dafab.site.home import RSES
+from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, RSES
 
 NAME: Final = "dafab-process"
 TITLE: Final = "Process one Sentinel-2 scene"
@@ -33,7 +34,7 @@ DESCRIPTION: Final = (
     "Fetches a scene into the rolling store, runs the water and field models over it and publishes the products in "
     "Rucio. Running it again over the same scene changes nothing."
 )
-MODELS: Final = ("water,fields", "water", "fields")
+CHOICES: Final = (",".join(MODELS), *MODELS)
 MODEL: Final = "{{inputs.parameters.model}}"
 
 
@@ -44,7 +45,7 @@ def parameters() -> list[Parameter]:
         Parameter(
             name="rse", value=RSES[0], enum=list(RSES), description="Storage element (RSE) that keeps the products"
         ),
-        Parameter(name="models", value=MODELS[0], enum=list(MODELS), description="Models to run over the scene"),
+        Parameter(name="models", value=CHOICES[0], enum=list(CHOICES), description="Models to run over the scene"),
         Parameter(name="site", value="local", description="Label dafab.eu/site of every pod, for placing them"),
         Parameter(
             name="runtime",
@@ -109,7 +110,7 @@ def _process(steps: dict[str, Script], per_model: DAG) -> None:
         scene = f"{SCENES}/{{{{workflow.parameters.scene}}}}"
         Task(name="fetch", template=steps["fetch"], arguments={"scene": scene, "work": WORK})
         Task(name="archive", template=steps["archive"], arguments={"work": WORK}, depends="fetch.Succeeded")
-        for model in MAKERS:
+        for model in MODELS:
             Task(
                 name=model,
                 template=per_model,
@@ -125,7 +126,7 @@ def _process(steps: dict[str, Script], per_model: DAG) -> None:
                 "rse": "{{workflow.parameters.rse}}",
                 "models": "{{workflow.parameters.models}}",
             },
-            depends=" && ".join(_done_or_left_out(model) for model in MAKERS),
+            depends=" && ".join(_done_or_left_out(model) for model in MODELS),
         )
         Task(name="clean", template=steps["clean"], arguments={"work": WORK}, depends="publish.Succeeded")
 

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from rucio_dafab.errors import DafabError
+from rucio_dafab.files import write_file
+
+MODELS: Final = ("water", "fields")
+"""The models of which products are made, in the order in which they run."""
 
 MODEL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -107,22 +111,14 @@ def whole(result: Path, made_from: str) -> Iterator[Path]:
         _seal(result).unlink(missing_ok=True)
         shutil.rmtree(result, ignore_errors=True)
         partial.rename(result)
-        write_text(_seal(result), made_from)
+        write_file(_seal(result), made_from)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file in one act."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one act: under another name, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as stream:
-        stream.write(text)
-    Path(stream.name).replace(path)
+    """Write a JSON file in one act: the same value, the same bytes."""
+    write_file(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
 
 
 def read_json(path: Path) -> Any:

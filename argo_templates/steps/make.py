@@ -8,14 +8,10 @@ from hera.workflows import Input, Output, Parameter
 
 from argo_templates import predictions
 from argo_templates.steps.infer import RAN, SKIPPED
-from argo_templates.work import Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
+from argo_templates.work import MODELS, Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
 from rucio_dafab import __version__
 from rucio_dafab.eo.models import load_model
-from rucio_dafab.eo.products import Product, make_fields, make_water
 from rucio_dafab.eo.scene import open_scene
-
-MAKERS: Final[dict[str, Callable[..., Product]]] = {"water": make_water, "fields": make_fields}
-"""Model → what makes its products."""
 
 PRODUCT: Final = "product.json"
 """In a product's folder: ``{"item": STAC item, "files": {asset: path in the folder}}``."""
@@ -43,8 +39,8 @@ def make(given: MakeInput) -> MakeOutput:
         ProductError: if the products cannot be made.
     """
     work = Work(Path(given.work))
-    if given.model not in MAKERS:
-        raise WorkError(f"nothing is made from model {given.model!r}: known are {', '.join(MAKERS)}")
+    if given.model not in MODELS:
+        raise WorkError(f"nothing is made from model {given.model!r}: known are {', '.join(MODELS)}")
     if read_json(work.outcome(given.model))["outcome"] != RAN:
         return MakeOutput(outcome=SKIPPED, item="")
     result = work.product(given.model)
@@ -56,7 +52,11 @@ def make(given: MakeInput) -> MakeOutput:
 
 
 def _make(work: Work, name: str, folder: Path) -> None:
+    # Two seconds of scikit-image and GeoPandas, which a run that is refused or was made before does not need.
+    from rucio_dafab.eo import products  # noqa: PLC0415
+
+    makers: dict[str, Callable[..., products.Product]] = {"water": products.make_water, "fields": products.make_fields}
     prediction = predictions.load(work.prediction(name))
-    product = MAKERS[name](open_scene(work.staged), prediction, load_model(name), folder)
+    product = makers[name](open_scene(work.staged), prediction, load_model(name), folder)
     files = {asset: str(path.relative_to(folder)) for asset, path in product.files.items()}
     write_json(folder / PRODUCT, {"item": product.item, "files": files})

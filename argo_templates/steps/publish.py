@@ -12,11 +12,8 @@ from argo_templates.steps.make import PRODUCT
 from argo_templates.work import Work, WorkError, read_json, seal_of, write_json
 from rucio_dafab.client import Conflict, DafabClient, PublishReport, PublishRequest
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site.home import SCOPE
+from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, SCOPE
 from rucio_dafab.storage import UploadedFile
-
-ORIGINALS_ACCOUNT = "dafab_dasi"
-DERIVED_ACCOUNT = "dafab_skim"
 
 
 class NothingToPublish(DafabError):

@@ -1,10 +1,7 @@
 """``rucio-dafab demo``: the main job on a simulated scene, checked answer by answer with the commands a user types."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich import box
@@ -12,24 +9,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from argo_templates import pipeline
 from rucio_dafab.cli.questions import Answer, Question, Retrieved, ask, retrieve
 from rucio_dafab.cli.run import key_numbers, show, watched
 from rucio_dafab.cli.site import Phases
-from rucio_dafab.eo import simulate as simulator
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import lifecycle
 from rucio_dafab.site.home import RSES, SCOPE, Home
+from rucio_dafab.site.lock import exclusive
+
+if TYPE_CHECKING:
+    from argo_templates.pipeline import Report
 
 SEED: Final = 20260614
 """The scene of the demo is always the same, so a second demo finds everything published and unchanged."""
 
-OPTIONS: Final = simulator.Options(flood=0.55)
-"""June high water: a flood of about the size of the usual water of the scene."""
+FLOOD: Final = 0.55
+"""Metres of water above the season's usual: a flood of about the size of the usual water of the scene."""
 
 
 class DemoError(DafabError):
-    """The demo cannot begin, or an answer is not the expected one."""
+    """An answer is not the expected one."""
 
 
 def demo(
@@ -38,10 +37,11 @@ def demo(
     """Run the main job on a simulated scene and check every answer; the site stays up.
 
     Raises:
-        DemoError: if another demo runs in this home, or an answer is not the expected one.
+        SiteBusy: if another demo runs in this home.
+        DemoError: if an answer is not the expected one.
     """
     home, console = Home.from_environment(), _console()
-    with _alone(home):
+    with exclusive(home, "rucio-dafab demo", "demo"):
         url = _site(home, console)
         console.rule("[bold]1[/]  a scene becomes products", align="left")
         report = _process(_scene(home, console), console)
@@ -57,7 +57,7 @@ def demo(
     console.print(f"every answer is the expected one; the site stays up at {url}", style="bold green", highlight=False)
 
 
-def questions(report: pipeline.Report) -> tuple[Question, ...]:
+def questions(report: "Report") -> tuple[Question, ...]:
     """Return the questions of the demo, each with the items of this run that must be in the answer."""
     every = frozenset(str(item["item"]) for item in report.items)
     water = frozenset({_product(report, "water_analysis")})
@@ -72,25 +72,13 @@ def questions(report: pipeline.Report) -> tuple[Question, ...]:
     )
 
 
-def _product(report: pipeline.Report, collection: str) -> str:
+def _product(report: "Report", collection: str) -> str:
     """Return the name of the one item of this run in a collection."""
     for item in report.items:
         if item["collection"] == collection:
             return str(item["item"])
     reasons = "; ".join(f"{model}: {record.get('reason', '')}" for model, record in report.record.items())
     raise DemoError(f"the run made no {collection} ({reasons})")
-
-
-@contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Hold the demo's lock; it goes with the process, however that ends."""
-    home.root.mkdir(parents=True, exist_ok=True)
-    with (home.root / "demo.lock").open("w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DemoError(f"another demo runs in {home.root}: wait for it, or set DAFAB_HOME") from error
-        yield
 
 
 def _site(home: Home, console: Console) -> str:
@@ -103,12 +91,18 @@ def _site(home: Home, console: Console) -> str:
 
 
 def _scene(home: Home, console: Console) -> Path:
-    scene = simulator.write_safe(simulator.simulate(SEED, OPTIONS), home.work / "scenes", overwrite=True)
+    # Here and below: seconds of GDAL, Hera and ONNX Runtime, while the demo says already what it does.
+    from rucio_dafab.eo import simulate as simulator  # noqa: PLC0415
+
+    made = simulator.simulate(SEED, simulator.Options(flood=FLOOD))
+    scene = simulator.write_safe(made, home.work / "scenes", overwrite=True)
     console.print(f"simulated: {scene.name}", highlight=False)
     return scene
 
 
-def _process(scene: Path, console: Console) -> pipeline.Report:
+def _process(scene: Path, console: Console) -> "Report":
+    from argo_templates import pipeline  # noqa: PLC0415
+
     with watched() as watch:
         report = pipeline.process(scene, RSES[0], watch=watch)
     show(report, console)
@@ -132,7 +126,7 @@ def _asked(home: Home, question: Question, console: Console) -> Answer:
     return answer
 
 
-def _summary(report: pipeline.Report, answers: list[Answer], retrieved: Retrieved, url: str, console: Console) -> None:
+def _summary(report: "Report", answers: list[Answer], retrieved: Retrieved, url: str, console: Console) -> None:
     """Print the table that the demo ends with."""
     table = Table(box=box.SIMPLE_HEAD, show_header=False, title="the main job", title_justify="left")
     table.add_column(no_wrap=True, style="bold")

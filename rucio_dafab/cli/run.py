@@ -6,18 +6,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from argo_templates.pipeline import MODELS, Event, Report, Watcher, process
-from argo_templates.steps.publish import DERIVED_ACCOUNT
+from argo_templates.work import MODELS
 from rucio_dafab.client import DafabClient
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site.home import RSES
+from rucio_dafab.site.home import DERIVED_ACCOUNT, RSES
+
+if TYPE_CHECKING:
+    from argo_templates.pipeline import Event, Report, Watcher
 
 
 class RunError(DafabError):
@@ -34,6 +36,9 @@ def run(
     """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
     models = _models(model)
     _check_site()
+    # Seconds of Hera, GDAL and ONNX Runtime: what is wrong with the command line or the site is said before.
+    from argo_templates.pipeline import process  # noqa: PLC0415
+
     with watched() as watch:
         report = process(scene, rse, models, keep_work=keep_work, watch=watch)
     if as_json:
@@ -64,7 +69,7 @@ def _check_site() -> None:
 
 
 @contextmanager
-def watched() -> Iterator[Watcher]:
+def watched() -> "Iterator[Watcher]":
     """Yield a watcher that draws a line a step on a terminal, and prints one a finished step elsewhere."""
     console = Console(stderr=True)
     columns = (
@@ -77,7 +82,7 @@ def watched() -> Iterator[Watcher]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def watch(event: Event) -> None:
+        def watch(event: "Event") -> None:
             _draw(progress, tasks, event)
             if event.state == "ended" and not console.is_terminal:
                 line = f"{event.step:<14} {event.seconds:6.2f} s  {event.detail}"
@@ -86,7 +91,7 @@ def watched() -> Iterator[Watcher]:
         yield watch
 
 
-def _draw(progress: Progress, tasks: dict[str, TaskID], event: Event) -> None:
+def _draw(progress: Progress, tasks: dict[str, TaskID], event: "Event") -> None:
     if event.state == "began":
         tasks[event.step] = progress.add_task(event.step, total=None, detail="")
     elif event.state == "came":
@@ -105,7 +110,7 @@ NUMBERS: Final = (
 """Properties of an item that the table shows, and how."""
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: "Report", console: Console) -> None:
     """Print what was registered, two lines an item: what came of it with its key numbers, and its DID.
 
     DIDs stand on lines of their own and are never folded, so that they can be copied.

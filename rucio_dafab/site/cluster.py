@@ -14,9 +14,9 @@ import psycopg
 from psycopg import sql
 
 from rucio_dafab.errors import DafabError
+from rucio_dafab.files import PRIVATE, write_file
 from rucio_dafab.site.configuration import render
 from rucio_dafab.site.credentials import OWNER, SUPERUSER
-from rucio_dafab.site.files import PRIVATE, write_file
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.ports import LOOPBACK
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from rucio_dafab.files import PRIVATE, write_file
 from rucio_dafab.resources import resources
 from rucio_dafab.site.credentials import OWNER, Credentials
-from rucio_dafab.site.files import PRIVATE, write_file
 from rucio_dafab.site.home import ACCOUNTS, Home
 from rucio_dafab.site.ports import LOOPBACK
 from rucio_dafab.site.record import SiteRecord

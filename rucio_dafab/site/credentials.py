@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site.files import PRIVATE, read_json, write_json
+from rucio_dafab.files import PRIVATE, read_json, write_json
 from rucio_dafab.site.home import ACCOUNTS, Home
 
 SUPERUSER: Final = "postgres"

@@ -8,6 +8,12 @@ from typing import Final, Self
 ACCOUNTS: Final = ("root", "dafab_admin", "dafab_dasi", "dafab_skim", "user_dafab")
 """The accounts of a site: administration, originals, derived products, reading."""
 
+ORIGINALS_ACCOUNT: Final = "dafab_dasi"
+"""The account that registers scenes."""
+
+DERIVED_ACCOUNT: Final = "dafab_skim"
+"""The account that registers what was made of them."""
+
 RSES: Final = ("MELUXINA", "CLOUD")
 """The storage elements (RSE) of a local site, each a folder."""
 

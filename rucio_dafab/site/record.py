@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rucio_dafab import __version__
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site.files import read_json, write_json
+from rucio_dafab.files import read_json, write_json
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.ports import LOOPBACK, check_free, free_ports, is_free
 

@@ -47,10 +47,10 @@ def test_a_second_demo_finds_everything_there(shell: Shell, demo: Said) -> None:
 
 
 def test_a_second_demo_while_one_runs_is_told_so(shell: Shell, demo: Said) -> None:
-    lock = shell.home / "demo.lock"
+    lock = shell.home / "run" / "demo.lock"
     refused = shell.run(f"flock {lock} .venv/bin/rucio-dafab demo")
-    assert refused.returncode == 1
-    assert refused.stderr.strip() == f"error: another demo runs in {shell.home}: wait for it, or set DAFAB_HOME"
+    assert refused.returncode == 75
+    assert refused.stderr.strip() == f"error: another command is at work on {shell.home}: wait until it ends"
 
 
 def readme_commands() -> list[str]:

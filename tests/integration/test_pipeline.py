@@ -1,6 +1,7 @@
 """The pipeline on real scenes at a running site: products registered whole, at their place, harmless to repeat."""
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -288,7 +289,9 @@ def test_one_run_at_a_time_over_a_scene(site: Any, copied: CopyScene, monkeypatc
             held.append(refused(site, scene))
 
     process(scene, "MELUXINA", ["fields"], watch=try_beside)
-    assert held == [f"another run is working on {scene}"]
+    assert held == [
+        f"rucio-dafab run {scene} (process {os.getpid()}) is at work on {site.home.root}: wait until it ends"
+    ]
     assert not work_folder(scene).exists()
 
 

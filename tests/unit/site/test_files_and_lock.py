@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rucio_dafab.files import FileError, read_json, write_file, write_json
 from rucio_dafab.site import credentials, environment, record
 from rucio_dafab.site.credentials import CredentialsError
-from rucio_dafab.site.files import SiteFileError, read_json, write_file, write_json
 from rucio_dafab.site.home import ACCOUNTS, Home
 from rucio_dafab.site.lock import SiteBusy, exclusive
 
@@ -42,7 +42,7 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(home: Home) -> N
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(home: Home) -> None:
     (home.root / "etc").write_text("not a folder")
-    with pytest.raises(SiteFileError, match=f"^cannot write {home.root}/etc/file: "):
+    with pytest.raises(FileError, match=f"^cannot write {home.root}/etc/file: "):
         write_file(home.root / "etc" / "file", "x")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rucio_dafab.files import FileError
 from rucio_dafab.site import ports, record
-from rucio_dafab.site.files import SiteFileError
 from rucio_dafab.site.home import Home
 
 
@@ -80,7 +80,7 @@ def test_the_database_never_gets_the_wanted_http_port(home: Home) -> None:
 def test_a_record_that_is_none_is_refused_in_one_line(home: Home, text: str) -> None:
     home.root.mkdir()
     home.site_file.write_text(text)
-    with pytest.raises((record.SiteRecordError, SiteFileError)) as refusal:
+    with pytest.raises((record.SiteRecordError, FileError)) as refusal:
         record.load(home)
     assert str(home.site_file) in str(refusal.value)
     assert "\n" not in str(refusal.value)

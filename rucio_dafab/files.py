@@ -12,27 +12,31 @@ PRIVATE: Final = 0o600
 """Mode of a file that holds a password."""
 
 
-class SiteFileError(DafabError):
-    """A file of the site cannot be read or written; the text names it."""
+class FileError(DafabError):
+    """A file of ours cannot be read or written; the text names it."""
 
 
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file at once: under another name with its final mode, then renamed.
 
     Raises:
-        SiteFileError: if the folder cannot be written.
+        FileError: if it cannot be written; nothing is left beside it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
     except OSError as error:
-        raise SiteFileError(f"cannot write {path}: {error.strerror}") from error
+        raise FileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_json(path: Path, value: Any, mode: int = 0o644) -> None:
@@ -44,16 +48,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object in a JSON file, or ``None`` when there is no such file.
 
     Raises:
-        SiteFileError: if the file cannot be read or holds no JSON object.
+        FileError: if the file cannot be read or holds no JSON object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SiteFileError(f"cannot read {path}: {error.strerror}") from error
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise SiteFileError(f"{path} is not JSON: {error}") from error
+        raise FileError(f"{path} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise SiteFileError(f"{path} should hold a JSON object")
+        raise FileError(f"{path} should hold a JSON object")
     return value
