@@ -5,12 +5,13 @@ A request is a file, ``-`` for standard input, the text itself, or ``key=value``
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from dasi_backend import config as configuration
 from dasi_backend import language, output
@@ -122,28 +123,21 @@ def _show(records: list[dict[str, Any]], table: Any, as_json: bool) -> None:
         output.console().print(table)
 
 
-class _progress:  # used as a function
-    """A line on standard error that says what goes on; nothing where it is no terminal."""
-
-    def __init__(self, description: str) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=output.progress_console(),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            disable=not sys.stderr.isatty(),
-        )
-        self._task = self._progress.add_task(description, total=None)
-
-    def __enter__(self) -> tuple[Progress, Any]:
-        self._progress.start()
-        return self._progress, self._task
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+@contextmanager
+def _progress(description: str) -> Iterator[tuple[Progress, TaskID]]:
+    """Yield a line on standard error that says what goes on; nothing where it is no terminal."""
+    shown = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=output.progress_console(),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not sys.stderr.isatty(),
+    )
+    with shown:
+        yield shown, shown.add_task(description, total=None)
 
 
 def _requests(verb: str, arguments: list[str] | None) -> list[Request]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from blake3 import blake3
 from rucio.common.exception import RucioException
@@ -17,9 +17,9 @@ from rucio.rse import rsemanager
 from dasi_backend.copying import PIECE
 from dasi_backend.errors import ChecksumError, StoreError, TargetError
 from rucio_dafab.client import Replica
+from rucio_dafab.pfn import local_file
 
 _LOG: Final = logging.getLogger(__name__).log
-_HERE: Final = frozenset({"", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +72,16 @@ def ordered(replicas: Sequence[Replica], rse: str | None, protocol: str | None) 
     """Return replicas in the order to try them: of the preferred RSE, on this machine, of the preferred scheme."""
 
     def rank(replica: Replica) -> tuple[bool, bool, bool]:
-        return (replica.rse != rse, local_path(replica.pfn) is None, urlsplit(replica.pfn).scheme != protocol)
+        return (replica.rse != rse, local_file(replica.pfn) is None, urlsplit(replica.pfn).scheme != protocol)
 
     return sorted(replicas, key=rank)
-
-
-def local_path(pfn: str) -> Path | None:
-    """Return the file behind an address, if it is one on this machine that is there."""
-    parts = urlsplit(pfn)
-    if parts.scheme not in {"", "file"} or (parts.hostname or "") not in _HERE:
-        return None
-    path = Path(unquote(parts.path))
-    return path if path.is_absolute() and path.is_file() else None
 
 
 def _from_any(wanted: Wanted, partial: Path, settings_of: Callable[[str], Mapping[str, Any]]) -> None:
     reasons = []
     for replica in wanted.replicas:
         partial.unlink(missing_ok=True)
-        here = local_path(replica.pfn)
+        here = local_file(replica.pfn)
         reason = _copied(here, partial, wanted) if here else _downloaded(replica, partial, wanted, settings_of)
         if reason is None:
             return

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -309,9 +308,8 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
         raise known(f"{what}: {' '.join(str(message).split())}")
 
     @override
-    def _get_auth_tokens(self) -> tuple[str | None, str, str, str]:
-        folder = tokens.folder(Path(tempfile.gettempdir()), self.auth_host, str(self.account), str(self.vo))
-        return None, str(folder / "expires"), str(folder / "token"), str(folder)
+    def _get_auth_tokens(self) -> tuple[None, str, str, str]:
+        return tokens.places(self.auth_host, self.account, self.vo)
 
 
 _ERRORS: Final[dict[int, type[ClientError]]] = {

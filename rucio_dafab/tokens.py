@@ -1,8 +1,10 @@
 """Where clients keep their tokens: a private folder for each server, account and virtual organisation."""
 
 import os
+import tempfile
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from rucio_dafab.errors import DafabError
 
@@ -28,3 +30,13 @@ def folder(root: Path, *identity: str) -> Path:
         if status.st_uid != os.geteuid() or status.st_mode & 0o077:
             raise TokenFolderError(f"{path} holds tokens and must be a folder of mode 0700 that is yours")
     return leaf
+
+
+def places(server: str, account: Any, vo: Any) -> tuple[None, str, str, str]:
+    """Return what Rucio's ``BaseClient._get_auth_tokens`` does: no configured file, then expiry, token and folder.
+
+    Raises:
+        TokenFolderError: if the folder is not the user's own.
+    """
+    mine = folder(Path(tempfile.gettempdir()), server, str(account), str(vo))
+    return None, str(mine / "expires"), str(mine / "token"), str(mine)

@@ -1,6 +1,5 @@
 """Questions put to a site through the installed commands ``rucio`` and ``dasi``, with the answers they must give."""
 
-import hashlib
 import re
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rucio_dafab.client import DafabClient
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.environment import process_environment
 from rucio_dafab.site.home import SCOPE, Home
+from rucio_dafab.storage import checksums
 
 READER: Final = "user_dafab"
 """The account that asks: it may read and nothing else."""
@@ -94,7 +94,7 @@ def retrieve(home: Home, item: str, out: Path) -> Retrieved:
     _command(home, "dasi", "retrieve", request)
     if not target.is_file():
         raise QuestionError(f"dasi retrieve wrote no {target}")
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    digest = checksums(target).sha256
     known = {asset.get("file:checksum") for asset in document["assets"].values()}
     if SHA2_256 + digest not in known:
         raise QuestionError(f"{target} has sha256 {digest}, which is no asset of {SCOPE}:{item}")

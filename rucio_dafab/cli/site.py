@@ -102,8 +102,7 @@ def _print(found: SiteStatus, console: Console) -> None:
     if found.url is None:
         console.print(f"there is no site in {found.home}", soft_wrap=True, highlight=False)
         return
-    word = "runs" if found.running else ("does not run as it should" if found.processes else "is down")
-    console.print(f"the site {word}: {found.url} ({found.home})", soft_wrap=True, highlight=False)
+    console.print(f"the site {_word(found)}: {found.url} ({found.home})", soft_wrap=True, highlight=False)
     if not found.processes:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -115,3 +114,11 @@ def _print(found: SiteStatus, console: Console) -> None:
     console.print(table)
     for name, value in (found.health or {"service": "does not answer"}).items():
         console.print(f"{name}: {value}", soft_wrap=True, highlight=False)
+
+
+def _word(found: SiteStatus) -> str:
+    if found.running:
+        return "runs"
+    if found.starting:
+        return "is starting"
+    return "does not run as it should" if found.processes else "is down"

@@ -1,10 +1,8 @@
 """``GET /assets/{scope}/items/{item}/{asset}``: the stable link of an asset, wherever its replicas are."""
 
 import re
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
@@ -14,14 +12,14 @@ from rucio.db.sqla.constants import DatabaseOperationType
 from rucio.db.sqla.session import db_session
 
 from rucio_dafab.catalogue import documents
-from rucio_dafab.catalogue.assets import Replica, find_asset
+from rucio_dafab.catalogue.assets import find_asset
+from rucio_dafab.pfn import local_file
 from rucio_dafab.service.auth import Reader
 from rucio_dafab.service.errors import NotHere
 
 router = APIRouter(tags=["assets"])
 
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
-_LOCAL: Final = frozenset({"", "localhost", "127.0.0.1"})
 
 Scope = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_.\-]{1,25}$")]
 Name = Annotated[str, PathParameter(pattern=r"^[^\x00-\x1f\x7f]{1,250}$")]
@@ -37,7 +35,7 @@ def asset(scope: Scope, item: Name, asset: Name, issuer: Reader) -> Response:
         internal = InternalScope(scope, vo=issuer.vo)
         file = find_asset(internal, item, asset, session=session)
         stored = documents.get(internal, item, session=session)
-    if local := _local_file(file.replicas):
+    if local := next(filter(None, (local_file(replica.pfn) for replica in file.replicas)), None):
         kind = _media_type(stored.document if stored else {}, asset)
         return FileResponse(
             local, media_type=kind, filename=local.name, content_disposition_type="inline", headers=_HARMLESS
@@ -47,17 +45,6 @@ def asset(scope: Scope, item: Name, asset: Name, issuer: Reader) -> Response:
             return RedirectResponse(replica.pfn)
     where = ", ".join(replica.rse for replica in file.replicas) or "no RSE"
     raise NotHere(f"the file {scope}:{file.name} cannot be read from here: Rucio knows it at {where}")
-
-
-def _local_file(replicas: Iterable[Replica]) -> Path | None:
-    """Return the first replica that is a file of this machine."""
-    for replica in replicas:
-        pfn = urlsplit(replica.pfn)
-        path = PurePosixPath(unquote(pfn.path))
-        # Rucio allows dots in names, so that a name could climb out of its RSE.
-        if pfn.scheme == "file" and pfn.hostname in _LOCAL | {None} and ".." not in path.parts and Path(path).is_file():
-            return Path(path)
-    return None
 
 
 def _media_type(document: dict[str, Any], asset: str) -> str:

@@ -59,8 +59,6 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     VocabularyError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     catalogue.DidUnknown: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
     catalogue.KeyUnknown: (HTTPStatus.NOT_FOUND, "KeyNotFound"),
-    catalogue.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
-    catalogue.PublishConflict: (HTTPStatus.CONFLICT, "Duplicate"),
     catalogue.DocumentInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadata"),
     catalogue.PublishConflict: (HTTPStatus.CONFLICT, "DataIdentifierAlreadyExists"),
     catalogue.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),

@@ -1,14 +1,12 @@
 """Clients of a site's accounts, without reading any global configuration."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from rucio_dafab import tokens
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site import credentials, record
-from rucio_dafab.site.environment import UnknownAccount
-from rucio_dafab.site.home import ACCOUNTS, Home
+from rucio_dafab.site.environment import check_account
+from rucio_dafab.site.home import Home
 
 
 def client(home: Home, account: str) -> DafabClient:
@@ -18,7 +16,7 @@ def client(home: Home, account: str) -> DafabClient:
         UnknownAccount: naming the accounts there are.
         ClientError: if the site does not answer.
     """
-    _check(account)
+    check_account(account)
     return DafabClient.of_account(account, home)
 
 
@@ -35,10 +33,9 @@ def rucio_client(home: Home, account: str) -> Any:
         """A client that keeps its tokens apart: a configured token file is read for every account and site alike."""
 
         def _get_auth_tokens(self) -> tuple[None, str, str, str]:
-            folder = tokens.folder(Path(tempfile.gettempdir()), self.auth_host, str(self.account), str(self.vo))
-            return None, str(folder / "expires"), str(folder / "token"), str(folder)
+            return tokens.places(self.auth_host, self.account, self.vo)
 
-    _check(account)
+    check_account(account)
     known, passwords = record.require(home), credentials.load(home)
     return OwnTokens(
         rucio_host=known.url,
@@ -47,8 +44,3 @@ def rucio_client(home: Home, account: str) -> Any:
         auth_type="userpass",
         creds={"username": account, "password": passwords.accounts[account]},
     )
-
-
-def _check(account: str) -> None:
-    if account not in ACCOUNTS:
-        raise UnknownAccount(f"the site has no account {account!r}: it has {', '.join(ACCOUNTS)}")

@@ -20,6 +20,16 @@ class UnknownAccount(DafabError):
     """The site has no account of that name."""
 
 
+def check_account(account: str) -> None:
+    """Refuse an account that no site has.
+
+    Raises:
+        UnknownAccount: naming the accounts there are.
+    """
+    if account not in ACCOUNTS:
+        raise UnknownAccount(f"the site has no account {account!r}: it has {', '.join(ACCOUNTS)}")
+
+
 def variables(home: Home, account: str) -> dict[str, str]:
     """Return the variables for one account of a site.
 
@@ -27,9 +37,8 @@ def variables(home: Home, account: str) -> dict[str, str]:
         UnknownAccount: naming the accounts there are.
         SiteRecordError: if the site was never made.
     """
+    check_account(account)
     known = record.require(home)
-    if account not in ACCOUNTS:
-        raise UnknownAccount(f"the site has no account {account!r}: it has {', '.join(ACCOUNTS)}")
     found = {
         "DAFAB_HOME": str(home.root),
         "DAFAB_URL": known.url,

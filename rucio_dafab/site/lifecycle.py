@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site import cluster, configuration, credentials, health, ports, record
+from rucio_dafab.site import cluster, configuration, credentials, health, record
 from rucio_dafab.site.fingerprint import fingerprint
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.lock import exclusive
@@ -160,12 +160,13 @@ def _bootstrap(home: Home) -> Iterator["subprocess.Popen[str]"]:
             stderr=log,
             text=True,
         )
-        try:
-            with process:
+        with process:
+            try:
                 yield process
-        finally:
-            if process.poll() is None:
+            except BaseException:
+                # Leaving `with` waits for its end, and it would wait for a database that does not come.
                 process.kill()
+                raise
 
 
 def _follow(home: Home, bootstrap: "subprocess.Popen[str]", say: Say) -> None:
@@ -229,16 +230,3 @@ def _wait(processes: list[psutil.Process], seconds: float) -> None:
     _, alive = psutil.wait_procs(alive, timeout=5)
     if alive:
         raise SiteError(f"process {alive[0].pid} ({alive[0].name()}) does not end")
-
-
-def check_running(home: Home) -> SiteRecord:
-    """Return the record of a site that runs and answers.
-
-    Raises:
-        DafabError: if it does not, naming the address and what to do.
-    """
-    known = record.require(home)
-    if not health.is_well(known):
-        holder = "" if ports.is_free(known.http_port) else f" ({ports.holder(known.http_port)} is there)"
-        raise SiteError(f"the site does not answer at {known.url}{holder}: start it with rucio-dafab up")
-    return known

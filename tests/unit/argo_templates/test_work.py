@@ -23,7 +23,7 @@ from argo_templates.work import (
 def test_a_result_appears_whole_and_sealed(tmp_path: Path) -> None:
     result = tmp_path / "water" / "product"
     with whole(result, "one") as folder:
-        (folder / "mask.tif").write_file("mask")
+        (folder / "mask.tif").write_text("mask")
         assert not result.exists()
     assert (result / "mask.tif").read_text() == "mask"
     assert finished(result, "one")
@@ -34,9 +34,9 @@ def test_a_result_appears_whole_and_sealed(tmp_path: Path) -> None:
 def test_an_error_leaves_the_result_of_before(tmp_path: Path) -> None:
     result = tmp_path / "product"
     with whole(result, "one") as folder:
-        (folder / "mask.tif").write_file("first")
+        (folder / "mask.tif").write_text("first")
     with pytest.raises(RuntimeError), whole(result, "two") as folder:
-        (folder / "mask.tif").write_file("second")
+        (folder / "mask.tif").write_text("second")
         raise RuntimeError
     assert finished(result, "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["product", "product.seal"]
@@ -63,7 +63,7 @@ if moment == "seal":
 if moment == "rename":
     Path.rename = die
 with work.whole(result, "made") as folder:
-    (folder / "mask.tif").write_file("mask")
+    (folder / "mask.tif").write_text("mask")
     if moment == "writing":
         die()
 """
@@ -79,13 +79,13 @@ def test_a_step_killed_anywhere_is_not_finished_and_can_be_run_again(tmp_path: P
     with pytest.raises(WorkError, match="product"):
         seal_of(result)
     with whole(result, "made") as folder:
-        (folder / "mask.tif").write_file("mask")
+        (folder / "mask.tif").write_text("mask")
     assert finished(result, "made")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["product", "product.seal"]
 
 
 def test_a_result_without_its_folder_is_not_finished(tmp_path: Path) -> None:
-    (tmp_path / "product.seal").write_file("made")
+    (tmp_path / "product.seal").write_text("made")
     assert not finished(tmp_path / "product", "made")
 
 
@@ -115,7 +115,7 @@ def test_json_is_written_in_one_act(tmp_path: Path) -> None:
 def test_what_an_earlier_step_should_have_written_is_named(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "outcome.json"
     if text is not None:
-        path.write_file(text)
+        path.write_text(text)
     with pytest.raises(WorkError, match=r"outcome\.json is missing or damaged"):
         read_json(path)
 
