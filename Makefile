@@ -58,6 +58,9 @@ e2e: ## The installed commands, as a user types them
 render: ## Render the Argo templates again
 	@$(BIN)/python -m argo_templates.render
 
+models: ## Train both nets again (hours of one core), export and evaluate them; needs the real data
+	@scripts/train.sh
+
 lock: ## Resolve the dependencies anew
 	@$(LOCK) --upgrade -o requirements.lock
 
