@@ -82,8 +82,8 @@ def main() -> None:
     figures = table(head, rows)
     sys.stdout.write(figures + "\n")
     note = (
-        "\n\nAll real images are for evaluation: none was trained on. The Spanish figure is not fully blind: the simulator's muddy flood\n"
-        "water and its stronger air came after a first, bad figure there had been seen."
+        "\n\nAll real images are for evaluation: none was trained on. The Spanish figure is not fully blind: "
+        "the simulator's muddy flood\nwater and its stronger air came after a first, bad figure there had been seen."
     )
     write_card(MODEL, "Water", PURPOSE, figures + note, LIMITS + behind(rows))
 
