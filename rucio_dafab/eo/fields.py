@@ -29,6 +29,7 @@ class FieldRules:
         boundary: Boundary probability (0…255) from which a pixel is no seed.
         distance: Least distance (0…255) of a seed's pixel.
         minimum_hectares: Smaller parcels are dropped; ten pixels of Sentinel-2, the least that has an inside.
+        minimum_seen: Least part of a parcel that must be clear (0…1): the net draws parcels into clouds too.
         block: Rows and columns flooded at a time.
         halo: Pixels around a block that are flooded with it: more than a parcel reaches beyond its own seed.
     """
@@ -37,6 +38,7 @@ class FieldRules:
     boundary: int = 128
     distance: int = 64
     minimum_hectares: float = 0.1
+    minimum_seen: float = 0.5
     block: int = 2048
     halo: int = 96
 
@@ -96,6 +98,7 @@ def delineate(
     labels = instances(probabilities, valid, chosen)
     pixel_hectares = abs(transform.a * transform.e) / SQUARE_METRES_PER_HECTARE
     labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares - 1e-9)))
+    labels = without_unseen(labels, clear, chosen.minimum_seen)
     regions = polygonise(labels, transform, TOLERANCE)
     clouded = np.bincount(labels[~clear], minlength=int(labels.max(initial=0)) + 1) > 0
     hectares = np.asarray(shapely.area(regions.geometries), np.float64) / SQUARE_METRES_PER_HECTARE
@@ -129,6 +132,15 @@ def without_small(labels: NDArray[np.int32], least: int) -> NDArray[np.int32]:
     sizes = np.bincount(labels.ravel())
     kept = np.arange(len(sizes), dtype=np.int32)
     kept[sizes < least] = 0
+    return kept[labels]
+
+
+def without_unseen(labels: NDArray[np.int32], clear: NDArray[np.bool_], least: float) -> NDArray[np.int32]:
+    """Return ``labels`` with every label set to 0 of whose pixels a smaller part than ``least`` is clear."""
+    sizes = np.bincount(labels.ravel())
+    seen = np.bincount(labels[clear], minlength=len(sizes))
+    kept = np.arange(len(sizes), dtype=np.int32)
+    kept[seen < least * sizes] = 0
     return kept[labels]
 
 

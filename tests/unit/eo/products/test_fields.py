@@ -130,6 +130,15 @@ def test_one_cloudy_pixel_makes_a_parcel_cloudy(chequered: Make, maps: Make) -> 
     assert parcels.cloud_free.tolist() == [True, True, True, True, True, False]
 
 
+def test_a_parcel_that_is_mostly_under_a_cloud_is_no_parcel(chequered: Make, maps: Make) -> None:
+    labels = chequered((40, 60), 20)
+    clear = everywhere(labels)
+    clear[20:40, 40:51] = False  # 11 of 20 columns of the last parcel
+    clear[0:20, 0:9] = False  # 9 of 20 columns of the first
+    parcels = fields.delineate(maps(labels), everywhere(labels), clear, TRANSFORM)
+    assert parcels.cloud_free.tolist() == [False, True, True, True, True]
+
+
 def test_numbers() -> None:
     parcels = Parcels(
         np.array([shapely.box(0, 0, 100, 100), shapely.box(100, 0, 400, 100), shapely.box(400, 0, 600, 100)], object),
