@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from rucio_dafab import registration
 from rucio_dafab.catalogue import documents
 from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
+from rucio_dafab.catalogue.names import checked_name
 from rucio_dafab.catalogue.validate import check_document
 from rucio_dafab.permission import PUBLISH_ACTION
 from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
@@ -75,7 +76,7 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
     check_document(item)
     if item["type"] != "Feature":
         raise DocumentInvalid("/type must be Feature: only items are published so")
-    name = registration.checked_name(item["id"], "/id")
+    name = checked_name(item["id"], "/id")
     check_files(name, item, request.files)
     scope, account = InternalScope(request.scope, vo=vo), InternalAccount(issuer, vo=vo)
     _check_permission(account, scope, item["collection"], session)

@@ -1,7 +1,6 @@
 """The DIDs of an item: container, dataset, files with their replicas and rules, through Rucio's core."""
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,24 +23,8 @@ from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishCon
 from rucio_dafab.published import PublishedFile
 
 _LOG: Final = logging.getLogger(__name__).log
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,199}")
-"""Names of items: Rucio's characters without slashes, short enough that a file's name fits behind."""
-
 _DIDS: Final = models.DataIdentifier
 _CONTENTS: Final = models.DataIdentifierAssociation
-
-
-def checked_name(value: str, place: str) -> str:
-    """Return a name that a DID can have.
-
-    Raises:
-        DocumentInvalid: if Rucio, or the path of a file, could not keep it.
-    """
-    if not _NAME.fullmatch(value) or ".." in value:
-        raise DocumentInvalid(
-            f"{place} must be at most 200 letters, digits, dots, dashes and underscores, for Rucio: {value[:80]!r}"
-        )
-    return value
 
 
 def register(

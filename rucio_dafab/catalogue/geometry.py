@@ -1,7 +1,9 @@
 """Footprints: geometries (RFC 7946, EPSG:4326, longitude before latitude) that the catalogue accepts."""
 
+from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
@@ -14,6 +16,9 @@ from rucio_dafab.vocabulary.errors import VocabularyError
 SRID: Final = 4326
 TYPES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
 """What a GeoJSON geometry may be."""
+
+LARGEST_KEPT: Final = 4096
+"""Bytes of GeoJSON up to which a parsed geometry is kept for the next who asks."""
 
 
 def read_geometry(value: Any, place: str) -> BaseGeometry:
@@ -29,7 +34,14 @@ def read_geometry(value: Any, place: str) -> BaseGeometry:
     """
     if not isinstance(value, dict) or value.get("type") not in TYPES:
         raise DocumentInvalid(f"{place} is no GeoJSON geometry: its type must be one of {', '.join(TYPES)}")
-    return _parsed(value, place)
+    text = orjson.dumps(value)
+    return _parsed(value, place) if len(text) > LARGEST_KEPT else _parsed_once(text, place)
+
+
+@lru_cache(maxsize=1000)
+def _parsed_once(text: bytes, place: str) -> BaseGeometry:
+    """Parse what is asked for again: a footprint is read to be checked and to be stored, and scenes share theirs."""
+    return _parsed(orjson.loads(text), place)
 
 
 def as_geojson(value: Any, place: str) -> dict[str, Any]:

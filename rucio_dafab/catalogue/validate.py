@@ -68,15 +68,20 @@ def _place(path: tuple[str | int, ...]) -> str:
     return pointers.join(*path) or "the document"
 
 
-def check_document(document: Any) -> None:
+def check_document(document: Any, *, storable: bool = False) -> None:
     """Check that a document is a STAC item or collection that can be published.
+
+    Args:
+        document: the document.
+        storable: whether it is known already that :func:`check_json` would pass it.
 
     Raises:
         DocumentInvalid: with the first fault, by JSON pointer.
     """
     if not isinstance(document, dict):
         raise DocumentInvalid("the document is no JSON object")
-    check_json(document)
+    if not storable:
+        check_json(document)
     kind = document.get("type")
     if kind not in {"Feature", "Collection"}:
         raise DocumentInvalid(f"/type must be Feature (an item) or Collection, not {kind!r}")

@@ -1,0 +1,47 @@
+"""All items of the catalogue as a file of documents, one a line, as they were written."""
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rucio.common.types import InternalScope
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rucio_dafab.catalogue.lines import FileUnreadable
+from rucio_dafab.catalogue.search import STREAM_ROWS
+from rucio_dafab.catalogue.tables import document as table
+
+
+def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = None, *, session: Session) -> int:
+    """Write the documents of the valid items of a scope in the order of their names, streamed; return how many.
+
+    The file appears under its name when it is whole; it is packed by gzip where the name ends with ``.gz``.
+
+    Raises:
+        FileUnreadable: if the file cannot be written.
+    """
+    wanted = [table.c.scope == scope, table.c.partial.is_(False), table.c.searchable["type"].astext == "Feature"]
+    if collections is not None:
+        wanted.append(table.c.collection.in_(list(collections)))
+    rows = session.scalars(
+        select(table.c.document).where(*wanted).order_by(table.c.name), execution_options={"yield_per": STREAM_ROWS}
+    )
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with gzip.open(part, "wb") if path.suffix == ".gz" else part.open("wb") as stream:
+            written = _write(stream, rows)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FileUnreadable(f"{path} cannot be written: {error}") from error
+    return written
+
+
+def _write(stream: Any, documents: Iterable[str]) -> int:
+    written = 0
+    for document in documents:
+        stream.write(document.encode() + b"\n")
+        written += 1
+    return written

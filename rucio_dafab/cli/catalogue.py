@@ -1,0 +1,128 @@
+"""``rucio-dafab catalogue``: many items in, all of them out."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rucio_dafab.cli.server import use_server_configuration
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import SCOPE
+
+if TYPE_CHECKING:
+    from rucio_dafab.catalogue.bulk import LoadReport
+
+app = typer.Typer(no_args_is_help=True)
+
+_CONSOLE = Console(stderr=True)
+Scope = Annotated[str, typer.Option(help="Scope of the items.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="STAC items, one a line (NDJSON, also packed by gzip).")],
+    scope: Scope = SCOPE,
+    account: Annotated[str, typer.Option(help="Owner of what is made.")] = "dafab_admin",
+    collection: Annotated[
+        list[str] | None, typer.Option(metavar="THEIRS=OURS", help="What a collection of the file is called here.")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Replace documents that differ.")] = False,
+    batch: Annotated[int, typer.Option(min=1, max=20_000, help="Items of one transaction.")] = 1000,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected lines are told; by default FILE.rejects.ndjson in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Register items with their documents; again finishes what broke off. Exit status 1 if a line was rejected."""
+    names = dict(_pair(text) for text in collection or ())
+    target = rejects or Path(f"{file.name}.rejects.ndjson")
+    use_server_configuration()
+    from rucio.common.types import InternalAccount, InternalScope  # noqa: PLC0415 - reads the server's configuration
+
+    from rucio_dafab.catalogue import bulk, sessions  # noqa: PLC0415
+
+    options = bulk.LoadOptions(InternalScope(scope), InternalAccount(account), names, update=update, batch=batch)
+    with _rejects(target) as reject, _bar(file, quiet=as_json) as progress:
+        report = bulk.load(file, options, sessions.writing, lambda found: reject(asdict(found)), progress)
+    _tell(report, target, as_json=as_json)
+
+
+@app.command()
+def dump(
+    file: Annotated[Path, typer.Argument(help="Where to, NDJSON; packed by gzip where the name ends with .gz.")],
+    scope: Scope = SCOPE,
+    collection: Annotated[list[str] | None, typer.Option(help="Only items of this collection; several may be.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the documents of all items, one a line, in the order of their names; `load` reads them again."""
+    use_server_configuration()
+    from rucio.common.types import InternalScope  # noqa: PLC0415
+
+    from rucio_dafab.catalogue import dump as dumping  # noqa: PLC0415
+    from rucio_dafab.catalogue import sessions  # noqa: PLC0415
+
+    with sessions.reading() as session:
+        written = dumping.dump(file, InternalScope(scope), collection, session=session)
+    typer.echo(json.dumps({"items": written}) if as_json else f"{written} items in {file}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    theirs, equals, ours = text.partition("=")
+    if not (theirs and equals and ours):
+        raise DafabError(f"--collection {text!r}: write THEIRS=OURS")
+    return theirs, ours
+
+
+class _Rejects:
+    """The file of rejects, made with the first of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: TextIO | None = None
+
+    def __call__(self, found: dict[str, Any]) -> None:
+        if self._stream is None:
+            self._stream = self._path.open("w", encoding="utf-8")
+        self._stream.write(json.dumps(found) + "\n")
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
+@contextmanager
+def _rejects(path: Path) -> Iterator[_Rejects]:
+    found = _Rejects(path)
+    try:
+        path.unlink(missing_ok=True)
+        yield found
+    finally:
+        found.close()
+
+
+@contextmanager
+def _bar(file: Path, *, quiet: bool) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_CONSOLE, transient=True, disable=quiet or not _CONSOLE.is_terminal) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size if file.is_file() else None)
+        yield lambda read: bar.update(task, completed=read)
+
+
+def _tell(report: "LoadReport", rejects: Path, *, as_json: bool) -> None:
+    counted = {name: getattr(report, name) for name in ("created", "updated", "unchanged", "skipped", "rejected")}
+    if as_json:
+        timed = {"seconds": round(report.seconds, 3), "items_per_second": round(report.items_per_second, 1)}
+        told = {"rejects": str(rejects)} if report.rejected else {}
+        typer.echo(json.dumps({"items": report.items} | counted | timed | told))
+    else:
+        parts = ", ".join(f"{number} {name}" for name, number in counted.items() if number)
+        typer.echo(f"{parts or 'no items'} in {report.seconds:.1f} s ({report.items_per_second:.0f} items/s)")
+    if report.rejected:
+        raise DafabError(f"{report.rejected} of {report.items} lines were rejected: {rejects} says which and why")

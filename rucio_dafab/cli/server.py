@@ -1,0 +1,41 @@
+"""Commands that work on the database itself, as ``rucio-dafab db`` does, find the server's configuration."""
+
+import os
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from pathlib import Path
+
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import Home
+
+
+class ServerUnknown(DafabError):
+    """No configuration of a server is at hand, or its database cannot be read."""
+
+
+def use_server_configuration() -> None:
+    """Point Rucio, before it is imported, at the server's ``rucio.cfg``.
+
+    That is the one of ``RUCIO_CONFIG`` where it names a database, else the one of the site of ``DAFAB_HOME``: the
+    variables that ``rucio-dafab env`` prints name a client's.
+
+    Raises:
+        ServerUnknown: if there is neither.
+    """
+    named = os.environ.get("RUCIO_CONFIG")
+    for path in (Path(named) if named else None, Home.from_environment().server_config):
+        if path is not None and _has_database(path):
+            os.environ["RUCIO_CONFIG"] = str(path)
+            return
+    raise ServerUnknown(
+        "this command works on the database: set RUCIO_CONFIG to the server's rucio.cfg, or DAFAB_HOME to a site"
+    )
+
+
+def _has_database(path: Path) -> bool:
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (ConfigParserError, UnicodeDecodeError):
+        return False
+    return parser.has_option("database", "default")
