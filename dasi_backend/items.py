@@ -8,6 +8,7 @@ from typing import Self
 from typing_extensions import override
 
 from dasi_backend.errors import KeyRefused, StoreError
+from rucio_dafab.pfn import local_file
 
 Values = str | int | Sequence[str | int]
 
@@ -103,12 +104,12 @@ class Item:
         Raises:
             StoreError: if they are not on this machine or cannot be read.
         """
-        path = self.uri.removeprefix("file://")
-        if "://" in path:
+        # The store says plain paths, in which '#' and '%' mean themselves; the catalogue says addresses.
+        path = Path(self.uri) if self.uri.startswith("/") else local_file(self.uri)
+        if path is None:
             raise StoreError(f"{self.name} is not on this machine but at {self.uri}: retrieve it to a file")
-        path = path.removeprefix("localhost")
         try:
-            with Path(path).open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(self.offset)
                 return file.read(self.length)
         except OSError as error:

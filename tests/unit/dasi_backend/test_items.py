@@ -1,6 +1,7 @@
 """Keys, queries and items."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -39,3 +40,10 @@ def test_data_elsewhere_is_refused(tmp_path: Path) -> None:
         _ = Item(Key(), "x", "davs://host/x", 3).data
     with pytest.raises(StoreError, match="cannot be read"):
         _ = Item(Key(), "x", str(tmp_path / "nothing"), 3).data
+
+
+def test_an_address_is_decoded_and_a_path_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a b#c%20.tif"
+    path.write_bytes(b"0123456789")
+    assert Item(Key(), "x", str(path), 3, 2).data == b"234"
+    assert Item(Key(), "x", f"file://localhost{quote(str(path))}", 3, 2).data == b"234"
