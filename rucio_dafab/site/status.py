@@ -57,7 +57,7 @@ def inspect(home: Home) -> SiteStatus:
         known.url,
         known.postgres_port,
         well,
-        not well and _starting(processes, answer),
+        not well and is_starting(processes, answer),
         processes,
         answer if processes else None,
         ACCOUNTS,
@@ -65,7 +65,7 @@ def inspect(home: Home) -> SiteStatus:
     )
 
 
-def _starting(processes: tuple[ProcessState, ...], answer: dict[str, Any] | None) -> bool:
+def is_starting(processes: tuple[ProcessState, ...], answer: dict[str, Any] | None) -> bool:
     """Say whether the site is on its way: nothing was given up, and something began lately."""
     given_up = any(process.state == "FATAL" for process in processes)
     lately = any(process.state in ALIVE and process.seconds < PATIENCE for process in processes)
