@@ -46,8 +46,8 @@ types: ## mypy, strict
 layers: ## import-linter: a room uses only those below it
 	@$(BIN)/lint-imports
 
-unit: ## Unit and contract tests (no servers)
-	@$(BIN)/pytest tests/unit tests/contract
+unit: ## Unit tests (no servers)
+	@$(BIN)/pytest tests/unit
 
 integration: ## Tests against real PostgreSQL, Rucio and FDB
 	@$(BIN)/pytest tests/integration
