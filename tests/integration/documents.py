@@ -7,6 +7,7 @@ shapely and dictionaries, so that it can judge the compiler.
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -132,8 +133,12 @@ class Documents:
         if isinstance(node, model.Temporal):
             extent = self._extents[number]
             return None if extent is None else _temporal(node, *extent)
-        footprint = self._footprints[number]
-        return None if footprint is None else bool(_PREDICATES[node.operator](footprint, node.geometry))
+        return None if self._footprints[number] is None else bool(self._met(node)[number])
+
+    @lru_cache(maxsize=64)  # noqa: B019 - a table lives as long as the tests that ask it
+    def _met(self, node: model.Spatial) -> Any:
+        """Return the predicate for all footprints at once; false where there is none."""
+        return _PREDICATES[node.operator](self._footprints, node.geometry)
 
 
 def fetch(document: Any, path: tuple[str, ...]) -> Any:
