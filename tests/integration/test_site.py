@@ -168,18 +168,23 @@ def test_up_after_everything_was_killed(restored: Any) -> None:
 
 
 @pytest.fixture(scope="class")
-def stopped(site: Any) -> Iterator[Any]:
-    """Return the shared site, not running, for tests in which it does not start either."""
+def port(site: Any) -> int:
+    """Return the HTTP port of the shared site."""
+    return record.require(site.home).http_port
+
+
+@pytest.fixture(scope="class")
+def stopped(site: Any, port: int) -> Iterator[Any]:
+    """Return the shared site, stopped once for all tests of a class; it runs again afterwards, at its port."""
     site.dafab("down")
     yield site
-    site.dafab("up")
+    site.dafab("up", "--port", str(port))
 
 
-class TestRefusedStarts:
-    """What prevents a start: one line, a status, and no process left."""
+class TestStarts:
+    """Starts of one stopped site: refused ones are one line, a status, and no process left; the last one stays."""
 
-    def test_a_taken_port_is_named_with_its_holder(self, stopped: Any) -> None:
-        port = record.require(stopped.home).http_port
+    def test_a_taken_port_is_named_with_its_holder(self, stopped: Any, port: int) -> None:
         with socket.create_server(("127.0.0.1", port)):
             refused = stopped.run_dafab("up")
         assert refused.returncode == 1
@@ -198,39 +203,33 @@ class TestRefusedStarts:
         assert refused.returncode == 1
         assert f"error: {stopped.home.credentials_file} is gone but" in refused.stderr
 
+    def test_another_port_may_be_chosen_and_is_remembered(self, stopped: Any, port: int) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            other = int(probe.getsockname()[1])
+        try:
+            stopped.dafab("up", "--port", str(other))
+            assert stopped.url.endswith(f":{other}")
+            assert "dafab_admin" in stopped.rucio("dafab_admin", "whoami")
+            refused = stopped.run_dafab("up", "--port", str(port))
+            assert refused.returncode == 1
+            assert f"error: the site runs at {stopped.url}: rucio-dafab down first" in refused.stderr
+        finally:
+            stopped.dafab("down")
+        assert record.require(stopped.home).http_port == other
 
-def test_another_port_may_be_chosen_and_is_remembered(restored: Any) -> None:
-    restored.dafab("down")
-    before = record.require(restored.home).http_port
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        other = int(probe.getsockname()[1])
-    try:
-        restored.dafab("up", "--port", str(other))
-        assert restored.url.endswith(f":{other}")
-        assert "dafab_admin" in restored.rucio("dafab_admin", "whoami")
-        refused = restored.run_dafab("up", "--port", str(before))
-        assert refused.returncode == 1
-        assert f"error: the site runs at {restored.url}: rucio-dafab down first" in refused.stderr
-    finally:
-        restored.dafab("down")
-        restored.dafab("up", "--port", str(before))
-
-
-def test_two_ups_at_once(restored: Any) -> None:
-    restored.dafab("down")
-    ran: list[Any] = []
-    threads = [threading.Thread(target=lambda: ran.append(restored.run_dafab("up"))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    won, lost = sorted(ran, key=lambda one: one.returncode)
-    assert won.returncode == 0
-    assert lost.returncode == 75
-    pattern = (
-        rf"error: rucio-dafab up \(process \d+\) is at work on {re.escape(str(restored.home.root))}: wait until it ends"
-    )
-    assert re.fullmatch(pattern, lost.stderr.strip())
+    def test_two_ups_at_once(self, stopped: Any, port: int) -> None:
+        ran: list[Any] = []
+        up = ("up", "--port", str(port))
+        threads = [threading.Thread(target=lambda: ran.append(stopped.run_dafab(*up))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        won, lost = sorted(ran, key=lambda one: one.returncode)
+        assert won.returncode == 0
+        assert lost.returncode == 75
+        holder = rf"rucio-dafab up \(process \d+\) is at work on {re.escape(str(stopped.home.root))}"
+        assert re.fullmatch(f"error: {holder}: wait until it ends", lost.stderr.strip())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL changes its user only when root starts it")
