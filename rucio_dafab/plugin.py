@@ -12,13 +12,13 @@ from rucio.core import permission
 from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta
 from rucio.core.did_meta_plugins.did_meta_plugin_interface import DidMetaPlugin
 from rucio.db.sqla.constants import DatabaseOperationType
-from rucio.db.sqla.session import db_session, read_session, transactional_session
+from rucio.db.sqla.session import db_session, get_engine, read_session, transactional_session
 from sqlalchemy.orm import Session
 from typing_extensions import override
 from werkzeug.exceptions import HTTPException
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue import documents, search
+from rucio_dafab.catalogue import areas, documents, search
 from rucio_dafab.catalogue.ancestry import descendants_of
 from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown, KeyUnknown
 from rucio_dafab.query import rucio_filter
@@ -38,6 +38,7 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
     def __init__(self) -> None:
         super().__init__()
         self._plugin_name = "DAFAB"
+        areas.install(get_engine)
 
     def get_plugin_name(self) -> str:
         """Return the name by which clients ask for this plugin."""

@@ -3,11 +3,11 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import shapely
@@ -17,14 +17,26 @@ from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
 
 
+class Provider(Protocol):
+    """Who knows more areas than the files: those of a catalogue's users, which stand in its database."""
+
+    def geometry(self, key: str) -> BaseGeometry | None:
+        """Return the polygon of an area by its normalised name, ``None`` for an unknown one."""
+
+    def names(self) -> Iterable[str]:
+        """Return the normalised names of all areas."""
+
+
 @dataclass(frozen=True)
 class Areas:
     """The areas of a folder of GeoJSON feature collections; a feature's ``properties.name`` (and ``aliases``) name it.
 
-    Read at first use. Geometries are EPSG:4326, valid and split at the antimeridian, as the files promise.
+    Read at first use. Geometries are EPSG:4326, valid and split at the antimeridian, as the files promise. A name that
+    no file has is asked of the provider, where there is one.
     """
 
     folder: Path
+    provider: Callable[[], Provider | None] = field(default=lambda: None, compare=False, repr=False)
     _parsed: dict[str, BaseGeometry] = field(default_factory=dict, compare=False, repr=False)
 
     def geometry(self, name: str) -> BaseGeometry:
@@ -35,7 +47,11 @@ class Areas:
         """
         key = normalise(name)
         if key not in self._sources:
-            near = difflib.get_close_matches(key, self._sources, n=3, cutoff=0.6)
+            provider = self.provider()
+            provided = provider.geometry(key) if provider is not None else None
+            if provided is not None:
+                return provided
+            near = difflib.get_close_matches(key, self.names(), n=3, cutoff=0.6)
             hint = f": did you mean {', '.join('@' + each for each in near)}?" if near else ""
             raise VocabularyError(f"no area is called '@{name[:60]}'{hint}")
         if key not in self._parsed:
@@ -44,6 +60,11 @@ class Areas:
 
     def names(self) -> tuple[str, ...]:
         """Return every name an area can be asked by, sorted."""
+        provider = self.provider()
+        return tuple(sorted({*self._sources, *(provider.names() if provider is not None else ())}))
+
+    def shipped(self) -> tuple[str, ...]:
+        """Return the names that the files give, sorted: nobody else can take them."""
         return tuple(sorted(self._sources))
 
     @cached_property
@@ -58,10 +79,19 @@ def normalise(name: str) -> str:
     return re.sub(r"[^\w]+|_+", "-", plain).strip("-")
 
 
+_provider: Provider | None = None
+
+
+def provide(provider: Provider | None) -> None:
+    """Let this process ask for more areas than the shipped ones; the last one who is named is asked."""
+    global _provider  # noqa: PLW0603 - the rooms below the catalogue cannot know it, so it makes itself known
+    _provider = provider
+
+
 @cache
 def load() -> Areas:
-    """Return the areas of this installation (``etc/areas``)."""
-    return Areas(resources() / "etc" / "areas")
+    """Return the areas of this installation: ``etc/areas``, and what :func:`provide` was told."""
+    return Areas(resources() / "etc" / "areas", provider=lambda: _provider)
 
 
 def geometry(name: str) -> BaseGeometry:

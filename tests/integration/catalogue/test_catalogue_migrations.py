@@ -91,6 +91,23 @@ def test_up_down_up(db: Db, superuser: Any, empty: None) -> None:
     assert columns(superuser) == made
 
 
+def test_from_the_first_revision_and_back(db: Db, superuser: Any, empty: None) -> None:
+    def tables() -> set[str]:
+        rows = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'dafab'").fetchall()
+        return {name for (name,) in rows}
+
+    assert db("upgrade", "0001").returncode == 0
+    assert tables() == {"document", "revision"}
+    noticed = db("check")
+    assert noticed.returncode == 1
+    assert "0001" in noticed.stderr
+    assert db("upgrade").returncode == 0
+    assert tables() == {"area", "document", "revision"}
+    assert db("check").returncode == 0
+    assert db("downgrade", "0001", "--yes").returncode == 0
+    assert tables() == {"document", "revision"}
+
+
 def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     rows = superuser.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'dafab' AND tablename = 'document'")
