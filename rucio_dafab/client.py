@@ -263,13 +263,20 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
             NotFound: if there is no such RSE.
             StorageError: if the file cannot be stored, or other bytes are there under that name.
         """
+        return store_file(path, self.rse_settings(rse), scope, name)
+
+    def rse_settings(self, rse: str) -> dict[str, Any]:
+        """Return what Rucio's protocols need to know of an RSE.
+
+        Raises:
+            NotFound: if there is no such RSE.
+        """
         try:
-            settings = self.get_rse(rse)
+            return cast("dict[str, Any]", self.get_rse(rse))
         except RSENotFound as error:
             raise NotFound(f"{self.host} knows no RSE {rse}") from error
         except RucioException as error:
             raise ClientError(f"{self.host} says of RSE {rse}: {_first_line(error)}") from error
-        return store_file(path, settings, scope, name)
 
     def _lines(self, route: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         with self._send(route, body, stream=True) as response:

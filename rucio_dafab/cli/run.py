@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
     models = _models(model)
-    _check_site()
+    _check_site(rse)
     # Seconds of Hera, GDAL and ONNX Runtime: what is wrong with the command line or the site is said before.
     from argo_templates.pipeline import process  # noqa: PLC0415
 
@@ -56,16 +56,19 @@ def _models(asked: list[str] | None) -> tuple[str, ...]:
     return models
 
 
-def _check_site() -> None:
-    """Notice before any work that there is no site to publish at.
+def _check_site(rse: str) -> None:
+    """Notice before any work that there is no site to publish at, or no such storage element.
 
     Raises:
         RunError: if the site was never started or does not answer.
+        NotFound: if it has no such storage element.
     """
     try:
-        DafabClient.of_account(DERIVED_ACCOUNT).check()
+        client = DafabClient.of_account(DERIVED_ACCOUNT)
+        client.check()
     except DafabError as error:
         raise RunError(f"the site is not up, start it with: rucio-dafab up ({error})") from error
+    client.rse_settings(rse)
 
 
 @contextmanager
