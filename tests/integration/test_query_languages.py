@@ -26,8 +26,8 @@ from tests.unit.query.strategies import COMPARATORS, FOOTPRINT, TIME
 pytest_plugins = ["tests.integration.postgres"]
 pytestmark = [pytest.mark.integration, pytest.mark.shared]
 
-EXPRESSIONS = 750
-QUESTIONS = 2_000
+EXPRESSIONS = 600
+QUESTIONS = 1_600
 WATER = "/properties/dafab:water-analysis"
 NUMBERS = tuple(
     Property(pointer)
