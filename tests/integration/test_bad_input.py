@@ -1,0 +1,70 @@
+"""Bad input at a running site: one line that names what is wrong, a status that says so, and nothing registered."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rucio.common.exception import AccessDenied, DIDFilterSyntaxError
+
+from rucio_dafab.site.home import SCOPE
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+FILTERS = [
+    ({"geometry.foo": "@luxembourg"}, "unknown operator '.foo'"),
+    ({"geometry.within": "@luxemburg"}, "did you mean @luxembourg"),
+    ({"geometry.within": "POLYGON((0 0|1 1|1 0|0 1|0 0))"}, "Self-intersection"),
+    ({"geometry.within": "0_50_10_40"}, "has no area"),
+    ({"eo:cloud_cover.lt": "abc"}, "takes a number in %, not 'abc'"),
+    ({"eo:cloud_cover.lt": "NaN"}, "must be finite"),
+    ({"theme.isa": "Flod"}, "did you mean Flood"),
+    ({"datetime.gte": "2026-02-30"}, "day is out of range"),
+    ({"foo": "a\x00b"}, "NUL"),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), FILTERS, ids=[f"{key}={value!r}" for each, _ in FILTERS for key, value in each.items()]
+)
+def test_a_filter_that_cannot_be_asked_names_its_key(site: Any, asked: dict[str, str], said: str) -> None:
+    with pytest.raises(DIDFilterSyntaxError) as refusal:
+        list(site.rucio_client("user_dafab").list_dids(SCOPE, [asked], did_type="all"))
+    assert said in str(refusal.value)
+    assert next(iter(asked)) in str(refusal.value)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("identifier", ["a:b", "a/b", "..", "a b", "日本", "x" * 300, "a\nb"])
+def test_an_id_that_cannot_be_kept_is_refused_before_anything_is_stored(
+    site: Any, tmp_path: Path, shared: Path, identifier: str
+) -> None:
+    source = shared / "scenes" / "ftw_austria_a"
+    item = json.loads((source / "item.json").read_text()) | {"id": identifier}
+    for band in source.glob("*.tif"):
+        (tmp_path / band.name).write_bytes(band.read_bytes())
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    before = stored(site)
+
+    ran = site.run_dafab("run", str(tmp_path))
+
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert repr(identifier)[:20] in line and "cannot be the id of a scene" in line
+    assert stored(site) == before
+
+
+def stored(site: Any) -> tuple[list[str], list[Path]]:
+    """Return the names of all DIDs, and every file of the RSEs and the rolling store."""
+    names = site.rucio_client("user_dafab").list_dids(SCOPE, [{}], did_type="all")
+    folders = (site.home.root / "rse", site.home.root / "store")
+    return sorted(names), sorted(path for folder in folders for path in folder.rglob("*") if path.suffix != ".lock")
+
+
+@pytest.mark.parametrize("account", ["user_dafab", "dafab_dasi"])
+def test_products_are_changed_by_their_own_account_alone(site: Any, account: str) -> None:
+    client = site.rucio_client(account)
+    with pytest.raises(AccessDenied, match=account):
+        client.set_metadata(SCOPE, "water_analysis", "title", "mine")
+    with pytest.raises(AccessDenied, match=account):
+        client.delete_metadata(SCOPE, "water_analysis", "title")
