@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from rucio.common import exception
+from rucio.common.checksum import adler32
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import did as dids
 from rucio.core import replica as replicas
@@ -49,7 +50,7 @@ def register(
         session: the transaction.
 
     Raises:
-        DocumentInvalid: if a file is not where its RSE keeps it, or has another size.
+        DocumentInvalid: if a file is not where its RSE keeps it, or has other bytes.
         PublishConflict: if something else has one of the names, or a container is closed.
         DidUnknown: if there is no such RSE.
     """
@@ -63,16 +64,26 @@ def register(
         for rse, there in by_rse.items():
             replicas.add_replicas(rse_ids[rse], [_line(scope, file) for file in there], account, session=session)
         _attach(scope, {parent: [item] for parent in parents} | {item: [dataset]}, account, session)
-        if files:
-            _attach(scope, {dataset: sorted({file.name for file in files})}, account, session)
-        for rse, there in by_rse.items():
-            names = sorted({file.name for file in there})
-            whole = len(names) == len({file.name for file in files})
-            _keep(scope, [dataset] if whole else names, rse, account, session)
+        _fill(scope, dataset, by_rse, account, session)
     except (exception.UnsupportedOperation, exception.DuplicateContent, exception.FileConsistencyMismatch) as error:
-        raise PublishConflict(
-            f"{scope.external}:{item} cannot be registered: {' '.join(str(error).split())}"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise PublishConflict(f"{scope.external}:{item} cannot be registered: {reason}") from error
+
+
+def _fill(
+    scope: InternalScope,
+    dataset: str,
+    by_rse: Mapping[str, Sequence[PublishedFile]],
+    account: InternalAccount,
+    session: Session,
+) -> None:
+    """Attach the files to their dataset and keep them by rules: the dataset when all are on one RSE, else each."""
+    every = {file.name for there in by_rse.values() for file in there}
+    if every:
+        _attach(scope, {dataset: sorted(every)}, account, session)
+    for rse, there in by_rse.items():
+        names = sorted({file.name for file in there})
+        _keep(scope, [dataset] if len(names) == len(every) else names, rse, account, session)
 
 
 def check_registered(scope: InternalScope, dataset: str, files: Iterable[PublishedFile], *, session: Session) -> None:
@@ -110,7 +121,7 @@ def _rse_id(rse: str, vo: str, session: Session) -> str:
 
 
 def _check_bytes(rse_id: str, rse: str, scope: InternalScope, files: Sequence[PublishedFile], session: Session) -> None:
-    """Check that an RSE made of files holds these with their size; others keep their own books."""
+    """Check that an RSE made of files holds these bytes (size, Adler-32); others keep their own books."""
     settings = rsemanager.get_rse_info(rse_id=rse_id, session=session)
     if not settings["deterministic"]:
         raise DocumentInvalid(f"RSE {rse} is not deterministic: nothing can be published there by name")
@@ -133,6 +144,9 @@ def _check_file(path: Path, prefix: Path, rse: str, file: PublishedFile) -> None
     size = inside.stat().st_size
     if size != file.bytes:
         raise DocumentInvalid(f"the file {file.name} has {size} bytes on RSE {rse}, not {file.bytes}")
+    found = adler32(inside)
+    if found != file.adler32:
+        raise DocumentInvalid(f"the file {file.name} has Adler-32 {found} on RSE {rse}, not {file.adler32}")
 
 
 def _add_collections(

@@ -156,6 +156,7 @@ def test_bytes_must_be_where_they_are_said_to_be(
     for wrong, said in (
         (replace(uploaded, name="PU_bytes/gone.tif"), "not on RSE CLOUD"),
         (replace(uploaded, bytes=4), "5 bytes"),
+        (replace(uploaded, adler32="00000001"), "Adler-32"),
         (replace(uploaded, rse="MELUXINA"), "not on RSE MELUXINA"),
         (replace(uploaded, name="PU_bytes/../../x"), "must be called"),
         (replace(uploaded, name="/etc/passwd"), "must be called"),
