@@ -1,4 +1,4 @@
-"""``rucio-dafab catalogue``: many items in, all of them out."""
+"""``rucio-dafab catalogue``: many items in, all of them out, and counted."""
 
 import json
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from rucio_dafab.site.home import SCOPE
 
 if TYPE_CHECKING:
     from rucio_dafab.catalogue.bulk import LoadReport
+    from rucio_dafab.query.model import Expression
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,6 +72,61 @@ def dump(
     with sessions.reading() as session:
         written = dumping.dump(file, InternalScope(scope), collection, session=session)
     typer.echo(json.dumps({"items": written}) if as_json else f"{written} items in {file}")
+
+
+@app.command()
+def facets(
+    filter_: Annotated[
+        str, typer.Option("--filter", help="What to count, as `rucio did list --filter` takes it.")
+    ] = "",
+    cql2: Annotated[str, typer.Option(help="What to count, in CQL2 text.")] = "",
+    by: Annotated[
+        str | None, typer.Option(help="month, class, grid, or a property; without it only the total.")
+    ] = None,
+    cell: Annotated[float, typer.Option(help="Width of a cell of the grid in degrees.")] = 1.0,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="Values at most, the most frequent first.")] = 50,
+    estimate: Annotated[bool, typer.Option("--estimate", help="The planner's guess of the total, at once.")] = False,
+    scope: Scope = SCOPE,
+    as_json: Json = False,
+) -> None:
+    """Count the documents that answer a question: all of them, by month, class, place or any property."""
+    if filter_ and cql2:
+        raise DafabError("--filter and --cql2: only one of them can be the question")
+    if estimate and by:
+        raise DafabError("--estimate guesses the total alone: leave out --by")
+    use_server_configuration()
+    from rucio.common.types import InternalScope  # noqa: PLC0415
+
+    from rucio_dafab.catalogue import facets as counting  # noqa: PLC0415
+    from rucio_dafab.catalogue import sessions  # noqa: PLC0415
+    from rucio_dafab.catalogue.search import Search  # noqa: PLC0415
+
+    asked = Search(InternalScope(scope), _expression(filter_, cql2))
+    with sessions.reading() as session:
+        if by is None:
+            total = counting.estimate(asked, session=session) if estimate else counting.count(asked, session=session)
+            typer.echo(json.dumps({"count": total, "exact": not estimate}) if as_json else str(total))
+            return
+        found = counting.facets(asked, by, cell=cell, most=most, session=session)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found]))
+    else:
+        width = len(str(found[0].count)) if found else 0
+        for each in found:
+            typer.echo(f"{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
+
+
+def _expression(rucio: str, cql2: str) -> "Expression":
+    """Return the question, with the areas that users named."""
+    from rucio_dafab import vocabulary  # noqa: PLC0415
+    from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415
+    from rucio_dafab.query import cql2_text, rucio_filter  # noqa: PLC0415
+    from rucio_dafab.query.model import EVERYTHING  # noqa: PLC0415
+
+    areas.install(sessions.engine)
+    if cql2:
+        return cql2_text.parse(cql2, vocabulary.load())
+    return rucio_filter.parse(rucio, vocabulary.load()) if rucio else EVERYTHING
 
 
 def _pair(text: str) -> tuple[str, str]:
