@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Self, cast
 
 import requests
+from rucio.client.didclient import DIDClient
 from rucio.client.rseclient import RSEClient
 from rucio.common.config import get_config
 from rucio.common.constants import HTTPMethod
@@ -22,6 +23,7 @@ from rucio.common.exception import (
     AccessDenied,
     CannotAuthenticate,
     ConfigNotFound,
+    DataIdentifierNotFound,
     RSENotFound,
     RucioException,
     ServerConnectionException,
@@ -32,7 +34,7 @@ from typing_extensions import override
 from rucio_dafab import tokens
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE, Home
-from rucio_dafab.storage import UploadedFile, store_file
+from rucio_dafab.storage import OtherBytes, UploadedFile, remove_file, store_file
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 600
@@ -128,7 +130,7 @@ class PublishReport:
     outcome: str
 
 
-class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
+class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no types
     """A Rucio client of one account at one site, with the routes that this project adds.
 
     Takes the arguments of ``rucio.client.baseclient.BaseClient``; :meth:`from_config` and :meth:`of_account` read them
@@ -259,11 +261,27 @@ class DafabClient(RSEClient):  # type: ignore[misc]  # Rucio ships no types
     def upload(self, path: Path, rse: str, name: str, *, scope: str = SCOPE) -> UploadedFile:
         """Store the bytes of a file where an RSE keeps ``scope:name``; nothing is registered.
 
+        Other bytes under that name are replaced when no DID owns them: a run that was killed left them there.
+
         Raises:
             NotFound: if there is no such RSE.
-            StorageError: if the file cannot be stored, or other bytes are there under that name.
+            StorageError: if the file cannot be stored, or other bytes are registered under that name.
         """
-        return store_file(path, self.rse_settings(rse), scope, name)
+        settings = self.rse_settings(rse)
+        try:
+            return store_file(path, settings, scope, name)
+        except OtherBytes:
+            if self._is_registered(scope, name):
+                raise
+        remove_file(settings, scope, name)
+        return store_file(path, settings, scope, name)
+
+    def _is_registered(self, scope: str, name: str) -> bool:
+        try:
+            self.get_did(scope, name)
+        except DataIdentifierNotFound:
+            return False
+        return True
 
     def rse_settings(self, rse: str) -> dict[str, Any]:
         """Return what Rucio's protocols need to know of an RSE.

@@ -19,7 +19,7 @@ from rucio_dafab import registration
 from rucio_dafab.catalogue import documents
 from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
 from rucio_dafab.catalogue.names import checked_name
-from rucio_dafab.catalogue.validate import check_document
+from rucio_dafab.catalogue.validate import check_document, check_types
 from rucio_dafab.permission import PUBLISH_ACTION
 from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
 
@@ -74,6 +74,7 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
     """
     item = dict(request.item)
     check_document(item)
+    check_types(item)
     if item["type"] != "Feature":
         raise DocumentInvalid("/type must be Feature: only items are published so")
     name = checked_name(item["id"], "/id")

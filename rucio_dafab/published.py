@@ -28,7 +28,7 @@ _NAME_LENGTH: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of an item: the key of its asset, its name ``<item>/<file name>``, the RSE that holds it, size, checksums.
+    """A file of an item: the key of its asset, its name ``<item>.<file name>``, the RSE that holds it, size, checksums.
 
     The size is in bytes, the checksums are hexadecimal in lower case.
     """
@@ -61,9 +61,9 @@ def check_files(item: str, document: Mapping[str, Any], files: Sequence[Publishe
 
 
 def _check_file(item: str, file: PublishedFile) -> None:
-    folder, slash, leaf = file.name.partition("/")
-    if folder != item or not slash or not all(_FILE.fullmatch(part) for part in leaf.split("/")):
-        raise DocumentInvalid(f"the file {file.name!r} must be called {item}/<letters, digits, dot, dash, underscore>")
+    # No slash: Rucio's own client downloads to a path made of the name, and makes no folder for it.
+    if not file.name.startswith(f"{item}.") or not _FILE.fullmatch(file.name.removeprefix(f"{item}.")):
+        raise DocumentInvalid(f"the file {file.name!r} must be called {item}.<letters, digits, dot, dash, underscore>")
     if len(file.name) > _NAME_LENGTH:
         raise DocumentInvalid(f"the name of the file {file.name[:80]}… is longer than {_NAME_LENGTH} characters")
     if file.bytes < 0:

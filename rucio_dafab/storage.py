@@ -36,6 +36,10 @@ class Checksums:
     sha256: str
 
 
+class OtherBytes(StorageError):
+    """Other bytes are on the RSE under that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
     """A file that is on an RSE; ``present`` says that its bytes were there already."""
@@ -80,7 +84,8 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
         name: the name of the DID.
 
     Raises:
-        StorageError: if the name cannot be kept, the RSE cannot be written, or other bytes are there already.
+        OtherBytes: if other bytes are there already.
+        StorageError: if the name cannot be kept, or the RSE cannot be written.
     """
     rse = str(settings["rse"])
     _check(settings, rse, name)
@@ -98,8 +103,22 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
             raise
         raise StorageError(f"cannot store {scope}:{name} on {rse}: {cause.strerror} ({cause.filename})") from error
     if present and _present_sha256(settings, lfn, pfn) != sums.sha256:
-        raise StorageError(f"{scope}:{name} is on {rse} with other bytes ({pfn}); what is published is never replaced")
+        raise OtherBytes(f"{scope}:{name} is on {rse} with other bytes ({pfn}); what is published is never replaced")
     return UploadedFile(name, rse, pfn, sums.bytes, sums.adler32, sums.md5, sums.sha256, present)
+
+
+def remove_file(settings: Mapping[str, Any], scope: str, name: str) -> None:
+    """Remove what an RSE keeps as ``scope:name``; nothing there is as good.
+
+    Raises:
+        StorageError: if the RSE does not let it be removed.
+    """
+    try:
+        rsemanager.delete(settings, [{"scope": scope, "name": name}], logger=_LOG)
+    except (RucioException, OSError) as error:
+        raise StorageError(
+            f"cannot remove {scope}:{name} from {settings['rse']}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _check(settings: Mapping[str, Any], rse: str, name: str) -> None:

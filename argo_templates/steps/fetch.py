@@ -6,7 +6,10 @@ from typing import Annotated, Final
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates.source import source_document
 from argo_templates.work import Work, fingerprint, finished, whole
+from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.catalogue.validate import check_document, check_types
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.staging import stage
@@ -34,7 +37,7 @@ def fetch(given: FetchInput) -> FetchOutput:
     """Stage a scene; a scene that is staged already, and unchanged at its source, is not copied again.
 
     Raises:
-        SceneError: if the folder is no scene, its id cannot be a name in the catalogue, or no pixel is clear.
+        SceneError: if the folder is no scene, its id or document cannot stand in the catalogue, or no pixel is clear.
         WorkError: if the working folder cannot be used.
     """
     source, work = Path(given.scene), Work(Path(given.work))
@@ -52,6 +55,12 @@ def _check(scene: Scene) -> None:
     if not SCENE_ID.fullmatch(scene.id):
         allowed = "letters, digits, dot, dash and underscore, 150 at most"
         raise SceneError(f"{scene.id!r} cannot be the id of a scene: {allowed}")
+    try:
+        document = source_document(scene.item, "")
+        check_document(document)
+        check_types(document)
+    except DocumentInvalid as error:
+        raise SceneError(f"{scene.id} could not be published: {error}") from error
     fitness = assess(scene)
     if not fitness.valid_fraction:
         raise SceneError(f"{scene.id} has no pixel with data")

@@ -103,7 +103,7 @@ def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict
     product = read_json(folder / PRODUCT)
     item: dict[str, Any] = product["item"]
     return item, {
-        asset: client.upload(folder / path, rse, f"{item['id']}/{Path(path).name}")
+        asset: client.upload(folder / path, rse, f"{item['id']}.{Path(path).name}")
         for asset, path in sorted(product["files"].items())
     }
 

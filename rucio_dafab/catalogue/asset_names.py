@@ -1,7 +1,7 @@
 """Which file is behind an asset.
 
 An asset of a published document says so by ``file:local_path`` (STAC's file extension): the name of the FILE DID,
-``<item>/<file name>``, in the scope of the item.
+``<item>.<file name>``, in the scope of the item.
 """
 
 from collections.abc import Mapping

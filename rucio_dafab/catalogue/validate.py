@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+from rucio_dafab import vocabulary
 from rucio_dafab.catalogue import pointers
 from rucio_dafab.catalogue.errors import DocumentInvalid
 from rucio_dafab.catalogue.geometry import read_geometry
+from rucio_dafab.vocabulary.queryables import ValueType
 
 MAX_DEPTH: Final = 64
 """Nesting allowed in a document; STAC items seen so far stay below ten."""
@@ -164,3 +166,27 @@ def _check_bbox(bbox: Any) -> None:
     half = len(bbox) // 2
     if bbox[1] > bbox[half + 1]:
         raise DocumentInvalid(f"/bbox has its south {bbox[1]} above its north {bbox[half + 1]}")
+
+
+_TYPES: Final[dict[ValueType, tuple[type, ...]]] = {
+    ValueType.NUMBER: (int, float),
+    ValueType.INTEGER: (int,),
+    ValueType.STRING: (str,),
+    ValueType.BOOLEAN: (bool,),
+    ValueType.STRINGS: (list,),
+}
+
+
+def check_types(document: dict[str, Any]) -> None:
+    """Check that every declared queryable of a document has a value of its type, or none.
+
+    Raises:
+        DocumentInvalid: naming the pointer, the type and the value of the first that has not.
+    """
+    for queryable in vocabulary.load().queryables:
+        wanted = _TYPES.get(queryable.type)
+        value = pointers.get(document, queryable.path)
+        if wanted is None or value is None or value is pointers.ABSENT:
+            continue
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise DocumentInvalid(f"{queryable.pointer} must be of type {queryable.type}, not {value!r}")

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from rucio_dafab import __version__
 from rucio_dafab.service import assets, dafab_api, errors, health
 from rucio_dafab.service.database import ping_on_checkout
+from rucio_dafab.service.headers import with_plain_headers
 from rucio_dafab.service.settings import settings
 
 
@@ -29,6 +30,6 @@ def make_app() -> FastAPI:
     app.include_router(assets.router)
     app.include_router(dafab_api.router)
     # a2wsgi builds the environ that Flask keeps as request.environ: the plugin finds the issuer there.
-    rucio = cast("ASGIApp", WSGIMiddleware(rucio_application, workers=settings().rucio_threads))
+    rucio = cast("ASGIApp", WSGIMiddleware(with_plain_headers(rucio_application), workers=settings().rucio_threads))
     app.mount("/", rucio)
     return app

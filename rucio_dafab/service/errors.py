@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from rucio_dafab.catalogue import errors as catalogue
 from rucio_dafab.errors import DafabError
 from rucio_dafab.query.errors import QueryError
+from rucio_dafab.service.headers import plain
 from rucio_dafab.vocabulary.errors import VocabularyError
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -99,8 +100,7 @@ def install(app: FastAPI) -> None:
 def _response(status: HTTPStatus, name: str, message: str) -> JSONResponse:
     line = " ".join(message.split())
     short = line if len(line) <= _HEADER_LENGTH else f"{line[:_HEADER_LENGTH]}..."
-    # Headers are Latin-1; whoever reads the body gets the message whole.
-    headers = {"ExceptionClass": name, "ExceptionMessage": short.encode("latin-1", "replace").decode("latin-1")}
+    headers = {"ExceptionClass": name, "ExceptionMessage": plain(short)}
     return JSONResponse({"ExceptionClass": name, "ExceptionMessage": line}, int(status), headers)
 
 

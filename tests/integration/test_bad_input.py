@@ -21,6 +21,8 @@ FILTERS = [
     ({"theme.isa": "Flod"}, "did you mean Flood"),
     ({"datetime.gte": "2026-02-30"}, "day is out of range"),
     ({"foo": "a\x00b"}, "NUL"),
+    ({"theme.isa": "日本"}, "no class is called"),
+    ({"geometry.within": "0_0_400_400"}, "-180…180"),
 ]
 
 
@@ -52,6 +54,52 @@ def test_an_id_that_cannot_be_kept_is_refused_before_anything_is_stored(
     (line,) = ran.stderr.splitlines()
     assert repr(identifier)[:20] in line and "cannot be the id of a scene" in line
     assert stored(site) == before
+
+
+UNPUBLISHABLE = [
+    ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}, {}, "/geometry"),
+    ({"type": "Polygon", "coordinates": [[[0, 0], [500, 0], [500, 1], [0, 0]]]}, {}, "/geometry"),
+    (None, {}, "the item has no geometry"),
+    (..., {"datetime": "2026-06-14T10:00:00"}, "/properties/datetime has no time zone"),
+    (..., {"start_datetime": "2026-06-14T10:00:00Z", "end_datetime": "2026-06-13T10:00:00Z"}, "is before"),
+    (..., {"eo:cloud_cover": "lots"}, "/properties/eo:cloud_cover must be of type number, not 'lots'"),
+    (..., {"title": "a\x00b"}, "/properties/title has a NUL character"),
+]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("geometry", "properties", "said"), UNPUBLISHABLE, ids=[each[2] for each in UNPUBLISHABLE])
+def test_an_item_that_could_not_be_published_is_refused_before_anything_is_stored(
+    site: Any, tmp_path: Path, shared: Path, geometry: Any, properties: dict[str, Any], said: str
+) -> None:
+    source = shared / "scenes" / "ftw_austria_a"
+    item = json.loads((source / "item.json").read_text()) | {"id": "bad_document"}
+    item["properties"] |= properties
+    if geometry is not ...:
+        item["geometry"] = geometry
+    for band in source.glob("*.tif"):
+        (tmp_path / band.name).write_bytes(band.read_bytes())
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    before = stored(site)
+
+    ran = site.run_dafab("run", str(tmp_path))
+
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+    assert stored(site) == before
+
+
+def test_bytes_that_no_did_owns_are_replaced(site: Any, tmp_path: Path) -> None:
+    client, path = site.client("dafab_dasi"), tmp_path / "B02.tif"
+    path.write_bytes(b"left by a run that was killed")
+    client.upload(path, "CLOUD", "nobodys.B02.tif")
+    path.write_bytes(b"of the run that completes it")
+
+    again = client.upload(path, "CLOUD", "nobodys.B02.tif")
+
+    assert not again.present
+    assert (site.home.rse("CLOUD") / SCOPE / "nobodys.B02.tif").read_bytes() == b"of the run that completes it"
 
 
 def stored(site: Any) -> tuple[list[str], list[Path]]:

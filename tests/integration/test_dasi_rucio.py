@@ -63,8 +63,8 @@ def published(site: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str,
     names = tuple(f"dasi_test_{day}" for day in (1, 2, 3))
     for day, name in enumerate(names, start=1):
         files = {
-            "mask": client.upload(folder / "mask.tif", "MELUXINA", f"{name}/mask.tif"),
-            "vector": client.upload(folder / "vector.geojson", "MELUXINA", f"{name}/vector.geojson"),
+            "mask": client.upload(folder / "mask.tif", "MELUXINA", f"{name}.mask.tif"),
+            "vector": client.upload(folder / "vector.geojson", "MELUXINA", f"{name}.vector.geojson"),
         }
         client.publish(PublishRequest("dafab", document(name, day, 10.0 * day), files))
     return names

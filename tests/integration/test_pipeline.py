@@ -161,7 +161,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path
             item = make(MakeInput(work=work, model=model)).item
             folder = Work(Path(work)).product(model)
             files = json.loads((folder / PRODUCT).read_text())["files"]
-            found |= {f"dafab:{item}/{Path(path).name}": checksums(folder / path).sha256 for path in files.values()}
+            found |= {f"dafab:{item}.{Path(path).name}": checksums(folder / path).sha256 for path in files.values()}
         return found
 
     return reference

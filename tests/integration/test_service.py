@@ -59,7 +59,7 @@ def published(site: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     path = tmp_path_factory.mktemp("served") / "data.bin"
     path.write_bytes(CONTENT)
     client = site.client("dafab_dasi")
-    file = client.upload(path, "MELUXINA", f"{name}/data.bin")
+    file = client.upload(path, "MELUXINA", f"{name}.data.bin")
     assert client.publish(PublishRequest("dafab", item(name), {"data": file})).outcome == "created"
     yield name
     site.rucio_client("root").set_metadata("dafab", name, "lifetime", -1)

@@ -97,7 +97,7 @@ def publish(site: Any, tmp_path: Path) -> Callable[..., PublishReport]:
         for asset, data in (contents or {}).items():
             path = tmp_path / f"{asset}.tif"
             path.write_bytes(data)
-            files[asset] = client.upload(path, rse, f"{item['id']}/{asset}.tif")
+            files[asset] = client.upload(path, rse, f"{item['id']}.{asset}.tif")
         return client.publish(PublishRequest("dafab", item, files, **options))
 
     return call

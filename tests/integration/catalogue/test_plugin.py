@@ -239,13 +239,13 @@ def test_files_and_datasets_answer_through_their_item(publish: Any, make_item: A
     item = make_item("FI_item", assets=("B02", "B03"), **{"eo:cloud_cover": 7.0})
     publish(item, {"B02": b"two", "B03": b"three"})
     asked = {"eo:cloud_cover.lt": 8, "eo:cloud_cover.gt": 6}
-    files = {"FI_item/B02.tif", "FI_item/B03.tif"}
+    files = {"FI_item.B02.tif", "FI_item.B03.tif"}
     assert names(asked) == {"FI_item"}
     assert names(asked, did_type="file") == files
     assert names(asked, did_type="dataset") == {"FI_item_assets"}
     assert names(asked | {"did_type": "FILE"}) == files
     assert names(asked | {"did_type": "ALL"}) == files | {"FI_item_assets", "FI_item"}
-    assert names(asked | {"did_type": "FILE", "name": "*B02*"}) == {"FI_item/B02.tif"}
+    assert names(asked | {"did_type": "FILE", "name": "*B02*"}) == {"FI_item.B02.tif"}
     assert names({"name": "FI_*"} | asked, did_type="all", recursive=True) == files | {"FI_item_assets", "FI_item"}
     assert names({"did_type": "DATASET", "name": "FI_*"}) == {"FI_item_assets"}
 

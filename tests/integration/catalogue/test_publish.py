@@ -35,7 +35,7 @@ def test_an_item_is_registered_whole(rucio_as: Any, site: Any, publish: Any, mak
         make_item("PU_whole", assets=("B02", "B03")), {"B02": b"two", "B03": b"three"}, account="dafab_dasi"
     )
     assert report.outcome == "created"
-    assert report.files == ("PU_whole/B02.tif", "PU_whole/B03.tif")
+    assert report.files == ("PU_whole.B02.tif", "PU_whole.B03.tif")
     client = rucio_as("user_dafab")
     assert "PU_whole" in {child["name"] for child in client.list_content("dafab", "sentinel_2_l2a")}
     assert [child["name"] for child in client.list_content("dafab", "PU_whole")] == ["PU_whole_assets"]
@@ -49,7 +49,7 @@ def test_an_item_is_registered_whole(rucio_as: Any, site: Any, publish: Any, mak
     asset = document("PU_whole")["assets"]["B02"]
     assert asset["href"] == f"{site.url}/assets/dafab/items/PU_whole/B02"
     assert asset["file:size"] == 3
-    assert asset["file:local_path"] == "PU_whole/B02.tif"
+    assert asset["file:local_path"] == "PU_whole.B02.tif"
     links = {link["rel"]: link["href"] for link in document("PU_whole")["links"]}
     assert links["self"] == f"{site.url}/collections/sentinel_2_l2a/items/PU_whole"
     assert links["root"] == site.url
@@ -152,13 +152,13 @@ def test_bytes_must_be_where_they_are_said_to_be(
     path = tmp_path / "B02.tif"
     path.write_bytes(b"bytes")
     item = make_item("PU_bytes", assets=("B02",))
-    uploaded = client.upload(path, "CLOUD", "PU_bytes/B02.tif")
+    uploaded = client.upload(path, "CLOUD", "PU_bytes.B02.tif")
     for wrong, said in (
-        (replace(uploaded, name="PU_bytes/gone.tif"), "not on RSE CLOUD"),
+        (replace(uploaded, name="PU_bytes.gone.tif"), "not on RSE CLOUD"),
         (replace(uploaded, bytes=4), "5 bytes"),
         (replace(uploaded, adler32="00000001"), "Adler-32"),
         (replace(uploaded, rse="MELUXINA"), "not on RSE MELUXINA"),
-        (replace(uploaded, name="PU_bytes/../../x"), "must be called"),
+        (replace(uploaded, name="PU_bytes.../../x"), "must be called"),
         (replace(uploaded, name="/etc/passwd"), "must be called"),
         (replace(uploaded, md5="x"), "checksums"),
     ):
@@ -177,11 +177,11 @@ def test_files_on_two_rses_get_a_rule_each(rucio_as: Any, site: Any, make_item: 
     for asset, rse in (("B02", "CLOUD"), ("B03", "MELUXINA")):
         path = tmp_path / f"{asset}.tif"
         path.write_bytes(asset.encode())
-        files[asset] = client.upload(path, rse, f"PU_two/{asset}.tif")
+        files[asset] = client.upload(path, rse, f"PU_two.{asset}.tif")
     client.publish(PublishRequest("dafab", make_item("PU_two", assets=("B02", "B03")), files))
     reader = rucio_as("user_dafab")
     for asset, rse in (("B02", "CLOUD"), ("B03", "MELUXINA")):
-        (rule,) = reader.list_did_rules("dafab", f"PU_two/{asset}.tif")
+        (rule,) = reader.list_did_rules("dafab", f"PU_two.{asset}.tif")
         assert (rule["state"], rule["rse_expression"]) == ("OK", rse)
 
 
@@ -211,7 +211,7 @@ def half_way(site: Any, make_item: Any, tmp_path: Path) -> str:
     """Return the arguments of a publication whose bytes are uploaded, as JSON."""
     path = tmp_path / "B02.tif"
     path.write_bytes(b"half")
-    file = site.client().upload(path, "CLOUD", "PU_half/B02.tif")
+    file = site.client().upload(path, "CLOUD", "PU_half.B02.tif")
     line = {
         "asset": "B02",
         "name": file.name,
@@ -248,7 +248,7 @@ def test_two_at_once_publish_one_item(site: Any, make_item: Any, tmp_path: Path)
     clients = [site.client("dafab_dasi") for _ in range(4)]
     path = tmp_path / "B02.tif"
     path.write_bytes(b"twice")
-    uploaded = clients[0].upload(path, "CLOUD", "PU_twice/B02.tif")
+    uploaded = clients[0].upload(path, "CLOUD", "PU_twice.B02.tif")
     request = PublishRequest("dafab", make_item("PU_twice", assets=("B02",)), {"B02": uploaded})
     with ThreadPoolExecutor(4) as pool:
         outcomes = sorted(pool.map(lambda client: client.publish(request).outcome, clients))
@@ -274,7 +274,7 @@ def test_search_gives_documents_assets_and_replicas(site: Any, publish: Any, mak
     assert Path(replica.pfn.removeprefix("file://localhost").split("?")[0]).name == "B02.tif"
     assert [each.name for each in client.search(filter=asked, limit=2)] == ["SE_4", "SE_3"]
     assert list(client.search(filter=asked, collections=["water_analysis"])) == []
-    assert {each.name for each in client.search(filter=asked, did_type="file")} == {f"SE_{n}/B02.tif" for n in range(5)}
+    assert {each.name for each in client.search(filter=asked, did_type="file")} == {f"SE_{n}.B02.tif" for n in range(5)}
 
 
 def test_search_goes_on_by_its_cursor(site: Any, publish: Any, make_item: Any) -> None:
