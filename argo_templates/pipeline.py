@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from hera.workflows import Output
 
 from argo_templates import progress
-from argo_templates.steps.archive import ArchiveInput, archive
+from argo_templates.steps.archive import ArchiveInput, archive, withdraw
 from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch
 from argo_templates.steps.infer import RAN, InferInput, infer
@@ -98,6 +98,7 @@ def process(
         except DafabError as refusal:
             # What another try may mend keeps what was made; what it cannot mend would only lie there.
             if not keep_work and refusal.exit_code != TRY_AGAIN:
+                withdraw(Work(folder))
                 clean(CleanInput(work=str(folder)))
             raise
         if not keep_work:

@@ -1,13 +1,16 @@
 """archive: the staged scene into the rolling store."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from hera.workflows import Input, Output, Parameter
 
-from argo_templates.work import Work, seal_of, write_json
+from argo_templates.work import Work, read_json, seal_of, write_json
 from dasi_backend.store import Store
 from rucio_dafab.site.home import Home
+
+STORED: Final = "stored"
+"""The outcome of a run whose scene was not in the store before."""
 
 
 class ArchiveInput(Input):
@@ -35,5 +38,21 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     archived = Store(Home.from_environment().store).put(work.staged)
     keys = archived.key.database | {"product": archived.key.product}
     product = ",".join(f"{name}={value}" for name, value in keys.items())
-    write_json(work.archived, {"id": archived.key.id, "product": product})
+    write_json(work.archived, {"id": archived.key.id, "product": product, "outcome": archived.outcome})
     return ArchiveOutput(product=product, outcome=archived.outcome)
+
+
+def withdraw(work: Work) -> None:
+    """Take a scene that this run stored out of the rolling store again, because a later step refused it for good.
+
+    Left there, it would keep its corrected self out: the store never replaces content under an id.
+
+    Raises:
+        DasiError: if the store does not let it go.
+    """
+    if not work.archived.is_file():
+        return
+    archived = read_json(work.archived)
+    if archived["outcome"] == STORED:
+        keys = dict(pair.split("=", 1) for pair in archived["product"].split(","))
+        Store(Home.from_environment().store).wipe(keys, doit=True)

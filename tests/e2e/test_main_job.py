@@ -82,6 +82,14 @@ def test_the_rolling_store_lists_the_scene(shell: Shell, demo: Said) -> None:
     assert "s2b_msil2a_20260614" in said.stdout
 
 
+def test_rucio_downloads_the_files_of_a_product(shell: Shell, demo: Said, tmp_path: Path) -> None:
+    (item,) = names(shell.ask("rucio did list 'dafab:*' --filter 'theme.isa=Flood'"))
+    said = shell.ask(f"rucio download dafab:{item}_assets --dir {tmp_path}")
+    assert said.returncode == 0, said.stderr
+    files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert f"{item}.observed_water.tif" in files, files
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("scene", "place", "elsewhere", "products"),

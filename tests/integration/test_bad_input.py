@@ -90,6 +90,31 @@ def test_an_item_that_could_not_be_published_is_refused_before_anything_is_store
     assert stored(site) == before
 
 
+@pytest.mark.shared
+def test_a_scene_with_an_unreadable_band_leaves_nothing_and_can_be_mended(
+    site: Any, tmp_path: Path, shared: Path
+) -> None:
+    source = shared / "scenes" / "ftw_austria_a"
+    item = json.loads((source / "item.json").read_text()) | {"id": "torn_scene"}
+    for band in source.glob("*.tif"):
+        (tmp_path / band.name).write_bytes(band.read_bytes())
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    whole = (tmp_path / "B04.tif").read_bytes()
+    (tmp_path / "B04.tif").write_bytes(whole[: len(whole) // 2])
+    products = site.run(["dasi", "list", "--json"]).stdout
+
+    torn = site.run_dafab("run", str(tmp_path))
+
+    assert torn.returncode == 1
+    assert "B04" in torn.stderr.splitlines()[-1] and "Traceback" not in torn.stderr
+    assert site.run(["dasi", "list", "--json"]).stdout == products
+    assert not [name for name in site.rucio_client().list_dids(SCOPE, [{}], did_type="all") if "torn_scene" in name]
+    (tmp_path / "B04.tif").write_bytes(whole)
+    mended = site.run_dafab("run", str(tmp_path), "--json")
+    assert mended.returncode == 0, mended.stderr
+    assert json.loads(mended.stdout)["outcome"] == "created"
+
+
 def test_bytes_that_no_did_owns_are_replaced(site: Any, tmp_path: Path) -> None:
     client, path = site.client("dafab_dasi"), tmp_path / "B02.tif"
     path.write_bytes(b"left by a run that was killed")
