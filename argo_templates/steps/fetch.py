@@ -1,5 +1,6 @@
 """fetch: a scene from its source into the working folder, as a staged scene."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -56,7 +57,8 @@ def _check(scene: Scene) -> None:
         allowed = "letters, digits, dot, dash and underscore, 150 at most"
         raise SceneError(f"{scene.id!r} cannot be the id of a scene: {allowed}")
     try:
-        document = source_document(scene.item, "")
+        # As it will be staged: readers hold tuples where JSON has arrays.
+        document = json.loads(json.dumps(source_document(scene.item, "")))
         check_document(document)
         check_types(document)
     except DocumentInvalid as error:
