@@ -64,8 +64,8 @@ def test_the_readme_has_examples() -> None:
 
 
 @pytest.mark.parametrize("line", readme_commands())
-def test_an_example_of_the_readme_works(shell: Shell, demo: Said, line: str) -> None:
-    said = shell.ask(line)
+def test_an_example_of_the_readme_works(shell: Shell, demo: Said, line: str, tmp_path: Path) -> None:
+    said = shell.ask(f"cd {tmp_path} && {line}")
     assert said.returncode == 0, said.stderr
     assert "water_analysis" in said.stdout + said.stderr
 
