@@ -271,7 +271,7 @@ def test_search_gives_documents_assets_and_replicas(site: Any, publish: Any, mak
     assert asset.bytes == 7
     (replica,) = asset.replicas
     assert replica.rse == "CLOUD"
-    assert Path(replica.pfn.removeprefix("file://localhost").split("?")[0]).name == "B02.tif"
+    assert Path(replica.pfn.removeprefix("file://localhost").split("?")[0]).name == "SE_4.B02.tif"
     assert [each.name for each in client.search(filter=asked, limit=2)] == ["SE_4", "SE_3"]
     assert list(client.search(filter=asked, collections=["water_analysis"])) == []
     assert {each.name for each in client.search(filter=asked, did_type="file")} == {f"SE_{n}.B02.tif" for n in range(5)}
