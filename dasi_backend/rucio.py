@@ -131,7 +131,7 @@ class RucioBackend:
 
 
 def _values(item: Item) -> dict[str, str]:
-    return dict(item.key) | {"name": item.name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]}
+    return dict(item.key) | {"name": item.name.rsplit(":", 1)[-1].removeprefix(f"{item.key['id']}.")}
 
 
 def _check_count(request: Request, count: int) -> None:

@@ -165,7 +165,7 @@ def replica(catalogue: Rucio) -> Iterator[Path]:
 
 def test_a_damaged_replica_is_named_and_nothing_is_written(catalogue: Rucio, replica: Path, tmp_path: Path) -> None:
     replica.write_bytes(RASTER[:-1] + b"\0")
-    with pytest.raises(ChecksumError, match=f"dasi_test_2/mask.tif.*{replica} is damaged"):
+    with pytest.raises(ChecksumError, match=f"dasi_test_2.mask.tif.*{replica} is damaged"):
         catalogue.retrieve({**WHICH, "id": "dasi_test_2"}, tmp_path / "out" / "[id].tif")
     assert list((tmp_path / "out").iterdir()) == []
 
