@@ -44,6 +44,8 @@ def load(
     """Register items with their documents; again finishes what broke off. Exit status 1 if a line was rejected."""
     names = dict(_pair(text) for text in collection or ())
     target = rejects or Path(f"{file.name}.rejects.ndjson")
+    if target.exists() and (not target.is_file() or (file.exists() and target.samefile(file))):
+        raise DafabError(f"rejects cannot be told in {target}: it is the file that is read, or no file")
     use_server_configuration()
     from rucio.common.types import InternalAccount, InternalScope  # noqa: PLC0415 - reads the server's configuration
 
