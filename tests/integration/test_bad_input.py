@@ -43,9 +43,7 @@ def test_an_id_that_cannot_be_kept_is_refused_before_anything_is_stored(
 ) -> None:
     source = shared / "scenes" / "ftw_austria_a"
     item = json.loads((source / "item.json").read_text()) | {"id": identifier}
-    for band in source.glob("*.tif"):
-        (tmp_path / band.name).write_bytes(band.read_bytes())
-    (tmp_path / "item.json").write_text(json.dumps(item))
+    write_scene(tmp_path, source, item)
     before = stored(site)
 
     ran = site.run_dafab("run", str(tmp_path))
@@ -77,9 +75,7 @@ def test_an_item_that_could_not_be_published_is_refused_before_anything_is_store
     item["properties"] |= properties
     if geometry is not ...:
         item["geometry"] = geometry
-    for band in source.glob("*.tif"):
-        (tmp_path / band.name).write_bytes(band.read_bytes())
-    (tmp_path / "item.json").write_text(json.dumps(item))
+    write_scene(tmp_path, source, item)
     before = stored(site)
 
     ran = site.run_dafab("run", str(tmp_path))
@@ -96,9 +92,7 @@ def test_a_scene_with_an_unreadable_band_leaves_nothing_and_can_be_mended(
 ) -> None:
     source = shared / "scenes" / "ftw_austria_a"
     item = json.loads((source / "item.json").read_text()) | {"id": "torn_scene"}
-    for band in source.glob("*.tif"):
-        (tmp_path / band.name).write_bytes(band.read_bytes())
-    (tmp_path / "item.json").write_text(json.dumps(item))
+    write_scene(tmp_path, source, item)
     whole = (tmp_path / "B04.tif").read_bytes()
     (tmp_path / "B04.tif").write_bytes(whole[: len(whole) // 2])
     products = site.run(["dasi", "list", "--json"]).stdout
@@ -125,6 +119,13 @@ def test_bytes_that_no_did_owns_are_replaced(site: Any, tmp_path: Path) -> None:
 
     assert not again.present
     assert (site.home.rse("CLOUD") / SCOPE / "nobodys.B02.tif").read_bytes() == b"of the run that completes it"
+
+
+def write_scene(folder: Path, source: Path, item: dict[str, Any]) -> None:
+    """Write the bands of a real scene under another item."""
+    for band in source.glob("*.tif"):
+        (folder / band.name).write_bytes(band.read_bytes())
+    (folder / "item.json").write_text(json.dumps(item))
 
 
 def stored(site: Any) -> tuple[list[str], list[Path]]:
