@@ -23,7 +23,7 @@ from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
 from dasi_backend.store import Store
-from rucio_dafab.terminal import guarded
+from rucio_dafab.terminal import answers_only, guarded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,7 +112,7 @@ def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run ``dasi``."""
-    with output.answers_only():
+    with answers_only():
         guarded(app, arguments)
 
 

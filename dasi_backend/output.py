@@ -1,13 +1,8 @@
-"""What ``dasi`` prints. Answers go to standard output, everything else to standard error.
-
-FDB prints diagnostics to standard output from C++: they are kept out of it, and shown with ``DASI_DEBUG=1``.
-"""
+"""What ``dasi`` prints. Answers go to standard output, everything else to standard error."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,27 +14,8 @@ from rich.text import Text
 from dasi_backend.items import Item, Retrieved
 from dasi_backend.store import Product
 
-DEBUG: Final = "DASI_DEBUG"
 _WIDE: Final = 240
 """Columns where nobody looks on: a file or a pipe gets whole identifiers."""
-
-
-@contextmanager
-def answers_only() -> Iterator[None]:
-    """Keep standard output for Python's own answers inside the block."""
-    sys.stdout.flush()
-    ours = os.dup(1)
-    elsewhere = os.dup(2) if os.environ.get(DEBUG) else os.open(os.devnull, os.O_WRONLY)
-    before = sys.stdout
-    os.dup2(elsewhere, 1)
-    os.close(elsewhere)
-    try:
-        with open(ours, "w", encoding=before.encoding or "utf-8", closefd=False) as sys.stdout:
-            yield
-    finally:
-        sys.stdout = before
-        os.dup2(ours, 1)
-        os.close(ours)
 
 
 def console() -> Console:

@@ -1,12 +1,18 @@
 """What every command line of the project shares: a refusal is one line, a fault keeps its traceback."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 import typer
 from rich.console import Console
 
 from rucio_dafab.errors import DafabError
+
+DEBUG: Final = "DASI_DEBUG"
+"""The environment variable that shows what FDB prints."""
 
 
 def guarded(application: typer.Typer, arguments: Sequence[str] | None = None) -> None:
@@ -22,3 +28,24 @@ def guarded(application: typer.Typer, arguments: Sequence[str] | None = None) ->
         sys.exit(refusal.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextmanager
+def answers_only() -> Iterator[None]:
+    """Keep standard output for Python's own answers inside the block.
+
+    FDB prints diagnostics to it from C++: with ``DASI_DEBUG=1`` they go to standard error, otherwise nowhere.
+    """
+    sys.stdout.flush()
+    ours = os.dup(1)
+    elsewhere = os.dup(2) if os.environ.get(DEBUG) else os.open(os.devnull, os.O_WRONLY)
+    before = sys.stdout
+    os.dup2(elsewhere, 1)
+    os.close(elsewhere)
+    try:
+        with open(ours, "w", encoding=before.encoding or "utf-8", closefd=False) as sys.stdout:
+            yield
+    finally:
+        sys.stdout = before
+        os.dup2(ours, 1)
+        os.close(ours)

@@ -17,6 +17,7 @@ from argo_templates.work import MODELS
 from rucio_dafab.client import DafabClient
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import DERIVED_ACCOUNT, RSES
+from rucio_dafab.terminal import answers_only
 
 if TYPE_CHECKING:
     from argo_templates.pipeline import Event, Report, Watcher
@@ -39,7 +40,7 @@ def run(
     # Seconds of Hera, GDAL and ONNX Runtime: what is wrong with the command line or the site is said before.
     from argo_templates.pipeline import process  # noqa: PLC0415
 
-    with watched() as watch:
+    with answers_only(), watched() as watch:
         report = process(scene, rse, models, keep_work=keep_work, watch=watch)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))

@@ -64,8 +64,10 @@ def _start(folder: Path, user: ServerUser | None, port: int) -> "subprocess.Pope
     options = {**SETTINGS, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(port)}
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     command = [*_as(user), binary("postgres"), "-D", str(folder / "data"), *settings]
+    # A client of an earlier test may have named its site in the environment: this server is none of that site's.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DAFAB_", "RUCIO_"))}
     with (folder / "log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
 
 
 def _as(user: ServerUser | None) -> list[str]:
