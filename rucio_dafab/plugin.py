@@ -20,9 +20,10 @@ from werkzeug.exceptions import HTTPException
 from rucio_dafab import vocabulary
 from rucio_dafab.catalogue import areas, documents, search
 from rucio_dafab.catalogue.ancestry import descendants_of
-from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown, KeyUnknown
+from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown
 from rucio_dafab.query import rucio_filter
 from rucio_dafab.query.errors import QueryError
+from rucio_dafab.stac.errors import DocumentError, KeyUnknown
 from rucio_dafab.vocabulary.queryables import escape_segment
 
 _RSE_KEYS: Final = frozenset({"rse", "src_rse", "source_rse", "dest_rse", "destination_rse"})
@@ -106,7 +107,7 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
             documents.delete_key(scope, name, key, session=session)
         except DidUnknown as error:
             raise exception.DataIdentifierNotFound(str(error)) from error
-        except CatalogueError as error:
+        except (CatalogueError, DocumentError) as error:
             raise exception.KeyNotFound(str(error)) from error
 
     @override
@@ -226,5 +227,5 @@ def _rucio_errors() -> Iterator[None]:
         raise exception.DataIdentifierNotFound(str(error)) from error
     except KeyUnknown as error:
         raise exception.KeyNotFound(str(error)) from error
-    except CatalogueError as error:
+    except (CatalogueError, DocumentError) as error:
         raise exception.InvalidMetadata(str(error)) from error

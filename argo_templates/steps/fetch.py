@@ -9,11 +9,11 @@ from hera.workflows import Input, Output, Parameter
 
 from argo_templates.source import source_document
 from argo_templates.work import Work, fingerprint, finished, whole
-from rucio_dafab.catalogue.errors import DocumentInvalid
-from rucio_dafab.catalogue.validate import check_document, check_types
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.staging import stage
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.validate import check_document, check_types
 
 SCENE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 """What Rucio can keep as a name, with room for what derived items append (250 at most)."""

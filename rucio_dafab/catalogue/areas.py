@@ -19,9 +19,9 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.errors import CatalogueError
-from rucio_dafab.catalogue.geometry import SRID
 from rucio_dafab.catalogue.tables import metadata
 from rucio_dafab.query.geometry import parse_geometry
+from rucio_dafab.stac.geometry import SRID
 from rucio_dafab.vocabulary import areas as vocabulary
 
 _KEY: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -14,8 +14,9 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import documents
-from rucio_dafab.catalogue.asset_names import asset_names
-from rucio_dafab.catalogue.errors import DidUnknown, KeyUnknown
+from rucio_dafab.catalogue.errors import DidUnknown
+from rucio_dafab.stac.asset_names import asset_names
+from rucio_dafab.stac.errors import KeyUnknown
 
 _DIDS, _REPLICAS = models.DataIdentifier.__table__, models.RSEFileAssociation.__table__
 

@@ -21,11 +21,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import staging
-from rucio_dafab.catalogue.asset_names import asset_names
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.lines import read_lines
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.stac.asset_names import asset_names
 
 BATCH: Final = 1000
 """Items of one transaction: about 10 MB of documents."""

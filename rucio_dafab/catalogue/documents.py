@@ -10,12 +10,13 @@ from rucio.db.sqla import models
 from sqlalchemy import CursorResult, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import pointers
-from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid
-from rucio_dafab.catalogue.geometry import as_geojson
+from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
-from rucio_dafab.catalogue.validate import check_document, check_json, check_times
+from rucio_dafab.stac import pointers
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.geometry import as_geojson
+from rucio_dafab.stac.validate import check_document, check_json, check_times
 from rucio_dafab.vocabulary.coercion import coerce
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType

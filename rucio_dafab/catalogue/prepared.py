@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import orjson
 
-from rucio_dafab.catalogue.errors import DocumentInvalid
 from rucio_dafab.catalogue.lines import Line
-from rucio_dafab.catalogue.names import checked_name
 from rucio_dafab.catalogue.record import make_record
-from rucio_dafab.catalogue.validate import MAX_DEPTH, check_document
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.names import checked_name
+from rucio_dafab.stac.validate import MAX_DEPTH, check_document
 
 
 @dataclass(frozen=True, slots=True)

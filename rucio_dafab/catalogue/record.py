@@ -12,11 +12,11 @@ import orjson
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape
 
-from rucio_dafab.catalogue import pointers
-from rucio_dafab.catalogue.errors import DocumentInvalid
-from rucio_dafab.catalogue.geometry import SRID, read_geometry
 from rucio_dafab.catalogue.typed import typed_queryables
-from rucio_dafab.catalogue.validate import faults, parse_time
+from rucio_dafab.stac import pointers
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.geometry import SRID, read_geometry
+from rucio_dafab.stac.validate import faults, parse_time
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.queryables import Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
@@ -35,7 +35,7 @@ def make_record(
     """Return the columns of a document, by name, without those of its DID.
 
     Args:
-        document: JSON that passed :func:`rucio_dafab.catalogue.validate.check_json`.
+        document: JSON that passed :func:`rucio_dafab.stac.validate.check_json`.
         queryables: the declared ones; those of this installation by default.
         valid: whether it is valid STAC, where the caller has found out already.
     """

@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
-from rucio_dafab.catalogue.geometry import SRID
 from rucio_dafab.catalogue.typed import typed_queryables
+from rucio_dafab.stac.geometry import SRID
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 

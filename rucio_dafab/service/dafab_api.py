@@ -18,16 +18,16 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue.asset_names import asset_names
 from rucio_dafab.catalogue.assets import AssetFile, files_of
 from rucio_dafab.catalogue.pages import BATCH, FoundDocument, read_page
 from rucio_dafab.catalogue.search import Search
-from rucio_dafab.publish import PublishRequest, publish
-from rucio_dafab.published import PublishedFile
+from rucio_dafab.publishing.publish import PublishRequest, publish
+from rucio_dafab.publishing.published import PublishedFile
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING, Expression, Property, all_of, one_of
 from rucio_dafab.service.auth import Reader, Writer
 from rucio_dafab.service.settings import settings
+from rucio_dafab.stac.asset_names import asset_names
 
 _LOGGER: Final = logging.getLogger(__name__)
 MAX_PAGE: Final = 10_000
@@ -55,7 +55,7 @@ class FileBody(_Body):
 
 
 class PublishBody(_Body):
-    """An item to publish, see :class:`rucio_dafab.publish.PublishRequest`."""
+    """An item to publish, see :class:`rucio_dafab.publishing.publish.PublishRequest`."""
 
     scope: Scope
     item: dict[str, Any]

@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 
 from rucio_dafab.catalogue import errors as catalogue
 from rucio_dafab.errors import DafabError
+from rucio_dafab.publishing import errors as publishing
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.service.headers import plain
+from rucio_dafab.stac import errors as stac
 from rucio_dafab.vocabulary.errors import VocabularyError
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -59,10 +61,10 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     QueryError: (HTTPStatus.BAD_REQUEST, "DIDFilterSyntaxError"),
     VocabularyError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     catalogue.DidUnknown: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
-    catalogue.KeyUnknown: (HTTPStatus.NOT_FOUND, "KeyNotFound"),
-    catalogue.DocumentInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadata"),
-    catalogue.PublishConflict: (HTTPStatus.CONFLICT, "DataIdentifierAlreadyExists"),
-    catalogue.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
+    stac.KeyUnknown: (HTTPStatus.NOT_FOUND, "KeyNotFound"),
+    stac.DocumentInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadata"),
+    publishing.PublishConflict: (HTTPStatus.CONFLICT, "DataIdentifierAlreadyExists"),
+    publishing.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
     catalogue.MigrationError: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     DafabError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     rucio.RucioException: (HTTPStatus.INTERNAL_SERVER_ERROR, None),

@@ -189,8 +189,8 @@ PUBLISH_THEN = """
 import json, sys, time
 from rucio.db.sqla.constants import DatabaseOperationType
 from rucio.db.sqla.session import db_session
-from rucio_dafab import publish as room
-from rucio_dafab.published import PublishedFile
+from rucio_dafab.publishing import publish as room
+from rucio_dafab.publishing.published import PublishedFile
 request = json.loads(sys.argv[1])
 files = tuple(PublishedFile(**file) for file in request["files"])
 wanted = room.PublishRequest("dafab", request["item"], files)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rucio_dafab.catalogue import lines
-from rucio_dafab.catalogue.errors import DocumentInvalid
 from rucio_dafab.catalogue.lines import FileUnreadable, Line, read_lines
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
-from rucio_dafab.catalogue.validate import MAX_DEPTH, check_json
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.validate import MAX_DEPTH, check_json
 
 
 def item(**properties: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucio_dafab.catalogue import pointers
-from rucio_dafab.catalogue.errors import DocumentInvalid, KeyUnknown
-from rucio_dafab.catalogue.geometry import as_geojson, read_geometry
 from rucio_dafab.catalogue.record import LONGEST_TEXT, make_record
-from rucio_dafab.catalogue.validate import MAX_DEPTH, check_document, check_json
+from rucio_dafab.stac import pointers
+from rucio_dafab.stac.errors import DocumentInvalid, KeyUnknown
+from rucio_dafab.stac.geometry import as_geojson, read_geometry
+from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_json
 
 JSON = st.recursive(
     st.none()

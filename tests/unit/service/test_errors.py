@@ -7,10 +7,12 @@ import pytest
 from rucio.client.baseclient import BaseClient
 from rucio.common import exception as rucio
 
-from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
+from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.errors import DafabError
+from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.service.errors import STATUS, NotHere, answer
+from rucio_dafab.stac.errors import DocumentInvalid
 
 
 class Unlisted(DafabError):

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue import pointers
-from rucio_dafab.catalogue.errors import DocumentInvalid
-from rucio_dafab.catalogue.geometry import read_geometry
+from rucio_dafab.stac import pointers
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.geometry import read_geometry
 from rucio_dafab.vocabulary.queryables import ValueType
 
 MAX_DEPTH: Final = 64

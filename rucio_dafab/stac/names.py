@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.stac.errors import DocumentInvalid
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,199}")
 """Rucio's characters without slashes, short enough that a file's name fits behind."""

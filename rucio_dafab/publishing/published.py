@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from rucio_dafab.catalogue.asset_names import FILE_NAME
-from rucio_dafab.catalogue.errors import DocumentInvalid
+from rucio_dafab.stac.asset_names import FILE_NAME
+from rucio_dafab.stac.errors import DocumentInvalid
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 """STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""

@@ -20,8 +20,10 @@ from rucio.rse import rsemanager
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict
-from rucio_dafab.published import PublishedFile
+from rucio_dafab.catalogue.errors import DidUnknown
+from rucio_dafab.publishing.errors import PublishConflict
+from rucio_dafab.publishing.published import PublishedFile
+from rucio_dafab.stac.errors import DocumentInvalid
 
 _LOG: Final = logging.getLogger(__name__).log
 _DIDS: Final = models.DataIdentifier

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rucio_dafab.catalogue.errors import DocumentInvalid, KeyUnknown
+from rucio_dafab.stac.errors import DocumentInvalid, KeyUnknown
 from rucio_dafab.vocabulary.queryables import escape_segment
 
 ABSENT: Final = object()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rucio_dafab.catalogue.errors import DocumentInvalid
-from rucio_dafab.catalogue.validate import check_types
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.validate import check_types
 
 
 @pytest.mark.parametrize(

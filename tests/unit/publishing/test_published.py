@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rucio_dafab.catalogue.errors import DocumentInvalid
-from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.publishing.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.stac.errors import DocumentInvalid
 
 FILE = PublishedFile("B02", "item.B02.tif", "CLOUD", 3, "0a1b2c3d", "0123456789abcdef0123456789abcdef")
 ROOT = "http://site.example"

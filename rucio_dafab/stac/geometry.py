@@ -8,9 +8,9 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue.errors import DocumentInvalid
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.query.geometry import parse_geometry
+from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.vocabulary.errors import VocabularyError
 
 SRID: Final = 4326

@@ -15,13 +15,15 @@ from rucio.db.sqla.constants import DIDType
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from rucio_dafab import registration
 from rucio_dafab.catalogue import documents
-from rucio_dafab.catalogue.errors import DidUnknown, DocumentInvalid, PublishConflict, PublishDenied
-from rucio_dafab.catalogue.names import checked_name
-from rucio_dafab.catalogue.validate import check_document, check_types
+from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.permission import PUBLISH_ACTION
-from rucio_dafab.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.publishing import registration
+from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
+from rucio_dafab.publishing.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.names import checked_name
+from rucio_dafab.stac.validate import check_document, check_types
 
 DATASET_SUFFIX: Final = "_assets"
 """The dataset of an item's files is called after the item."""

@@ -1,0 +1,1 @@
+"""Products into Rucio: DIDs, replicas, attachments and the document, in one idempotent act."""
