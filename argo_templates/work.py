@@ -36,6 +36,11 @@ class Work:
         return self.root / "staged"
 
     @property
+    def origin(self) -> Path:
+        """Where the scene came from (JSON): ``{"bands": {name: file}, "absent": {name: file it should be in}}``."""
+        return self.root / "origin.json"
+
+    @property
     def archived(self) -> Path:
         """What the rolling store calls the scene (JSON)."""
         return self.root / "archived.json"

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates.source import source_document
-from argo_templates.work import Work, fingerprint, finished, whole
+from argo_templates.work import Work, fingerprint, finished, whole, write_json
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.staging import stage
@@ -48,6 +48,8 @@ def fetch(given: FetchInput) -> FetchOutput:
     if not finished(work.staged, made_from):
         with whole(work.staged, made_from) as folder:
             stage(scene, folder)
+    files = {name: str(band.path) for name, band in scene.bands.items()}
+    write_json(work.origin, {"bands": files, "absent": dict(scene.absent)})
     return FetchOutput(scene_id=scene.id, staged=str(work.staged), bands=",".join(sorted(scene.bands)))
 
 

@@ -1,6 +1,7 @@
 """infer: one model over the bands it takes, read back from the rolling store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,6 +11,7 @@ from argo_templates import predictions, progress
 from argo_templates.work import Work, fingerprint, finished, read_json, seal_of, whole, write_json
 from dasi_backend.store import Store
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION
+from rucio_dafab.eo.errors import BandUnreadable
 from rucio_dafab.eo.inference import infer as run_model
 from rucio_dafab.eo.inference import missing_bands
 from rucio_dafab.eo.models import Model, load_model
@@ -47,10 +49,28 @@ def infer(given: InferInput) -> InferOutput:
     scene = open_scene(work.staged)
     missing = missing_bands(model, scene)
     if not missing:
-        _predict(work, given.model, model, scene)
-    outcome, reason = (SKIPPED, f"bands absent: {', '.join(missing)}") if missing else (RAN, "")
+        with named_by_origin(work):
+            _predict(work, given.model, model, scene)
+    outcome, reason = (SKIPPED, _absent(work, missing)) if missing else (RAN, "")
     write_json(work.outcome(given.model), _record(model, outcome, reason))
     return InferOutput(outcome=outcome, reason=reason)
+
+
+def _absent(work: Work, missing: Sequence[str]) -> str:
+    """Name the bands that are absent, and the files in which the scene's metadata promises them."""
+    promised = read_json(work.origin)["absent"]
+    said = [f"{band} ({promised[band]} is not there)" if band in promised else band for band in missing]
+    return f"bands absent: {', '.join(said)}"
+
+
+@contextmanager
+def named_by_origin(work: Work) -> Iterator[None]:
+    """Let a band that is unreadable inside the block be named by the file it came from, not by our copy."""
+    try:
+        yield
+    except BandUnreadable as error:
+        origin = read_json(work.origin)["bands"].get(error.band, error.path)
+        raise BandUnreadable(error.band, origin, error.why) from error
 
 
 def _record(model: Model, outcome: str, reason: str) -> dict[str, Any]:

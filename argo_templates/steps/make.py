@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import predictions
-from argo_templates.steps.infer import RAN, SKIPPED
+from argo_templates.steps.infer import RAN, SKIPPED, named_by_origin
 from argo_templates.work import MODELS, Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
 from rucio_dafab import __version__
 from rucio_dafab.eo.models import load_model
@@ -46,7 +46,7 @@ def make(given: MakeInput) -> MakeOutput:
     result = work.product(given.model)
     made_from = fingerprint("make", seal_of(work.prediction(given.model)), __version__)
     if not finished(result, made_from):
-        with whole(result, made_from) as folder:
+        with whole(result, made_from) as folder, named_by_origin(work):
             _make(work, given.model, folder)
     return MakeOutput(outcome="made", item=read_json(result / PRODUCT)["item"]["id"])
 

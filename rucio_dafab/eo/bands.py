@@ -77,6 +77,7 @@ class Scene:
         shape: Rows and columns of that grid.
         folder: Where the files are.
         metadata: Files that belong to the scene and are not bands (the XML of a SAFE), by asset key.
+        absent: Bands that the metadata names and whose files are not in the folder, with the path or address it gives.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Scene:
     shape: tuple[int, int]
     folder: Path
     metadata: Mapping[str, Path] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def band_name(text: str) -> str | None:

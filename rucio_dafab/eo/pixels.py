@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
-from rucio_dafab.eo.errors import SceneError
+from rucio_dafab.eo.errors import BandUnreadable, SceneError
 from rucio_dafab.eo.raster import DECODER, opened, reason
 from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
 
@@ -141,9 +141,9 @@ def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
     return values
 
 
-def _unreadable(band: BandFile, block: Window, error: BaseException) -> SceneError:
+def _unreadable(band: BandFile, block: Window, error: BaseException) -> BandUnreadable:
     rows = f"rows {int(block.row_off)} to {int(block.row_off + block.height)}"
-    return SceneError(f"band {band.name}: {band.path} cannot be read in {rows}: {reason(error)}")
+    return BandUnreadable(band.name, band.path, f"cannot be read in {rows}: {reason(error)}")
 
 
 def _band(scene: Scene, name: str) -> BandFile:

@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from rucio_dafab.eo.bands import BandFile
-from rucio_dafab.eo.errors import SceneError
+from rucio_dafab.eo.errors import BandUnreadable, SceneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,8 @@ def opened(name: str, path: Path) -> "Iterator[Any]":
     """Open the file of band ``name`` for reading.
 
     Raises:
-        SceneError: if the file is missing, is no GeoTIFF or JPEG 2000, or breaks off; also when that is noticed while
-            the caller reads from it.
+        BandUnreadable: if the file is missing, is no GeoTIFF or JPEG 2000, or breaks off; also when that is noticed
+            while the caller reads from it.
     """
     driver = _driver(name, path)
     try:
@@ -70,7 +70,7 @@ def opened(name: str, path: Path) -> "Iterator[Any]":
         with source:
             yield source
     except RasterioError as error:
-        raise SceneError(f"band {name}: {path} cannot be read: {reason(error)}") from error
+        raise BandUnreadable(name, path, f"cannot be read: {reason(error)}") from error
 
 
 def _driver(name: str, path: Path) -> str:
@@ -78,11 +78,11 @@ def _driver(name: str, path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(12)
     except OSError as error:
-        raise SceneError(f"band {name}: {path} cannot be read: {error.strerror}") from error
+        raise BandUnreadable(name, path, f"cannot be read: {error.strerror}") from error
     for signature, driver in _SIGNATURES:
         if start.startswith(signature):
             return driver
-    raise SceneError(f"band {name}: {path} is neither a GeoTIFF nor a JPEG 2000 file")
+    raise BandUnreadable(name, path, "is neither a GeoTIFF nor a JPEG 2000 file")
 
 
 def reason(error: BaseException) -> str:

@@ -246,7 +246,18 @@ class TestBadInput:
         scene = copied("ftw_austria_a", "half-a-band")
         band = scene / "B08.tif"
         band.write_bytes(band.read_bytes()[: band.stat().st_size // 2])
-        assert "B08" in refused(site, scene)
+        assert refused(site, scene).startswith(f"band B08: {band} cannot be read in rows ")
+
+    def test_a_band_that_is_a_link_to_itself(self, site: Any, copied: CopyScene) -> None:
+        scene = copied("ftw_austria_a", "a-circle")
+        (scene / "B08.tif").unlink()
+        (scene / "B08.tif").symlink_to("B08.tif")
+        assert refused(site, scene).startswith(f"{scene / 'item.json'}: asset B08 names './B08.tif', which cannot")
+
+    def test_a_band_whose_file_is_not_there(self, site: Any, copied: CopyScene) -> None:
+        scene = copied("ftw_austria_a", "promised")
+        (scene / "B08.tif").unlink()
+        assert "fields: bands absent: B08 (./B08.tif is not there)" in refused(site, scene)
 
     def test_the_bands_of_no_model(self, site: Any, copied: CopyScene) -> None:
         scene = copied("ftw_austria_a", "too-few-bands")
@@ -272,11 +283,15 @@ class TestBadInput:
     def test_a_storage_element_that_there_is_not(self, site: Any, copied: CopyScene) -> None:
         assert "RSE MARS" in refused(site, copied("ftw_austria_a", "to-mars"), "--rse", "MARS")
 
-    def test_another_scene_under_a_published_id(self, site: Any, shared: Path, copied: CopyScene) -> None:
-        scene = copied("ftw_austria_b", "imposter")
-        rewrite(scene, id="ftw_austria_a")
-        run(site, shared / "scenes" / "ftw_austria_a")
-        assert "ftw_austria_a" in refused(site, scene)
+
+def test_another_scene_under_a_published_id_is_refused(site: Any, shared: Path, copied: CopyScene) -> None:
+    scene = copied("ftw_austria_b", "imposter")
+    rewrite(scene, id="ftw_austria_a")
+    run(site, shared / "scenes" / "ftw_austria_a")
+    published = site.client().search(did_type="all")
+    before = {found.name: found.document for found in published}
+    assert "ftw_austria_a" in refused(site, scene)
+    assert {found.name: found.document for found in site.client().search(did_type="all")} == before
 
 
 def test_one_run_at_a_time_over_a_scene(site: Any, copied: CopyScene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from rasterio.warp import transform_geom
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS, SCENE_CLASSIFICATION, BandFile, Scene
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.raster import Grid, common_grid, read_grid
+from rucio_dafab.eo.readers.paths import inside
 from rucio_dafab.eo.readers.safe_item import band_asset, make_item, offset_of
 from rucio_dafab.eo.readers.safe_xml import ImageFile, ProductMetadata, read_product, read_tile
 
@@ -50,9 +51,10 @@ def read_safe(folder: Path) -> Scene:
     product = read_product(path)
     tile_path = tile_file(folder, product)
     tile = read_tile(tile_path) if tile_path else None
+    images = finest(product.images)
     found = [
         (band, read_grid(band))
-        for image in finest(product.images)
+        for image in images
         if (file := _image_path(folder, image)) and (band := _band_file(product, image, file))
     ]
     if not found:
@@ -68,7 +70,8 @@ def read_safe(folder: Path) -> Scene:
     for key, file in metadata.items():
         item["assets"][key] = _metadata_asset(folder, key, file)
     bands = {band.name: band for band, _ in found}
-    return Scene(item["id"], item, bands, grid.crs, grid.transform, grid.shape, folder, metadata)
+    absent = {image.band: f"{image.path}.jp2" for image in images if image.band not in bands}
+    return Scene(item["id"], item, bands, grid.crs, grid.transform, grid.shape, folder, metadata, absent)
 
 
 def finest(images: tuple[ImageFile, ...]) -> list[ImageFile]:
@@ -84,27 +87,15 @@ def finest(images: tuple[ImageFile, ...]) -> list[ImageFile]:
 def tile_file(folder: Path, product: ProductMetadata) -> Path | None:
     """Return the tile's metadata file: in the granule that the images are in, else the only one below the folder."""
     granule = PurePosixPath(product.images[0].path.partition("/IMG_DATA")[0])
-    named = inside(folder, str(granule / "MTD_TL.xml"))
+    named = inside(folder, str(granule / "MTD_TL.xml"), f"{folder}: its metadata")
     if named.is_file():
         return named
     others = [*sorted(folder.glob("GRANULE/*/MTD_TL.xml")), *sorted(folder.glob("MTD_TL.xml"))]
     return others[0] if others else None
 
 
-def inside(folder: Path, relative: str) -> Path:
-    """Return the path of a file that the metadata names.
-
-    Raises:
-        SceneError: if it leads out of the folder.
-    """
-    path = folder / relative
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise SceneError(f"{folder}: its metadata names a file outside the folder: {relative}")
-    return path
-
-
 def _image_path(folder: Path, image: ImageFile) -> Path | None:
-    path = inside(folder, f"{image.path}.jp2")
+    path = inside(folder, f"{image.path}.jp2", f"{folder}: its metadata")
     return path if path.is_file() else None
 
 

@@ -1,7 +1,7 @@
 """Scenes that are a folder with a STAC ``item.json`` and a raster file a band: the staged form of every scene."""
 
 import math
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +10,7 @@ import orjson
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS, SCENE_CLASSIFICATION, BandFile, Scene, band_name
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.raster import Grid, common_grid, read_grid
+from rucio_dafab.eo.readers.paths import inside
 
 ITEM_NAME = "item.json"
 # ESA's product specification (S2 PDGS): digital numbers of 12 to 15 bits, 10000 to a reflectance of 1.
@@ -20,17 +21,18 @@ SATURATED = 65_535.0
 def read_stac_folder(folder: Path) -> Scene:
     """Return the scene in ``folder``.
 
-    An asset whose file is not there, or lies on another machine, is a band that the scene does not have.
+    A band whose file is not there, or lies on another machine, is one that the scene does not have (``Scene.absent``).
 
     Raises:
         SceneError: if ``item.json`` is missing or is no STAC item, an asset's path leaves the folder, no band is left,
             or a band file is unreadable or does not fit the others.
     """
     item = read_item(folder / ITEM_NAME)
+    named = [(name, key, asset) for key, asset in item["assets"].items() if (name := asset_band(key, asset))]
     candidates = [
         _declared(name, asset, item, path, key)
-        for key, asset in item["assets"].items()
-        if (name := asset_band(key, asset)) and (path := local_file(folder, key, asset))
+        for name, key, asset in named
+        if (path := local_file(folder, key, asset))
     ]
     if not candidates:
         raise SceneError(f"{folder / ITEM_NAME}: no asset is a band file of a known name in this folder")
@@ -42,7 +44,9 @@ def read_stac_folder(folder: Path) -> Scene:
             finest[band.name] = (_completed(band, grid), grid)
     grid = common_grid(finest.values())
     bands = {name: band for name, (band, _) in finest.items()}
-    return Scene(item["id"], item, bands, grid.crs, grid.transform, grid.shape, folder, _other_files(folder, item))
+    absent = {name: asset["href"] for name, _, asset in named if name not in bands}
+    others = _other_files(folder, item)
+    return Scene(item["id"], item, bands, grid.crs, grid.transform, grid.shape, folder, others, absent)
 
 
 def _other_files(folder: Path, item: dict[str, Any]) -> dict[str, Path]:
@@ -105,11 +109,12 @@ def local_file(folder: Path, key: str, asset: dict[str, Any]) -> Path | None:
     href = asset.get("href")
     if not isinstance(href, str) or not href:
         raise SceneError(f"{folder / ITEM_NAME}: asset {key} has no href")
-    if urlsplit(href).scheme not in ("", "file"):
+    scheme, named_by = urlsplit(href).scheme, f"{folder / ITEM_NAME}: asset {key}"
+    if scheme == "file":
+        raise SceneError(f"{named_by} names a file outside the scene's folder: {href}")
+    if scheme:
         return None
-    path = folder / PurePosixPath(unquote(href))
-    if urlsplit(href).scheme == "file" or not path.resolve().is_relative_to(folder.resolve()):
-        raise SceneError(f"{folder / ITEM_NAME}: asset {key} points outside the scene's folder: {href}")
+    path = inside(folder, unquote(href), named_by)
     return path if path.is_file() else None
 
 

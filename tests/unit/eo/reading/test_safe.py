@@ -201,7 +201,7 @@ FILE_ENTITY = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ({"quantification": "0"}, "BOA_QUANTIFICATION_VALUE is 0, not positive"),
         ({"quantification": ""}, "has no BOA_QUANTIFICATION_VALUE"),
         ({"images": ""}, "lists no IMAGE_FILE"),
-        ({"images": "<IMAGE_FILE>../../IMG_DATA/x_B02_10m</IMAGE_FILE>"}, "names a file outside the folder"),
+        ({"images": "<IMAGE_FILE>../../IMG_DATA/x_B02_10m</IMAGE_FILE>"}, "names a file outside the scene's folder"),
         ({"images": "<IMAGE_FILE>GRANULE/x/IMG_DATA/x_B02_10m</IMAGE_FILE>"}, "none of the 1 images it lists is there"),
         ({"footprint": "48.7 10.3 48.6"}, "EXT_POS_LIST is no ring"),
         ({"footprint": "148.7 10.3 48.6 10.3 48.6 10.5 148.7 10.3"}, "EXT_POS_LIST is no ring"),

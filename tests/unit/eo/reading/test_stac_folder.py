@@ -104,7 +104,17 @@ def test_assets_elsewhere_or_absent_are_bands_the_scene_does_not_have(make_scene
     folder = make_scene({"B02": NUMBERS})
     assets = {"B02": {"href": "./B02.tif"}, "B03": {"href": "https://example.org/B03.tif"}, "B04": {"href": "B04.tif"}}
     change(folder, assets=assets)
-    assert list(open_scene(folder).bands) == ["B02"]
+    scene = open_scene(folder)
+    assert list(scene.bands) == ["B02"]
+    assert scene.absent == {"B03": "https://example.org/B03.tif", "B04": "B04.tif"}
+
+
+def test_a_link_to_itself_is_refused_by_name(make_scene: MakeScene) -> None:
+    folder = make_scene({"B02": NUMBERS, "B03": NUMBERS})
+    (folder / "B03.tif").unlink()
+    (folder / "B03.tif").symlink_to("B03.tif")
+    with pytest.raises(SceneError, match=r"asset B03 names '\./B03\.tif', which cannot be followed: Symlink loop"):
+        open_scene(folder)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,7 @@ def test_a_path_out_of_the_folder_is_refused(make_scene: MakeScene, href: str) -
     folder = make_scene({"B02": NUMBERS})
     write_band(folder.parent / "B02.tif", NUMBERS)
     change(folder, assets={"B02": {"href": href}})
-    with pytest.raises(SceneError, match=r"item\.json: asset B02 points outside the scene's folder"):
+    with pytest.raises(SceneError, match=r"item\.json: asset B02 names a file outside the scene's folder"):
         open_scene(folder)
 
 
@@ -122,7 +132,7 @@ def test_a_symbolic_link_out_of_the_folder_is_refused(make_scene: MakeScene) -> 
     folder = make_scene({"B02": NUMBERS})
     (folder / "B02.tif").rename(folder.parent / "B02.tif")
     (folder / "B02.tif").symlink_to(folder.parent / "B02.tif")
-    with pytest.raises(SceneError, match="points outside"):
+    with pytest.raises(SceneError, match="outside the scene's folder"):
         open_scene(folder)
 
 
