@@ -23,13 +23,10 @@ from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
 from dasi_backend.store import Store
-from rucio_dafab.terminal import answers_only, guarded
+from rucio_dafab.terminal import answers_only, application, guarded
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = application(
+    add_completion=True,
     help="Data by what they are: the rolling store, and the Rucio catalogue behind the same requests.",
 )
 

@@ -83,7 +83,16 @@ def _attach(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session
     if not _ours(scope for pair in pairs for scope, _ in pair):
         return None
     found = collections_of({did for pair in pairs for did in pair}, session=session)
-    return all(_may(issuer, Operation.ATTACH, child, found, session, parent=parent) for parent, child in pairs)
+    return all(
+        _may_link(issuer, parent, found) and _may(issuer, Operation.ATTACH, child, found, session, parent=parent)
+        for parent, child in pairs
+    )
+
+
+def _may_link(issuer: InternalAccount, parent: Did, found: Mapping[tuple[str, str], set[str]]) -> bool:
+    """Judge by the collections of what is attached to: one's own data must not stand among those of others."""
+    table, collections = rights.load(), found[parent[0].internal, parent[1]]
+    return not collections or table.all_of(issuer.external, Operation.LINK, collections)
 
 
 def _attachments(kwargs: Mapping[str, Any]) -> list[Mapping[str, Any]]:

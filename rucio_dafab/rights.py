@@ -18,6 +18,7 @@ class Operation(StrEnum):
     PUBLISH = "publish"
     REGISTER = "register"
     ATTACH = "attach"
+    LINK = "link"
     DESCRIBE = "describe"
     DELETE = "delete"
 

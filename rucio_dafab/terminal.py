@@ -1,10 +1,11 @@
 """What every command line of the project shares: a refusal is one line, a fault keeps its traceback."""
 
+import inspect
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import typer
 from rich.console import Console
@@ -13,6 +14,22 @@ from rucio_dafab.errors import DafabError
 
 DEBUG: Final = "DASI_DEBUG"
 """The environment variable that shows what FDB prints."""
+
+
+def application(**options: Any) -> typer.Typer:
+    """Return a Typer application that looks and fails like the others; the options are Typer's."""
+    common: dict[str, Any] = {
+        "no_args_is_help": True,
+        "add_completion": False,
+        "rich_markup_mode": None,
+        "pretty_exceptions_enable": False,
+    }
+    return typer.Typer(**(common | options))
+
+
+def help_of(function: Callable[..., Any]) -> str:
+    """Return what a command's help shows of its docstring: not the sections for those who call it from Python."""
+    return (inspect.getdoc(function) or "").partition("\n\nRaises:")[0].partition("\n\nArgs:")[0]
 
 
 def guarded(application: typer.Typer, arguments: Sequence[str] | None = None) -> None:

@@ -17,8 +17,9 @@ from rich.table import Table
 
 from rucio_dafab.cli.server import use_server_configuration
 from rucio_dafab.errors import DafabError
+from rucio_dafab.terminal import application
 
-app = typer.Typer(no_args_is_help=True)
+app = application()
 
 Name = Annotated[str, typer.Argument(help="What queries call it, without @.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

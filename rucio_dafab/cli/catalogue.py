@@ -14,12 +14,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rucio_dafab.cli.server import use_server_configuration
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE
+from rucio_dafab.terminal import application
 
 if TYPE_CHECKING:
     from rucio_dafab.catalogue.bulk import LoadReport
     from rucio_dafab.query.model import Expression
 
-app = typer.Typer(no_args_is_help=True)
+app = application()
 
 _CONSOLE = Console(stderr=True)
 Scope = Annotated[str, typer.Option(help="Scope of the items.")]

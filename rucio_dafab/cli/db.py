@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from rucio_dafab.errors import DafabError
+from rucio_dafab.terminal import application
 
-app = typer.Typer(no_args_is_help=True)
+app = application()
 
 
 @app.command()

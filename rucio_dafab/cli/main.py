@@ -1,5 +1,6 @@
 """The command ``rucio-dafab``: nouns then verbs, one module a noun, imported only when called."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -8,7 +9,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from rucio_dafab import __version__
-from rucio_dafab.terminal import guarded
+from rucio_dafab.terminal import application, guarded, help_of
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("rucio_dafab.cli.site:up", "Start the site on this machine."),
@@ -44,8 +45,7 @@ class LazyGroup(TyperGroup):
         target, help_line = COMMANDS[cmd_name]
         module, attribute = target.split(":")
         found = getattr(import_module(module), attribute)
-        application = found if isinstance(found, typer.Typer) else _single(found)
-        command = typer.main.get_command(application)
+        command = typer.main.get_command(found if isinstance(found, typer.Typer) else _single(found))
         command.name, command.short_help = cmd_name, help_line
         return command
 
@@ -56,14 +56,14 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-def _single(function: object) -> typer.Typer:
+def _single(function: Callable[..., Any]) -> typer.Typer:
     """Wrap one function as a Typer application."""
-    application = typer.Typer(add_completion=False)
-    application.command()(function)  # type: ignore[type-var]
-    return application
+    wrapped = application(no_args_is_help=False)
+    wrapped.command(help=help_of(function))(function)
+    return wrapped
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = application(cls=LazyGroup, add_completion=True)
 
 
 def _version(wanted: bool) -> None:

@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from argo_templates.work import MODELS
-from rucio_dafab.client import DafabClient
+from rucio_dafab.client import DafabClient, ServerUnreachable
 from rucio_dafab.errors import DafabError
-from rucio_dafab.site.home import DERIVED_ACCOUNT, RSES
+from rucio_dafab.site import record
+from rucio_dafab.site.home import DERIVED_ACCOUNT, RSES, Home
+from rucio_dafab.site.record import SiteRecordError
 from rucio_dafab.terminal import answers_only
 
 if TYPE_CHECKING:
     from argo_templates.pipeline import Event, Report, Watcher
+
+
+_REST: Final = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
 
 class RunError(DafabError):
@@ -62,12 +68,14 @@ def _check_site(rse: str) -> None:
 
     Raises:
         RunError: if the site was never started or does not answer.
+        ClientError: if its credentials are missing or refused.
         NotFound: if it has no such storage element.
     """
     try:
+        record.require(Home.from_environment())
         client = DafabClient.of_account(DERIVED_ACCOUNT)
         client.check()
-    except DafabError as error:
+    except (SiteRecordError, ServerUnreachable) as error:
         raise RunError(f"the site is not up, start it with: rucio-dafab up ({error})") from error
     client.rse_settings(rse)
 
@@ -78,12 +86,13 @@ def watched() -> "Iterator[Watcher]":
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len("make fields") + 1)),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        # What does not fit is told by the report at the end: a step is one line.
+        TextColumn("{task.fields[detail]}", style="dim", markup=False, table_column=_REST),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, expand=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
 
         def watch(event: "Event") -> None:
@@ -125,9 +134,9 @@ def show(report: "Report", console: Console) -> None:
             Text(f"  {item['collection']:<18} {item['outcome']:<10} {', '.join(key_numbers(item))}"), soft_wrap=True
         )
         console.print(Text(f"    {item['did']}", "cyan"), soft_wrap=True)
-    for name, record in report.record.items():
-        if "reason" in record:
-            console.print(Text(f"  {name:<18} {record['outcome']:<10} {record['reason']}", "yellow"), soft_wrap=True)
+    for name, made in report.record.items():
+        if "reason" in made:
+            console.print(Text(f"  {name:<18} {made['outcome']:<10} {made['reason']}", "yellow"), soft_wrap=True)
     seconds = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.steps)
     console.print(Text(f"  {seconds}", "dim"), soft_wrap=True)
 

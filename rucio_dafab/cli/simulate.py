@@ -9,15 +9,14 @@ import typer
 FLOOD = 0.55
 """Metres of water above the season's usual: a flood of about the size of the usual water of a scene."""
 DROUGHT = 0.8
+DAY = typer.Option(formats=["%Y-%m-%d"], show_default="2026-06-14", help="Day of the image.")
 
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the product.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same scene.")] = 1,
     size: Annotated[int, typer.Option(help="Rows and columns at 10 m.")] = 1024,
-    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Day of the image.")] = dt.datetime(
-        2026, 6, 14
-    ),
+    date: Annotated[dt.datetime, DAY] = dt.datetime(2026, 6, 14),
     flood: Annotated[bool, typer.Option("--flood/--dry", help="High water or low water.")] = True,
     clouds: Annotated[float, typer.Option(help="Part of the scene under cloud, 0 to 1.")] = 0.06,
     truth: Annotated[bool, typer.Option(help="Write water.tif and parcels.tif beside the product.")] = False,

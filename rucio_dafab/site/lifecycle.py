@@ -55,6 +55,8 @@ class Started:
 def up(home: Home, port: int | None = None, say: Say = lambda _: None) -> Started:
     """Start a site, making it first when there is none; one that runs is left alone.
 
+    One that another version of this code started is stopped and started again: its tables may have to be upgraded.
+
     Args:
         home: the site.
         port: HTTP port; ``None`` for the one it had, or any free one.
@@ -68,7 +70,9 @@ def up(home: Home, port: int | None = None, say: Say = lambda _: None) -> Starte
     with exclusive(home, "rucio-dafab up"):
         known = record.load(home)
         if known and (running := Supervisor(known.socket)).answers():
-            return _complete(home, known, running, port, say)
+            if known.prepared == fingerprint():
+                return _complete(home, known, running, port, say)
+            say("restart: another version started it")
         if known:
             _stop_leftovers(home, known)
         try:

@@ -53,7 +53,8 @@ def test_the_table_says_what_the_accounts_are_for() -> None:
         assert table.all_of("dafab_dasi", operation, ["sentinel_2_l2a", "sentinel_1_rtc"])
         assert not table.all_of("dafab_dasi", operation, ["water_analysis"])
         assert table.all_of("dafab_skim", operation, ["water_analysis", "smart_agriculture"])
-        assert not table.all_of("dafab_skim", operation, ["sentinel_2_l2a"])
+        # Derived items hang below their source.
+        assert table.all_of("dafab_skim", operation, ["sentinel_2_l2a"]) is (operation is Operation.LINK)
 
 
 @pytest.mark.parametrize(("account", "collection"), CASES)
@@ -103,6 +104,21 @@ def test_attach_and_detach(clients: Any, items: Any, account: str, collection: s
     if not expected:
         administrator.attach_dids("dafab", name, child)
     assert judged(lambda: client.detach_dids("dafab", name, child)) is expected
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_nothing_is_attached_among_the_data_of_others(
+    clients: Any, items: Any, publish: Any, make_item: Any, account: str, collection: str
+) -> None:
+    own = next((each for each in COLLECTIONS if allowed(account, Operation.ATTACH, each)), None)
+    child = f"PE_{account}_below_{collection}"
+    publish(make_item(child, own or collection), account="dafab_admin")
+    expected = own is not None and allowed(account, Operation.LINK, collection)
+    for parent in (collection, items[collection]):
+        attach = partial(clients[account].attach_dids, "dafab", parent, [{"scope": "dafab", "name": child}])
+        if parent == own:
+            continue  # publishing has attached it there
+        assert judged(attach) is expected
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
