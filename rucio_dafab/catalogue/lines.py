@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from rucio_dafab.catalogue.errors import CatalogueError
+from rucio_dafab.stac.validate import MAX_BYTES
 
-LONGEST_LINE: Final = 16 * 2**20
-"""Bytes of one line; an item of the live catalogue has 5 kB, one with a very fine outline a few hundred."""
+LONGEST_LINE: Final = 4 * MAX_BYTES
+"""Bytes of a line that is read: a document of the largest size may be written with much space between its members."""
 
 _GZIP: Final = b"\x1f\x8b"
 
 
 class FileUnreadable(CatalogueError):
-    """A file of items cannot be read, or its lines have no end."""
+    """A file of items cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line and its number, from one; blank ones are counted but not given."""
+    """A line and its number, from one; blank ones are counted but not given.
+
+    One with more than :data:`LONGEST_LINE` bytes has no ``text``, and ``whole`` is false.
+    """
 
     number: int
     text: bytes
+    whole: bool = True
 
 
 def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> Iterator[Line]:
@@ -34,14 +39,14 @@ def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> I
         progress: told how many bytes of the file, as it lies on the disk, have been read so far.
 
     Raises:
-        FileUnreadable: if it cannot be opened, breaks off, or a line has more than :data:`LONGEST_LINE` bytes.
+        FileUnreadable: if it cannot be opened or breaks off.
     """
     try:
         with path.open("rb") as stored:
             packed = stored.read(len(_GZIP)) == _GZIP
             stored.seek(0)
             with gzip.open(stored) if packed else stored as stream:
-                for line in _lines(stream, path):
+                for line in lines_of(stream):
                     if progress is not None:
                         progress(stored.tell())
                     yield line
@@ -49,11 +54,14 @@ def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> I
         raise FileUnreadable(f"{path} cannot be read: {error}") from error
 
 
-def _lines(stream: Any, path: Path) -> Iterator[Line]:
+def lines_of(stream: Any) -> Iterator[Line]:
+    """Yield the lines of a binary stream; one that is too long is read past without being held."""
     number = 0
     while text := stream.readline(LONGEST_LINE + 1):
         number += 1
         if len(text) > LONGEST_LINE:
-            raise FileUnreadable(f"line {number} of {path} has more than {LONGEST_LINE} bytes: is it NDJSON?")
-        if text.strip():
+            while text and not text.endswith(b"\n"):
+                text = stream.readline(LONGEST_LINE)
+            yield Line(number, b"", whole=False)
+        elif text.strip():
             yield Line(number, text)

@@ -13,3 +13,27 @@ class DocumentInvalid(DocumentError):
 
 class KeyUnknown(DocumentError):
     """The document has no such member."""
+
+
+class DocumentTooLarge(DocumentInvalid):
+    """A document has more bytes than one may have."""
+
+
+class PathInvalid(DocumentInvalid):
+    """A JSON pointer is none, or cannot lead anywhere in the document."""
+
+
+class PathUnknown(KeyUnknown):
+    """What a change names is not in the document."""
+
+
+class PathOccupied(DocumentError):
+    """Something is already where a change would insert."""
+
+
+class SchemaUnknown(DocumentError):
+    """There is no schema of that name, or no such version of it."""
+
+
+class SchemaError(DocumentError):
+    """A file of ``etc/schemas`` cannot be used."""

@@ -1,5 +1,6 @@
 """Members of a document by the path of their JSON pointer (RFC 6901): read, set and remove one."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,9 +11,17 @@ ABSENT: Final = object()
 """What :func:`get` answers where the document has no such member (``None`` is JSON's null)."""
 
 
+_NUMBER: Final = re.compile("0|[1-9][0-9]{0,8}")
+
+
 def join(*members: str | int) -> str:
     """Return the pointer to a member, escaped."""
     return "".join(f"/{escape_segment(str(member))}" for member in members)
+
+
+def element_number(segment: str) -> int | None:
+    """Return the number of an array's element that a segment is (no leading zeros: RFC 6901, 4), or ``None``."""
+    return int(segment) if _NUMBER.fullmatch(segment) else None
 
 
 def get(document: Any, path: Sequence[str]) -> Any:
@@ -21,8 +30,8 @@ def get(document: Any, path: Sequence[str]) -> Any:
     for member in path:
         if isinstance(found, dict) and member in found:
             found = found[member]
-        elif isinstance(found, list) and member.isascii() and member.isdigit() and int(member) < len(found):
-            found = found[int(member)]
+        elif isinstance(found, list) and (number := element_number(member)) is not None and number < len(found):
+            found = found[number]
         else:
             return ABSENT
     return found

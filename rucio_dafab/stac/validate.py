@@ -7,15 +7,29 @@ from typing import Any, Final
 
 from rucio_dafab import vocabulary
 from rucio_dafab.stac import pointers
-from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.errors import DocumentInvalid, DocumentTooLarge
 from rucio_dafab.stac.geometry import read_geometry
+from rucio_dafab.stac.schemas import check_profile
 from rucio_dafab.vocabulary.queryables import ValueType
 
 MAX_DEPTH: Final = 64
 """Nesting allowed in a document; STAC items seen so far stay below ten."""
 
+MAX_BYTES: Final = 4 * 2**20
+"""Bytes of a document as compact JSON in UTF-8: real items have 3 to 70 kB, most of a larger one is its outline."""
+
 MAX_INTEGER: Final = 2**63
 """Integers must fit 64 bits, like those of every reader of JSON that we serve."""
+
+
+def check_size(size: int) -> None:
+    """Check the size of a document in bytes, as compact JSON.
+
+    Raises:
+        DocumentTooLarge: if it is above :data:`MAX_BYTES`.
+    """
+    if size > MAX_BYTES:
+        raise DocumentTooLarge(f"the document has {size} bytes: more than the {MAX_BYTES} that one may have")
 
 
 def check_json(value: Any, *path: str | int) -> None:
@@ -78,7 +92,8 @@ def check_document(document: Any, *, storable: bool = False) -> None:
         storable: whether it is known already that :func:`check_json` would pass it.
 
     Raises:
-        DocumentInvalid: with the first fault, by JSON pointer.
+        ProfileViolated: if an item does not fit the schema of its collection, with all that it violates.
+        DocumentInvalid: with the first other fault, by JSON pointer.
     """
     if not isinstance(document, dict):
         raise DocumentInvalid("the document is no JSON object")
@@ -116,6 +131,7 @@ def _check_item(item: dict[str, Any]) -> None:
     links = item.get("links", [])
     if not isinstance(links, list) or not all(isinstance(link, dict) for link in links):
         raise DocumentInvalid("/links must be an array of objects")
+    check_profile(item)
 
 
 def _require_text(document: dict[str, Any], member: str) -> None:

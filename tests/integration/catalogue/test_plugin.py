@@ -227,8 +227,9 @@ def test_a_poisoned_document_hides_no_other(
         "sat:relative_orbit": 1e300,
         "instruments": "msi",
     }
-    # Publishing refuses such types; what others wrote before comes in by bulk.
-    (tmp_path / "items.ndjson").write_text(json.dumps(make_item("PO_poisoned", **poisons)) + "\n")
+    # Publishing refuses such types, and so do the schemas; a collection without one takes them by bulk.
+    rucio_as("dafab_admin").add_container("dafab", "PO_collection")
+    (tmp_path / "items.ndjson").write_text(json.dumps(make_item("PO_poisoned", "PO_collection", **poisons)) + "\n")
     site.dafab("catalogue", "load", str(tmp_path / "items.ndjson"))
     publish(make_item("PO_healthy", platform="sentinel-2a", instruments=["msi"], gsd=10, **{"eo:cloud_cover": 1.0}))
     long = "x" * 20_000

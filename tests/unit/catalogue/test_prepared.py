@@ -100,11 +100,17 @@ def test_progress_ends_with_the_size_of_the_file(tmp_path: Path) -> None:
     assert told[-1] == 8
 
 
-def test_files_that_are_no_files_of_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, endless = tmp_path / "broken", tmp_path / "endless"
-    broken.write_bytes(gzip.compress(b"one\n" * 1000)[:-12])
-    endless.write_bytes(b"x" * 100)
+def test_a_line_that_is_too_long_is_told_and_read_past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lines"
     monkeypatch.setattr(lines, "LONGEST_LINE", 50)
-    for path in (tmp_path / "absent", tmp_path, broken, endless):
+    path.write_bytes(b"x" * 49 + b"\n" + b"x" * 120 + b"\nthree\n" + b"x" * 500)
+    found = [(line.number, len(line.text), line.whole) for line in read_lines(path)]
+    assert found == [(1, 50, True), (2, 0, False), (3, 6, True), (4, 0, False)]
+
+
+def test_files_that_are_no_files_of_lines(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(gzip.compress(b"one\n" * 1000)[:-12])
+    for path in (tmp_path / "absent", tmp_path, broken):
         with pytest.raises(FileUnreadable, match=path.name):
             list(read_lines(path))
