@@ -222,7 +222,9 @@ def _written(job: str, folder: Path) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(process.stdout)
     except ValueError:
         said = process.stderr.decode(errors="replace").strip().splitlines()
-        why = f"signal {-process.returncode}" if process.returncode < 0 else (said or ["no reason given"])[-1]
+        why = (said or ["no reason given"])[-1].removeprefix("what():").strip()
+        if process.returncode < 0:
+            why = f"signal {-process.returncode}, {why}"
         raise StoreError(f"{folder} was not stored: the writer ended early ({why})") from None
     if "refusal" in answer:
         refusal = getattr(errors, answer["refusal"], StoreError)

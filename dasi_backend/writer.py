@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, Final, NoReturn
 
 from blake3 import blake3
@@ -29,6 +30,8 @@ from rucio_dafab.errors import DafabError
 
 STORED: Final = "stored"
 UNCHANGED: Final = "unchanged"
+_BESIDE_BYTES: Final = 1_000_000
+"""What FDB writes beside the objects: indexes, tables of contents and the manifest."""
 
 
 def job(folder: Path, database: Database, locks: Locks) -> str:
@@ -81,11 +84,21 @@ def _publish(scene: staged.Staged, database: Database) -> None:
     if products.objects(database, scene.key):
         raise StoreError(f"{scene.key.id}: the store has objects under this id that no manifest explains")
     _clear(scene.key, database)
+    _require_room(scene, database.roots[0])
     try:
         _archive(scene, database)
     except BaseException:
         _clear(scene.key, database)
         raise
+
+
+def _require_room(scene: staged.Staged, root: Path) -> None:
+    """Refuse before the first byte what cannot fit: on a full disk FDB aborts the process and says nothing of it."""
+    root.mkdir(parents=True, exist_ok=True)
+    wanted = sum(file.source.stat().st_size for file in scene.files) + _BESIDE_BYTES
+    free = disk_usage(root).free
+    if free < wanted:
+        raise StoreError(f"{scene.key.id} needs {wanted / 1e6:.1f} MB and {root} has {free / 1e6:.1f} MB left")
 
 
 def _archive(scene: staged.Staged, database: Database) -> None:

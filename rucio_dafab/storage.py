@@ -88,7 +88,8 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
         StorageError: if the name cannot be kept, or the RSE cannot be written.
     """
     rse = str(settings["rse"])
-    _check(settings, rse, name)
+    check_writable(settings)
+    _check_name(name)
     sums = checksums(path)
     lfn = {"scope": scope, "name": name}
     try:
@@ -121,13 +122,22 @@ def remove_file(settings: Mapping[str, Any], scope: str, name: str) -> None:
         ) from error
 
 
-def _check(settings: Mapping[str, Any], rse: str, name: str) -> None:
-    if not NAME.fullmatch(name) or ".." in name.split("/"):
-        raise StorageError(f"{name!r} is no name that Rucio can keep")
+def check_writable(settings: Mapping[str, Any]) -> None:
+    """Check that files can be written to an RSE at all, as far as Rucio knows.
+
+    Raises:
+        StorageError: if it is not deterministic or takes no writes.
+    """
+    rse = settings["rse"]
     if not settings.get("deterministic"):
-        raise StorageError(f"RSE {rse} is not deterministic: the place of {name} on it cannot be told")
+        raise StorageError(f"RSE {rse} is not deterministic: the place of a file on it cannot be told")
     if not settings.get("availability_write", True):
         raise StorageError(f"RSE {rse} takes no writes at present")
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or ".." in name.split("/"):
+        raise StorageError(f"{name!r} is no name that Rucio can keep")
 
 
 def _put(path: Path, settings: Mapping[str, Any], lfn: Mapping[str, str], sums: Checksums) -> bool:

@@ -20,6 +20,7 @@ from rucio_dafab.errors import DafabError
 from rucio_dafab.site import record
 from rucio_dafab.site.home import DERIVED_ACCOUNT, RSES, Home
 from rucio_dafab.site.record import SiteRecordError
+from rucio_dafab.storage import check_writable
 from rucio_dafab.terminal import answers_only
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _check_site(rse: str) -> None:
         RunError: if the site was never started or does not answer.
         ClientError: if its credentials are missing or refused.
         NotFound: if it has no such storage element.
+        StorageError: if that takes no writes.
     """
     try:
         record.require(Home.from_environment())
@@ -77,7 +79,7 @@ def _check_site(rse: str) -> None:
         client.check()
     except (SiteRecordError, ServerUnreachable) as error:
         raise RunError(f"the site is not up, start it with: rucio-dafab up ({error})") from error
-    client.rse_settings(rse)
+    check_writable(client.rse_settings(rse))
 
 
 @contextmanager

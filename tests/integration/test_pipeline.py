@@ -19,6 +19,7 @@ from argo_templates.steps.fetch import FetchInput, fetch
 from argo_templates.steps.infer import InferInput, infer
 from argo_templates.steps.make import PRODUCT, MakeInput, make
 from argo_templates.work import Work
+from dasi_backend.store import Store
 from rucio_dafab.client import Found, NotPermitted, PublishRequest, Refused
 from rucio_dafab.site.home import Home
 from rucio_dafab.storage import checksums
@@ -282,6 +283,20 @@ class TestBadInput:
 
     def test_a_storage_element_that_there_is_not(self, site: Any, copied: CopyScene) -> None:
         assert "RSE MARS" in refused(site, copied("ftw_austria_a", "to-mars"), "--rse", "MARS")
+
+    def test_a_storage_element_that_takes_no_writes(self, site: Any, copied: CopyScene) -> None:
+        site.rucio_client().update_rse("CLOUD", {"availability_write": False})
+        try:
+            line = refused(site, copied("ftw_austria_a", "to-cloud"), "--rse", "CLOUD")
+        finally:
+            site.rucio_client().update_rse("CLOUD", {"availability_write": True})
+        assert line == "RSE CLOUD takes no writes at present"
+
+    def test_an_id_that_is_a_stored_one_but_for_case(self, site: Any, shared: Path, copied: CopyScene) -> None:
+        Store(site.home.store).put(shared / "scenes" / "ftw_austria_b")
+        scene = copied("ftw_austria_a", "upper-case")
+        rewrite(scene, id="FTW_AUSTRIA_B")
+        assert refused(site, scene).startswith("the id 'FTW_AUSTRIA_B' is the stored 'ftw_austria_b' but for case")
 
 
 def test_another_scene_under_a_published_id_is_refused(site: Any, shared: Path, copied: CopyScene) -> None:

@@ -144,6 +144,17 @@ def test_clients_of_several_accounts_ignore_a_token_file_that_is_configured(site
     assert said.stdout.split() == ["user_dafab", "dafab_skim", "dafab_admin"], said.stderr
 
 
+def test_a_token_that_the_server_no_longer_takes_is_renewed(site: Any) -> None:
+    client = site.client("user_dafab")
+    client.auth_token = client.headers["X-Rucio-Auth-Token"] = "outlived"
+    assert next(client.search(did_type="all", limit=1))
+    site.rucio("user_dafab", "whoami")
+    kept = site.home.client_config("user_dafab").parent / "token"
+    kept.write_text("outlived")
+    assert "user_dafab" in site.rucio("user_dafab", "whoami")
+    assert kept.read_text() != "outlived"
+
+
 def test_requests_run_side_by_side_as_the_account_that_sent_them(site: Any) -> None:
     clients = {name: site.rucio_client(name) for name in ("dafab_admin", "dafab_dasi", "dafab_skim", "user_dafab")}
 
