@@ -210,9 +210,12 @@ class _Batch:
         added = staging.add_containers(options.account, session=session)
         others = staging.hold_others(added, session=session)
         lines = {item.name: item for item in items}
-        staging.leave_out([name for name, row in others.items() if not self._wanted(lines[name], row)], session=session)
+        unwanted = {name for name, row in others.items() if not self._wanted(lines[name], row)}
+        staging.leave_out(unwanted, session=session)
         attached = staging.attach(session=session)
         staging.write_documents(session=session)
+        written = [item for item in items if item.name not in unwanted]
+        staging.write_links(options.scope, written, others.keys() - unwanted, session=session)
         staging.tell_rucio(options.scope, options.account, added, attached, session=session)
         self._written.created += len(added)
         return self._written

@@ -1,14 +1,14 @@
 """The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, MetaData, Table, bindparam, inspect, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, tuple_, update
 from sqlalchemy.schema import CreateIndex
 
 from rucio_dafab.catalogue.record import make_record
-from rucio_dafab.catalogue.tables import SCHEMA, TABLE, make_table, typed_index
+from rucio_dafab.catalogue.tables import SCHEMA, TABLE, fixed_columns, later_indexes, make_table, typed_index
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import Queryables
 from rucio_dafab.vocabulary.queryables import load as load_queryables
@@ -53,8 +53,8 @@ def differences(connection: Connection, queryables: Queryables | None = None) ->
             found.append(f"the column {name} is missing: run `rucio-dafab db upgrade`")
         elif present[name] != wanted:
             found.append(f"the column {name} is {present[name]}, the queryables declare {wanted}")
-        elif f"document_{name}" not in indexes:
-            found.append(f"the index document_{name} is missing: run `rucio-dafab db upgrade`")
+    missing = (str(index.name) for index in _wanted_indexes(table, declared, present) if index.name not in indexes)
+    found += [f"the index {name} is missing: run `rucio-dafab db upgrade`" for name in missing]
     return tuple(found)
 
 
@@ -78,8 +78,7 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
     made = []
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         ready = _indexes(connection)
-        for queryable, name in typed_queryables(declared):
-            index = typed_index(table, queryable, name)
+        for index in _wanted_indexes(table, declared, _present(connection)):
             if index.name in ready:
                 continue
             connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, str(index.name))}"))
@@ -87,6 +86,15 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
             connection.execute(CreateIndex(index))
             made.append(str(index.name))
     return made
+
+
+def _wanted_indexes(table: Table, declared: Queryables, present: Container[str]) -> list[Index]:
+    # At an older revision some columns are not there yet.
+    is_whole = all(column.name in present for column in fixed_columns())
+    return [
+        *(later_indexes(table) if is_whole else ()),
+        *(typed_index(table, queryable, name) for queryable, name in typed_queryables(declared)),
+    ]
 
 
 def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) -> None:

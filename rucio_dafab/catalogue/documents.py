@@ -7,16 +7,17 @@ from typing import Any, Final, cast
 import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import CursorResult, bindparam, func, insert, literal, select, tuple_, update
+from sqlalchemy import CursorResult, bindparam, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.geometry import as_geojson
-from rucio_dafab.stac.validate import check_document, check_json, check_times
+from rucio_dafab.stac.validate import check_document, check_json, check_size, check_times
 from rucio_dafab.vocabulary.coercion import coerce
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -31,12 +32,16 @@ _TIMES: Final = frozenset({"datetime", "start_datetime", "end_datetime"})
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document and the DID it hangs on; ``partial`` says that it is no valid STAC (yet)."""
+    """A document and the DID it hangs on.
+
+    ``partial`` says that it is no valid STAC (yet), ``exists`` is false for the empty one of a DID without any.
+    """
 
     scope: InternalScope
     name: str
     document: dict[str, Any]
     partial: bool
+    exists: bool = True
 
 
 def get(scope: InternalScope, name: str, *, session: Session) -> StoredDocument | None:
@@ -82,15 +87,16 @@ def set_keys(scope: InternalScope, name: str, values: Mapping[str, Any], *, sess
         session: the caller's transaction.
 
     Raises:
-        DocumentInvalid: if a value does not fit its key or cannot be kept.
+        DocumentInvalid: if a value does not fit its key or cannot be kept, or breaks a complete document.
         DidUnknown: if there is no such DID.
     """
-    document = _locked(scope, name, session=session)
+    stored = hold(scope, name, session=session)
+    document = dict(stored.document)
     for key, value in values.items():
         queryable = _resolve(key)
         pointers.put(document, queryable.path, _fitting(queryable, key, value))
     _check_changed(document, values)
-    _write(scope, name, document, session=session)
+    rewrite(stored, document, session=session)
 
 
 def delete_key(scope: InternalScope, name: str, key: str, *, session: Session) -> None:
@@ -98,11 +104,63 @@ def delete_key(scope: InternalScope, name: str, key: str, *, session: Session) -
 
     Raises:
         KeyUnknown: if the document has no such member.
+        DocumentInvalid: if a complete document needs it.
         DidUnknown: if there is no such DID.
     """
-    document = _locked(scope, name, session=session)
+    stored = hold(scope, name, session=session)
+    document = dict(stored.document)
     pointers.remove(document, _resolve(key).path)
-    _write(scope, name, document, session=session)
+    rewrite(stored, document, session=session)
+
+
+def rewrite(stored: StoredDocument, document: dict[str, Any], *, session: Session) -> None:
+    """Write what became of a document that is held (see :func:`hold`); a complete one must stay so.
+
+    Raises:
+        DocumentInvalid: as :func:`check_rewrite`.
+    """
+    check_rewrite(stored, document)
+    write_held(stored, document, session=session)
+
+
+def check_rewrite(stored: StoredDocument, document: dict[str, Any]) -> None:
+    """Check that a document that was complete is so still, under its id.
+
+    Raises:
+        DocumentInvalid: if it is not.
+    """
+    if stored.partial:
+        return
+    check_document(document)
+    if document["id"] != stored.document.get("id"):
+        raise DocumentInvalid(f"/id cannot become {document['id'][:80]!r}: a published document keeps its id")
+
+
+def write_held(stored: StoredDocument, document: dict[str, Any], *, session: Session) -> None:
+    """Write what became of a document that is held, and passed :func:`check_rewrite`.
+
+    Raises:
+        DocumentTooLarge: if it has more bytes than a document may have.
+    """
+    _write(stored.scope, stored.name, document, valid=None if stored.partial else True, session=session)
+
+
+def remove(stored: StoredDocument, *, session: Session) -> None:
+    """Remove a document that is held; its DID stays."""
+    session.execute(delete(table).where(table.c.scope == stored.scope, table.c.name == stored.name))
+
+
+def hold(scope: InternalScope, name: str, *, session: Session) -> StoredDocument:
+    """Return the document of a DID, and keep others from writing it until the transaction ends.
+
+    Where the DID has none, it is an empty partial one.
+
+    Raises:
+        DidUnknown: if there is no such DID.
+    """
+    _hold_did(scope, name, session=session)
+    none = StoredDocument(scope, name, {"properties": {}}, partial=True, exists=False)
+    return get(scope, name, session=session) or none
 
 
 def _resolve(key: str) -> Queryable:
@@ -163,13 +221,6 @@ def _hold_did(scope: InternalScope, name: str, *, session: Session) -> None:
         raise DidUnknown(f"there is no DID {scope.external}:{name}")
 
 
-def _locked(scope: InternalScope, name: str, *, session: Session) -> dict[str, Any]:
-    """Return the document of a DID that is held from now on; an empty partial one where it has none."""
-    _hold_did(scope, name, session=session)
-    stored = get(scope, name, session=session)
-    return {"properties": {}} if stored is None else stored.document
-
-
 def _write(
     scope: InternalScope, name: str, document: dict[str, Any], *, valid: bool | None = None, session: Session
 ) -> None:
@@ -179,9 +230,16 @@ def _write(
     compiled by SQLAlchemy once rather than each time, which takes longer than all the rest.
     """
     record = make_record(document, valid=valid)
+    check_size(len(record["document"].encode()))
     where = (table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name"))
     written = session.execute(
         update(table).where(*where).values(updated_at=func.now()), record | {"of_scope": scope, "of_name": name}
     )
-    if not cast("CursorResult[Any]", written).rowcount:
-        session.execute(insert(table), record | {"scope": scope, "name": name})
+    is_new = not cast("CursorResult[Any]", written).rowcount
+    if is_new:
+        latest = {
+            "latest": links.without_successor(bindparam("of_scope", type_=table.c.scope.type), bindparam("of_name"))
+        }
+        row = record | {"scope": scope, "name": name, "of_scope": scope, "of_name": name}
+        session.execute(insert(table).values(latest), row)
+    links.write(scope, name, document, is_new=is_new, session=session)

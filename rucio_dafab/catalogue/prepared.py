@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import orjson
 
-from rucio_dafab.catalogue.lines import Line
+from rucio_dafab.catalogue.lines import LONGEST_LINE, Line
+from rucio_dafab.catalogue.links import Link, links_of
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.names import checked_name
-from rucio_dafab.stac.validate import MAX_DEPTH, check_document
+from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ class ParsedItem:
 
 @dataclass(frozen=True, slots=True)
 class PreparedItem:
-    """A valid item and its columns (see :func:`rucio_dafab.catalogue.record.make_record`) as COPY takes them."""
+    """A valid item with its links, and its columns (see ``record.make_record``) as COPY takes them."""
 
     line: int
     name: str
     collection: str
     columns: Mapping[str, Any]
+    links: tuple[Link, ...]
 
 
 def parse(line: Line, collections: Mapping[str, str]) -> ParsedItem | Reject:
@@ -49,6 +51,8 @@ def parse(line: Line, collections: Mapping[str, str]) -> ParsedItem | Reject:
         line: the line.
         collections: names of collections here, by those that the file uses; others keep theirs.
     """
+    if not line.whole:
+        return Reject(line.number, None, f"the line has more than {LONGEST_LINE} bytes")
     try:
         document = orjson.loads(line.text)
     except orjson.JSONDecodeError as error:
@@ -76,11 +80,12 @@ def prepare(item: ParsedItem) -> PreparedItem | Reject:
         if document["type"] != "Feature":
             raise DocumentInvalid("/type must be Feature: only items are loaded so")
         checked_name(document["collection"], "/collection")
+        record = make_record(document, valid=True)
+        check_size(len(record["document"].encode()))
     except DocumentInvalid as fault:
         return Reject(item.line, item.id, str(fault))
-    record = make_record(document, valid=True)
     columns = {name: _COPIED.get(name, _unchanged)(value) for name, value in record.items()}
-    return PreparedItem(item.line, item.id, document["collection"], columns)
+    return PreparedItem(item.line, item.id, document["collection"], columns, links_of(document, item.id))
 
 
 def _is_storable(text: bytes, document: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, and_, delete, func, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.prepared import PreparedItem
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.catalogue.tables import fixed_columns, typed_column
@@ -27,7 +28,7 @@ from rucio_dafab.vocabulary.queryables import load as load_queryables
 
 _DIDS: Final = models.DataIdentifier.__table__
 _CONTENTS: Final = models.DataIdentifierAssociation.__table__
-_NOT_COPIED: Final = frozenset({"updated_at"})
+_NOT_COPIED: Final = frozenset({"updated_at", "latest"})
 
 _staged: Final = Table(
     "dafab_staged_items",
@@ -104,11 +105,28 @@ def attach(*, session: Session) -> list[tuple[str, str]]:
 
 def write_documents(*, session: Session) -> None:
     """Write the documents of all that is staged still, in place of any they had."""
-    statement = insert(table).from_select(_COLUMNS, select(*(_staged.c[name] for name in _COLUMNS)))
+    latest = links.without_successor(_staged.c.scope, _staged.c.name)
+    statement = insert(table).from_select(
+        [*_COLUMNS, "latest"], select(*(_staged.c[name] for name in _COLUMNS), latest)
+    )
     changed: dict[str, Any] = {name: statement.excluded[name] for name in _COLUMNS if name not in {"scope", "name"}}
     session.execute(
         statement.on_conflict_do_update(index_elements=["scope", "name"], set_=changed | {"updated_at": func.now()})
     )
+
+
+def write_links(
+    scope: InternalScope, items: Sequence[PreparedItem], replaced: Iterable[str], *, session: Session
+) -> None:
+    """Write the links of items whose documents are written, in place of those of documents that were replaced."""
+    names = list(replaced)
+    if names:
+        session.execute(delete(links.link).where(links.link.c.scope == scope, links.link.c.name.in_(names)))
+    into = ", ".join(column.name for column in links.link.columns)
+    with _cursor(session) as cursor, cursor.copy(f"COPY {links.link.fullname} ({into}) FROM STDIN") as copy:
+        for item in items:
+            for _, name, rel, to, target in links.rows(scope, item.name, item.links):
+                copy.write_row((scope.internal, name, rel, to.internal, target))
 
 
 def tell_rucio(

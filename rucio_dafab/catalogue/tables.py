@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
@@ -46,11 +47,11 @@ metadata = MetaData(schema=SCHEMA)
 
 
 def fixed_columns() -> list[Column[Any]]:
-    """Return the columns of the first migration.
+    """Return the columns that the migrations make.
 
     ``extent_start`` and ``extent_end`` hold the instant twice where a document has one, so that one index serves both
     kinds. Times are in UTC, ``geometry`` in EPSG:4326. ``searchable`` is the document without what is never compared:
-    geometry, assets and links.
+    geometry, assets and links. ``latest`` is false where another document names this one as its predecessor.
     """
     did = models.DataIdentifier.__table__.c
     return [
@@ -66,6 +67,7 @@ def fixed_columns() -> list[Column[Any]]:
         Column("searchable", JSONB, nullable=False),
         Column("document", Text, nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("latest", Boolean, nullable=False, server_default=true()),
     ]
 
 
@@ -101,6 +103,11 @@ def typed_index(table: Table, queryable: Queryable, name: str) -> Index:
     return Index(f"document_{name}", table.c[name], postgresql_where=table.c[name].is_not(None))
 
 
+def later_indexes(table: Table) -> list[Index]:
+    """Return the indexes that came after the first migration: made like those of queryables, blocking nobody."""
+    return [Index("document_superseded", table.c.scope, table.c.collection, postgresql_where=~table.c.latest)]
+
+
 def make_table(queryables: Queryables, into: MetaData) -> Table:
     """Return the table as the migrations and the queryables together make it."""
     did = models.DataIdentifier.__table__
@@ -112,6 +119,7 @@ def make_table(queryables: Queryables, into: MetaData) -> Table:
         ForeignKeyConstraint(["scope", "name"], [did.c.scope, did.c.name], ondelete="CASCADE", name="document_did"),
     )
     fixed_indexes(table)
+    later_indexes(table)
     for queryable, name in typed_queryables(queryables):
         typed_index(table, queryable, name)
     return table

@@ -1,5 +1,6 @@
 """Our schema in a Rucio that has none of it: up, down, up; and what ``check`` notices."""
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,24 @@ def columns(connection: Any) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
+def make_dids(connection: Any) -> None:
+    """Make containers ``one`` and ``two`` in the scope ``fill``."""
+    connection.execute(
+        "INSERT INTO rucio.accounts (account, account_type, status, created_at, updated_at)"
+        " VALUES ('filler', 'USER', 'ACTIVE', now(), now()) ON CONFLICT DO NOTHING"
+    )
+    connection.execute(
+        "INSERT INTO rucio.scopes (scope, account, status, is_default, created_at, updated_at)"
+        " VALUES ('fill', 'filler', 'O', false, now(), now()) ON CONFLICT DO NOTHING"
+    )
+    for name in ("one", "two"):
+        connection.execute(
+            "INSERT INTO rucio.dids (scope, name, account, did_type, availability, created_at, updated_at)"
+            " VALUES ('fill', %s, 'filler', 'C', 'A', now(), now())",
+            (name,),
+        )
+
+
 def test_a_missing_extension_is_one_line_that_says_who_can_help(db: Db, superuser: Any) -> None:
     superuser.execute("DROP EXTENSION IF EXISTS postgis CASCADE")
     refused = db("upgrade")
@@ -102,7 +121,7 @@ def test_from_the_first_revision_and_back(db: Db, superuser: Any, empty: None) -
     assert noticed.returncode == 1
     assert "0001" in noticed.stderr
     assert db("upgrade").returncode == 0
-    assert tables() == {"area", "document", "revision"}
+    assert tables() == {"area", "document", "link", "revision"}
     assert db("check").returncode == 0
     assert db("downgrade", "0001", "--yes").returncode == 0
     assert tables() == {"document", "revision"}
@@ -130,18 +149,7 @@ def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superus
 
 def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
-    superuser.execute(
-        "INSERT INTO rucio.accounts (account, account_type, status, created_at, updated_at)"
-        " VALUES ('filler', 'USER', 'ACTIVE', now(), now()) ON CONFLICT DO NOTHING"
-    )
-    superuser.execute(
-        "INSERT INTO rucio.scopes (scope, account, status, is_default, created_at, updated_at)"
-        " VALUES ('fill', 'filler', 'O', false, now(), now()) ON CONFLICT DO NOTHING"
-    )
-    superuser.execute(
-        "INSERT INTO rucio.dids (scope, name, account, did_type, availability, created_at, updated_at)"
-        " VALUES ('fill', 'one', 'filler', 'C', 'A', now(), now())"
-    )
+    make_dids(superuser)
     superuser.execute(
         "INSERT INTO dafab.document (scope, name, partial, searchable, document) VALUES"
         """ ('fill', 'one', true, '{}', '{"properties": {"gsd": 10}}')"""
@@ -151,6 +159,45 @@ def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty
     assert superuser.execute("SELECT gsd FROM dafab.document").fetchone() == (10.0,)
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
     assert superuser.execute("SELECT count(*) FROM dafab.document").fetchone() == (0,)
+
+
+def test_links_and_successors_of_before_are_known_afterwards(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade", "0002").returncode == 0
+    make_dids(superuser)
+    hrefs = {
+        "one": [("predecessor-version", "zero"), ("self", "two")],
+        "two": [
+            ("predecessor-version", "https://any.host/stac/collections/c/items/one?f=json"),
+            ("derived_from", "other:scene"),
+            ("related", "../dids/fill/one"),
+            ("related", "fill:one"),
+            ("license", "https://example.org/LICENSE"),
+            ("via", "two"),
+            ("about", "has blanks"),
+        ],
+    }
+    for name, links in hrefs.items():
+        document = json.dumps({"links": [{"rel": rel, "href": href} for rel, href in links] + [1, {"rel": 1}]})
+        superuser.execute(
+            "INSERT INTO dafab.document (scope, name, partial, searchable, document)"
+            " VALUES ('fill', %s, true, '{}', %s)",
+            (name, document),
+        )
+    assert db("upgrade").returncode == 0
+    found = set(superuser.execute("SELECT name, rel, target_scope, target_name FROM dafab.link").fetchall())
+    assert found == {
+        ("one", "predecessor-version", "fill", "zero"),
+        ("two", "predecessor-version", "fill", "one"),
+        ("two", "derived_from", "other", "scene"),
+        ("two", "related", "fill", "one"),
+    }
+    latest = dict(superuser.execute("SELECT name, latest FROM dafab.document").fetchall())
+    assert latest == {"one": False, "two": True}
+    superuser.execute("DELETE FROM rucio.dids WHERE name = 'two'")
+    assert superuser.execute("SELECT name, latest FROM dafab.document").fetchall() == [("one", True)]
+    assert db("downgrade", "0002", "--yes").returncode == 0
+    assert "latest" not in columns(superuser)
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 
 def test_two_upgrades_at_once_follow_each_other(db: Db, empty: None) -> None:
