@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 import tempfile
 import zlib
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ from rucio.common.exception import FileReplicaAlreadyExists, RucioException
 from rucio.rse import rsemanager
 
 from rucio_dafab.errors import DafabError
+from rucio_dafab.names import is_name
 
 # Rucio would log through the root logger, which installs a handler on it.
 _LOG: Final = logging.getLogger(__name__).log
 CHUNK_BYTES: Final = 1 << 20
-NAME: Final = re.compile(r"[A-Za-z0-9][/A-Za-z0-9.\-_]{0,249}")
 """What Rucio allows as the name of a DID, less a leading slash."""
 
 
@@ -136,7 +135,7 @@ def check_writable(settings: Mapping[str, Any]) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or ".." in name.split("/"):
+    if not all(is_name(part) for part in name.split("/")):
         raise StorageError(f"{name!r} is no name that Rucio can keep")
 
 

@@ -1,9 +1,8 @@
 """fetch: a scene from its source into the working folder, as a staged scene."""
 
 import json
-import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from hera.workflows import Input, Output, Parameter
 
@@ -12,11 +11,9 @@ from argo_templates.work import Work, fingerprint, finished, whole, write_json
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.staging import stage
+from rucio_dafab.names import LONGEST_SCENE, is_name, rule
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.validate import check_document, check_types
-
-SCENE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
-"""What Rucio can keep as a name, with room for what derived items append (250 at most)."""
 
 
 class FetchInput(Input):
@@ -55,9 +52,8 @@ def fetch(given: FetchInput) -> FetchOutput:
 
 def _check(scene: Scene) -> None:
     """Refuse what can never be published before anything is stored."""
-    if not SCENE_ID.fullmatch(scene.id):
-        allowed = "letters, digits, dot, dash and underscore, 150 at most"
-        raise SceneError(f"{scene.id!r} cannot be the id of a scene: {allowed}")
+    if not is_name(scene.id, LONGEST_SCENE):
+        raise SceneError(f"{scene.id!r} cannot be the id of a scene: {rule(LONGEST_SCENE)}")
     try:
         # As it will be staged: readers hold tuples where JSON has arrays.
         document = json.loads(json.dumps(source_document(scene.item, "")))

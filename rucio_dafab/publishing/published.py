@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from rucio_dafab.names import LONGEST, is_name, rule
 from rucio_dafab.stac.asset_names import FILE_NAME
 from rucio_dafab.stac.errors import DocumentInvalid
 
@@ -21,9 +22,6 @@ _OURS: Final = frozenset({"self", "root", "parent", "collection"})
 
 _ADLER32: Final = re.compile(r"[0-9a-f]{8}")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
-_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]*")
-_NAME_LENGTH: Final = 250
-"""Characters that Rucio's generic schema allows in the name of a DID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +59,8 @@ def check_files(item: str, document: Mapping[str, Any], files: Sequence[Publishe
 
 
 def _check_file(item: str, file: PublishedFile) -> None:
-    # No slash: Rucio's own client downloads to a path made of the name, and makes no folder for it.
-    if not file.name.startswith(f"{item}.") or not _FILE.fullmatch(file.name.removeprefix(f"{item}.")):
-        raise DocumentInvalid(f"the file {file.name!r} must be called {item}.<letters, digits, dot, dash, underscore>")
-    if len(file.name) > _NAME_LENGTH:
-        raise DocumentInvalid(f"the name of the file {file.name[:80]}… is longer than {_NAME_LENGTH} characters")
+    if not file.name.startswith(f"{item}.") or not is_name(file.name) or not is_name(file.name[len(item) + 1 :]):
+        raise DocumentInvalid(f"the file {file.name[:120]!r} must be called {item}.<file name>, {rule(LONGEST)}")
     if file.bytes < 0:
         raise DocumentInvalid(f"the file {file.name} cannot have {file.bytes} bytes")
     if not _ADLER32.fullmatch(file.adler32) or not _MD5.fullmatch(file.md5):

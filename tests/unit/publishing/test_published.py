@@ -66,7 +66,7 @@ def test_documents_are_compared_without_the_address_of_the_site() -> None:
         ([replace(FILE, name="item/../x")], "must be called"),
         ([replace(FILE, name="item//x")], "must be called"),
         ([replace(FILE, name="other.B02.tif")], "must be called"),
-        ([replace(FILE, name="item." + "x" * 250)], "longer than"),
+        ([replace(FILE, name="item." + "x" * 250)], "at most 250 letters"),
         ([replace(FILE, asset="B99")], "no asset"),
         ([replace(FILE, bytes=-1)], "-1 bytes"),
         ([replace(FILE, md5="X" * 32)], "checksums"),
