@@ -1,5 +1,6 @@
 """archive: the staged scene into the rolling store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -37,9 +38,22 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     seal_of(work.staged)
     archived = Store(Home.from_environment().store).put(work.staged)
     keys = archived.key.database | {"product": archived.key.product}
-    product = ",".join(f"{name}={value}" for name, value in keys.items())
-    write_json(work.archived, {"id": archived.key.id, "product": product, "outcome": archived.outcome})
-    return ArchiveOutput(product=product, outcome=archived.outcome)
+    # A run that is taken up again finds unchanged what it stored itself: it may still have to withdraw it.
+    outcome = STORED if _stored_before(work, keys) else archived.outcome
+    write_json(work.archived, {"id": archived.key.id, "keys": keys, "outcome": outcome})
+    return ArchiveOutput(product=request_of(keys), outcome=outcome)
+
+
+def request_of(keys: Mapping[str, str]) -> str:
+    """Return the keys of a product as a request names them: ``mission=s2,level=l2a,…``."""
+    return ",".join(f"{name}={value}" for name, value in keys.items())
+
+
+def _stored_before(work: Work, keys: Mapping[str, str]) -> bool:
+    if not work.archived.is_file():
+        return False
+    before = read_json(work.archived)
+    return bool(before["keys"] == keys and before["outcome"] == STORED)
 
 
 def withdraw(work: Work) -> None:
@@ -54,5 +68,4 @@ def withdraw(work: Work) -> None:
         return
     archived = read_json(work.archived)
     if archived["outcome"] == STORED:
-        keys = dict(pair.split("=", 1) for pair in archived["product"].split(","))
-        Store(Home.from_environment().store).wipe(keys, doit=True)
+        Store(Home.from_environment().store).wipe(archived["keys"], doit=True)

@@ -81,7 +81,7 @@ def _record(model: Model, outcome: str, reason: str) -> dict[str, Any]:
 
 def _predict(work: Work, name: str, model: Model, scene: Scene) -> None:
     result = work.prediction(name)
-    made_from = fingerprint("infer", seal_of(work.staged), read_json(work.archived), model.sha256)
+    made_from = fingerprint("infer", seal_of(work.staged), read_json(work.archived)["keys"], model.sha256)
     if finished(result, made_from):
         return
     wanted = [band for band in (*model.bands, SCENE_CLASSIFICATION) if band in scene.bands]

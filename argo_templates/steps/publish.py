@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates.source import processing, same_scene, source_document, with_processing
+from argo_templates.steps.archive import request_of
 from argo_templates.steps.infer import RAN
 from argo_templates.steps.make import PRODUCT
 from argo_templates.work import Work, WorkError, read_json, seal_of, write_json
@@ -53,7 +54,7 @@ def publish(given: PublishInput) -> PublishOutput:
     if not ran:
         reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
         raise NothingToPublish(f"{staged['id']}: no model can run ({reasons}); nothing was published")
-    document = source_document(staged, read_json(work.archived)["product"])
+    document = source_document(staged, request_of(read_json(work.archived)["keys"]))
     originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
     known = _known_source(originals, document)
     products = {model: _upload(derived, work, model, given.rse) for model in ran}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from argo_templates.pipeline import Event, process, work_folder
+from argo_templates.pipeline import TRY_AGAIN, Event, process, work_folder
 from argo_templates.steps.archive import ArchiveInput, archive
 from argo_templates.steps.fetch import FetchInput, fetch
 from argo_templates.steps.infer import InferInput, infer
@@ -21,6 +21,7 @@ from argo_templates.steps.make import PRODUCT, MakeInput, make
 from argo_templates.work import Work
 from dasi_backend.store import Store
 from rucio_dafab.client import Found, NotPermitted, PublishRequest, Refused
+from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 from rucio_dafab.storage import checksums
 
@@ -323,6 +324,37 @@ def test_one_run_at_a_time_over_a_scene(site: Any, copied: CopyScene, monkeypatc
         f"rucio-dafab run {scene} (process {os.getpid()}) is at work on {site.home.root}: wait until it ends"
     ]
     assert not work_folder(scene).exists()
+
+
+class Interrupted(DafabError):
+    """What another try may mend."""
+
+    exit_code = TRY_AGAIN
+
+
+def test_a_run_that_is_taken_up_makes_nothing_twice_and_can_still_withdraw(
+    site: Any, copied: CopyScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = copied("ftw_austria_a", "taken-up")
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    work, store = Work(work_folder(scene)), Store(site.home.store)
+
+    def attempt(refusal: DafabError) -> dict[Path, int]:
+        def stop(event: Event) -> None:
+            if (event.step, event.state) == ("publish", "began"):
+                raise refusal
+
+        with pytest.raises(type(refusal)):
+            process(scene, "MELUXINA", ["fields"], watch=stop)
+        made = (work.staged, work.prediction("fields"), work.product("fields"))
+        return {path: path.stat().st_ino for path in made if path.exists()}
+
+    first = attempt(Interrupted("the network is away"))
+    assert len(first) == 3
+    assert attempt(Interrupted("the network is still away")) == first
+    assert "taken-up" in {product.key.id for product in store.products()}
+    assert attempt(DafabError("refused for good")) == {}
+    assert "taken-up" not in {product.key.id for product in store.products()}
 
 
 def test_a_site_that_is_not_up_is_one_line(dafab_at: Callable[..., Any], tmp_path: Path, shared: Path) -> None:
