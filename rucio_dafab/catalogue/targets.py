@@ -4,11 +4,26 @@ from functools import partial
 from typing import Any
 
 from rucio.db.sqla import models
-from sqlalchemy import CTE, ColumnElement, FromClause, String, Text, cast, func, select, tuple_, type_coerce
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Exists,
+    FromClause,
+    String,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    select,
+    tuple_,
+    type_coerce,
+)
 
+from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue.expressions import has, is_did_test
 from rucio_dafab.catalogue.tables import document
 from rucio_dafab.catalogue.typed import typed_queryables
-from rucio_dafab.query.errors import UnsupportedQuery
 from rucio_dafab.query.model import DidField, Related, Relation
 from rucio_dafab.query.sql import Target, compile_filter
 from rucio_dafab.vocabulary import Vocabulary
@@ -56,20 +71,33 @@ def _did_columns(dids: FromClause) -> dict[DidField, ColumnElement[Any]]:
 
 
 def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> ColumnElement[bool]:
-    """Return the test that some ancestor, or descendant, satisfies a condition.
+    """Return the test that some one related document satisfies a condition.
 
     The DIDs with such an ancestor are those below the ones that satisfy it: one walk for the whole question.
     """
-    if test.relation is Relation.LINK:
-        raise UnsupportedQuery(f"tests along the link {test.link} are not supported yet")
     other, dids = document.alias(), DIDS.alias()
-    found = select(other.c.scope, other.c.name).where(
-        other.c.scope == dids.c.scope,
-        other.c.name == dids.c.name,
-        compile_filter(test.condition, make_target(other, dids, vocabulary)),
-    )
-    reached = _walk(found.cte("found"), downwards=test.relation is Relation.ANCESTOR)
+    condition = compile_filter(test.condition, make_target(other, dids, vocabulary))
+    if has(test.condition, is_did_test):
+        condition = and_(condition, other.c.scope == dids.c.scope, other.c.name == dids.c.name)
+    if test.relation.takes_link:
+        return _linked(documents, other, test).where(condition)
+    found = select(other.c.scope, other.c.name).where(condition)
+    reached = _walk(found.cte(), downwards=test.relation is Relation.ANCESTOR)
     return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
+
+
+def _linked(documents: FromClause, other: FromClause, test: Related) -> Exists:
+    """Return that a link leads from one document to another: from the one at hand, or to it."""
+    link = links.link.alias()
+    source, target = (link.c.scope, link.c.name), (link.c.target_scope, link.c.target_name)
+    near, far = (source, target) if test.relation is Relation.LINK else (target, source)
+    return exists().where(
+        link.c.rel == test.link,
+        near[0] == documents.c.scope,
+        near[1] == documents.c.name,
+        far[0] == other.c.scope,
+        far[1] == other.c.name,
+    )
 
 
 def _walk(start: CTE, *, downwards: bool) -> CTE:

@@ -32,7 +32,7 @@ from rucio_dafab.query.model import (
     any_of,
     negate,
 )
-from rucio_dafab.query.typed_tests import compare, did_queryable, extent, one_of_values
+from rucio_dafab.query.typed_tests import compare, did_queryable, extent, link_relation, one_of_values
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, check_text, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -84,14 +84,13 @@ class _Reader:
     def _related(self, arguments: list[object], place: str, depth: int) -> Expression:
         relations = {relation.value: relation for relation in Relation}
         relation = relations.get(str(arguments[0])) if arguments else None
-        link = arguments[1] if relation is Relation.LINK and len(arguments) == 3 else None
-        if relation is None or len(arguments) != (3 if relation is Relation.LINK else 2):
-            raise QueryError("related takes ancestor or descendant and a condition, or link, its name and one", place)
-        if relation is Relation.LINK and not (isinstance(link, str) and link):
-            raise QueryError("a link relation is a name such as derived_from", f"{place}/args/1")
+        if relation is None or len(arguments) != (3 if relation.takes_link else 2):
+            usage = "ancestor or descendant and a condition, or link or linked_by, the name of a link and a condition"
+            raise QueryError(f"related takes {usage}", place)
+        link = link_relation(arguments[1], f"{place}/args/1") if relation.takes_link else None
         last = len(arguments) - 1
         condition = self.read(arguments[last], f"{place}/args/{last}", depth + 1)
-        return Related(relation, condition, link if isinstance(link, str) else None)
+        return Related(relation, condition, link)
 
     def operand(self, node: object, place: str) -> tuple[Operand, Queryable]:
         if isinstance(node, Mapping) and isinstance(name := node.get("property"), str):

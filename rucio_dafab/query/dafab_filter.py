@@ -1,7 +1,8 @@
 """DaFab's JSON filter, as the live catalogue takes it, read into the query model.
 
 A tree of logical nodes and comparisons. Beyond the live language, a node may name a related document in general:
-``"related": "ancestor"``, ``"descendant"`` or ``"link:derived_from"``; ``"inherited": true`` is the first of these.
+``"related": "ancestor"``, ``"descendant"``, ``"link:derived_from"`` or ``"linked_by:derived_from"``;
+``"inherited": true`` is the first of these.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from rucio_dafab.query.model import (
     any_of,
     negate,
 )
-from rucio_dafab.query.typed_tests import did_queryable
+from rucio_dafab.query.typed_tests import did_queryable, link_relation
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType, escape_segment
@@ -48,7 +49,6 @@ _VALUE_TYPES = {
     "bool": ValueType.BOOLEAN,
     "array": None,
 }
-_LINK = "link:"
 
 
 def parse(document: object, vocabulary: Vocabulary, limits: Limits = LIMITS) -> Expression:
@@ -151,13 +151,12 @@ def _relation(node: Mapping[str, Any], place: str, related: bool) -> tuple[Relat
     member = "inherited" if inherited else "related"
     if related or (inherited and name is not None):
         raise QueryError("a node can name one related document: mark the group around it", f"{place}/{member}")
-    if inherited or name == Relation.ANCESTOR:
-        return Relation.ANCESTOR, None
-    if name == Relation.DESCENDANT:
-        return Relation.DESCENDANT, None
-    if isinstance(name, str) and name.startswith(_LINK) and name != _LINK:
-        return Relation.LINK, name.removeprefix(_LINK)
-    raise QueryError(f"related is ancestor, descendant or link:NAME, not {show(name)}", f"{place}/related")
+    kind, colon, link = (Relation.ANCESTOR.value if inherited else str(name)).partition(":")
+    relation = next((each for each in Relation if each == kind), None)
+    if relation is None or relation.takes_link is not bool(link) or bool(colon) is not bool(link):
+        known = "ancestor, descendant, link:NAME or linked_by:NAME"
+        raise QueryError(f"related is {known}, not {show(name)}", f"{place}/related")
+    return relation, link_relation(link, f"{place}/related") if relation.takes_link else None
 
 
 def _path(path: object, place: str) -> list[str]:

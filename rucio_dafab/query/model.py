@@ -69,11 +69,20 @@ class TemporalOperator(StrEnum):
 
 
 class Relation(StrEnum):
-    """How a related document is reached: along attachments upwards, downwards, or along STAC links."""
+    """How a related document is reached: up or down the attachments, or along a STAC link, from its begin or its end.
+
+    ``LINK`` is a document that this one names by a link, ``LINKED_BY`` one that names this one.
+    """
 
     ANCESTOR = "ancestor"
     DESCENDANT = "descendant"
     LINK = "link"
+    LINKED_BY = "linked_by"
+
+    @property
+    def takes_link(self) -> bool:
+        """Whether the name of a link relation belongs to it."""
+        return self in {Relation.LINK, Relation.LINKED_BY}
 
 
 class DidField(StrEnum):
@@ -197,7 +206,7 @@ class Related:
     Attributes:
         relation: How it is reached.
         condition: What must hold on that one document as a whole.
-        link: The link relation (``derived_from``) where `relation` is ``LINK``, else ``None``.
+        link: The link relation (``derived_from``) where `relation` takes one, else ``None``.
     """
 
     relation: Relation

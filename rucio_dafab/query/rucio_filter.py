@@ -26,7 +26,7 @@ from rucio_dafab.query.model import (
 )
 from rucio_dafab.query.rucio_split import Tests, split
 from rucio_dafab.query.rucio_tests import TESTS, Subject
-from rucio_dafab.query.typed_tests import did_queryable
+from rucio_dafab.query.typed_tests import did_queryable, link_relation
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.queryables import Queryable
 
@@ -38,7 +38,7 @@ _RELATIONS = {
     "ancestor": Relation.ANCESTOR,
     "descendant": Relation.DESCENDANT,
 }
-_LINK = "link:"
+_LINKS = {relation.value: relation for relation in Relation if relation.takes_link}
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ def _key(text: str, place: str, vocabulary: Vocabulary) -> _Key:
     name = unquote(name) if name.startswith("/") else name
     inside = outside = False
     related = None
-    while suffixes and (suffixes[0] == "not" or _relation(suffixes[0])):
+    while suffixes and (suffixes[0] == "not" or _relation(suffixes[0], place)):
         suffix = suffixes.pop(0)
         if suffix != "not":
             if related is not None:
                 raise QueryError("only one related document can be named in a key", place)
-            related, outside, inside = _relation(suffix), inside, False
+            related, outside, inside = _relation(suffix, place), inside, False
         else:
             inside = not inside
     if len(suffixes) > 1 or (suffixes and suffixes[0] not in TESTS):
@@ -136,9 +136,10 @@ def _key(text: str, place: str, vocabulary: Vocabulary) -> _Key:
     return _Key(operand, queryable, suffixes[0] if suffixes else "eq", inside, outside, related)
 
 
-def _relation(suffix: str) -> tuple[Relation, str | None] | None:
-    if suffix.startswith(_LINK) and len(suffix) > len(_LINK):
-        return Relation.LINK, suffix.removeprefix(_LINK)
+def _relation(suffix: str, place: str) -> tuple[Relation, str | None] | None:
+    kind, _, link = suffix.partition(":")
+    if link and kind in _LINKS:
+        return _LINKS[kind], link_relation(unquote(link), place)
     return (_RELATIONS[suffix], None) if suffix in _RELATIONS else None
 
 

@@ -75,7 +75,7 @@ class Subject:
 
 def unknown(operator: str, place: str) -> QueryError:
     """Return the refusal of an unknown operator: the nearest known ones, then all of them."""
-    known = [*TESTS, "not", "inherited", "descendant"]
+    known = [*TESTS, "not", "inherited", "descendant", "link:NAME", "linked_by:NAME"]
     near = difflib.get_close_matches(operator.lower(), known, n=2)
     hint = f": did you mean {' or '.join('.' + each for each in near)}?" if near else ";"
     return QueryError(f"unknown operator '.{operator[:40]}'{hint} The operators are {' '.join(known)}", place)

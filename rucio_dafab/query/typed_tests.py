@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, Operand, any_of, one_of
 from rucio_dafab.query.times import compare_time
-from rucio_dafab.vocabulary.coercion import Scalar, coerce
+from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
 from rucio_dafab.vocabulary.times import Interval, parse_extent, parse_interval
 
@@ -15,6 +15,7 @@ _DID_FIELD_TYPES = {
     DidField.CREATED_AT: ValueType.DATETIME,
     DidField.UPDATED_AT: ValueType.DATETIME,
 }
+_LONGEST_RELATION = 100
 _NOT_COMPARED = {
     ValueType.GEOMETRY: "ask how it lies to another geometry",
     ValueType.CONCEPTS: "ask whether they are a class",
@@ -69,6 +70,17 @@ def extent(value: object, queryable: Queryable) -> Interval:
         return parse_interval(value)
     moment: Scalar = coerce(queryable, value)
     return parse_extent(str(moment))
+
+
+def link_relation(name: object, place: str = "") -> str:
+    """Return the name of a link relation, such as ``derived_from``.
+
+    Raises:
+        QueryError: if it cannot be one.
+    """
+    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_RELATION or not name.isprintable():
+        raise QueryError(f"a link relation is a name such as derived_from, not {show(name)}", place)
+    return name
 
 
 def from_wildcards(text: str, one: str = "") -> str:

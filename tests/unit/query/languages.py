@@ -72,7 +72,7 @@ def to_dafab(expression: model.Expression) -> dict[str, Any]:
         case model.Related(relation, condition, link):
             if any(isinstance(node, model.Related) for node, _ in model.walk(condition)):
                 raise Inexpressible("a related document of a related one")
-            marked = {"related": f"link:{link}" if link else relation.value}
+            marked = {"related": _reach(relation, link)}
             return to_dafab(condition) | ({"inherited": True} if relation is Relation.ANCESTOR else marked)
     comparator, value = _dafab_test(expression)
     return {"type": "comparison", "comparator": comparator, **_dafab_path(expression), **value}
@@ -138,7 +138,7 @@ def _rucio_tests(test: model.Expression) -> list[str]:
 
 
 def _reach(relation: Relation, link: str | None) -> str:
-    return f"link:{link}" if link else relation.value
+    return f"{relation.value}:{link}" if link else relation.value
 
 
 def _negatable(test: model.Expression, chain: str) -> str:

@@ -133,7 +133,12 @@ def whole_language() -> st.SearchStrategy[model.Expression]:
     leaves = st.one_of(predicates(), distance, st.sampled_from([model.And(()), model.Or(())]))
     related = st.one_of(
         st.builds(model.Related, st.sampled_from([Relation.ANCESTOR, Relation.DESCENDANT]), expressions(leaves)),
-        st.builds(model.Related, st.just(Relation.LINK), expressions(leaves), st.just("derived_from")),
+        st.builds(
+            model.Related,
+            st.sampled_from([Relation.LINK, Relation.LINKED_BY]),
+            expressions(leaves),
+            st.sampled_from(["derived_from", "predecessor-version"]),
+        ),
     )
     return expressions(st.one_of(leaves, leaves, related))
 

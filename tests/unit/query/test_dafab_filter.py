@@ -142,8 +142,16 @@ def test_values_keep_their_type() -> None:
         (ask(["name"], "isEmpty", on="did"), "/comparator: isEmpty is for documents, not for fields of the DID"),
         (ask(["name"], "equals", "x", on="rse"), "/on: on is document or did, not 'rse'"),
         (ask(FOO, "isNull", inherited="yes"), "/inherited: inherited is true or false, not 'yes'"),
-        (ask(FOO, "isNull", related="sibling"), "/related: related is ancestor, descendant or link:NAME"),
-        (ask(FOO, "isNull", related="link:"), "/related: related is ancestor, descendant or link:NAME"),
+        (
+            ask(FOO, "isNull", related="sibling"),
+            "/related: related is ancestor, descendant, link:NAME or linked_by:NAME",
+        ),
+        *(
+            (ask(FOO, "isNull", related=wrong), f"link:NAME or linked_by:NAME, not {wrong!r}")
+            for wrong in ("link", "link:", "linked_by:", "ancestor:", "descendant:x", 5, [])
+        ),
+        (ask(FOO, "isNull", related="link:" + "x" * 101), "/related: a link relation is a name such as derived_from"),
+        (ask(FOO, "isNull", related="link:a\x00b"), "/related: a link relation is a name such as derived_from"),
         (ask(FOO, "isNull", related="ancestor", inherited=True), "/inherited: a node can name one related document"),
         (
             group("and", ask(FOO, "isNull", inherited=True), inherited=True),
@@ -202,7 +210,7 @@ PATHS = st.sampled_from(
             "valueType": st.sampled_from(["string", "number", "date", "array", "boolean", "integer"]) | JSON,
             "on": st.sampled_from(["did", "document"]) | JSON,
             "inherited": st.booleans() | JSON,
-            "related": st.sampled_from(["descendant", "link:x"]) | JSON,
+            "related": st.sampled_from(["descendant", "link:x", "linked_by:x"]) | JSON,
         },
     )
 )
