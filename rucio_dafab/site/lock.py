@@ -3,8 +3,9 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TextIO
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
@@ -33,17 +34,30 @@ def exclusive(home: Home, command: str, lock: str = LIFECYCLE) -> Iterator[None]
         SiteBusy: at once, if another process holds it.
     """
     home.run.mkdir(parents=True, exist_ok=True)
-    with (home.run / f"{lock}.lock").open("a+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            stream.seek(0)
-            holder = stream.read().strip() or "another command"
-            raise SiteBusy(f"{holder} is at work on {home.root}: wait until it ends") from error
+    path = home.run / f"{lock}.lock"
+    with _taken(path, home) as stream:
         stream.truncate(0)
         stream.write(f"{command} (process {os.getpid()})")
         stream.flush()
         try:
             yield
         finally:
-            stream.truncate(0)
+            # While it is held: a folder does not fill with the locks of scenes that were processed long ago.
+            path.unlink(missing_ok=True)
+
+
+def _taken(path: Path, home: Home) -> TextIO:
+    """Open and lock a file that is still at its path: the holder before may have removed the one that was opened."""
+    while True:
+        stream = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+                    return stream
+            stream.close()
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another command"
+            stream.close()
+            raise SiteBusy(f"{holder} is at work on {home.root}: wait until it ends") from error

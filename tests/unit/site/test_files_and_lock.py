@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import shlex
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,28 @@ def test_a_lock_names_its_holder_and_ends_with_the_block(home: Home) -> None:
         said = other_process_says(home)
     assert said == f"the first (process {os.getpid()}) is at work on {home.root}: wait until it ends"
     assert other_process_says(home) == "held"
+
+
+def _count(home: Home, times: int) -> None:
+    counted = 0
+    while counted < times:
+        with suppress(SiteBusy), exclusive(home, "counting"):
+            number = int((home.root / "count").read_text())
+            time.sleep(0.0005)
+            (home.root / "count").write_text(str(number + 1))
+            counted += 1
+
+
+def test_a_lock_that_is_removed_as_it_ends_still_lets_one_in_at_a_time(home: Home) -> None:
+    (home.root / "count").write_text("0")
+    context = multiprocessing.get_context("fork")
+    counting = [context.Process(target=_count, args=(home, 50)) for _ in range(4)]
+    for process in counting:
+        process.start()
+    for process in counting:
+        process.join()
+    assert (home.root / "count").read_text() == "200"
+    assert not list(home.run.glob("*.lock"))
 
 
 def test_locks_of_different_names_do_not_exclude_each_other(home: Home) -> None:
