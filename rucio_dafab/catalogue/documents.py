@@ -14,19 +14,11 @@ from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
-from rucio_dafab.stac import pointers
+from rucio_dafab.stac import members, pointers
 from rucio_dafab.stac.errors import DocumentInvalid
-from rucio_dafab.stac.geometry import as_geojson
-from rucio_dafab.stac.validate import check_document, check_json, check_size, check_times
-from rucio_dafab.vocabulary.coercion import coerce
-from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.queryables import Queryable, ValueType
-from rucio_dafab.vocabulary.queryables import load as load_queryables
+from rucio_dafab.stac.validate import check_document, check_size, check_times
 
 _KEY: Final = ("scope", "name")
-_SCALARS: Final = frozenset(
-    {ValueType.NUMBER, ValueType.INTEGER, ValueType.STRING, ValueType.BOOLEAN, ValueType.DATETIME}
-)
 _TIMES: Final = frozenset({"datetime", "start_datetime", "end_datetime"})
 
 
@@ -93,8 +85,8 @@ def set_keys(scope: InternalScope, name: str, values: Mapping[str, Any], *, sess
     stored = hold(scope, name, session=session)
     document = dict(stored.document)
     for key, value in values.items():
-        queryable = _resolve(key)
-        pointers.put(document, queryable.path, _fitting(queryable, key, value))
+        queryable = members.resolve(key)
+        pointers.put(document, queryable.path, members.fitting(queryable, key, value))
     _check_changed(document, values)
     rewrite(stored, document, session=session)
 
@@ -109,7 +101,7 @@ def delete_key(scope: InternalScope, name: str, key: str, *, session: Session) -
     """
     stored = hold(scope, name, session=session)
     document = dict(stored.document)
-    pointers.remove(document, _resolve(key).path)
+    pointers.remove(document, members.resolve(key).path)
     rewrite(stored, document, session=session)
 
 
@@ -163,51 +155,10 @@ def hold(scope: InternalScope, name: str, *, session: Session) -> StoredDocument
     return get(scope, name, session=session) or none
 
 
-def _resolve(key: str) -> Queryable:
-    try:
-        return load_queryables().resolve(key)
-    except VocabularyError as error:
-        raise DocumentInvalid(str(error)) from error
-
-
-def _fitting(queryable: Queryable, key: str, value: Any) -> Any:
-    """Return a value as its queryable declares it; null is what it is."""
-    check_json(value, key)
-    if value is None:
-        return None
-    if queryable.type is ValueType.GEOMETRY:
-        value = as_geojson(_parsed(value), key)
-    elif queryable.type in {ValueType.STRINGS, ValueType.CONCEPTS}:
-        value = _parsed(value)
-        value = [value] if queryable.type is ValueType.STRINGS and isinstance(value, str) else value
-    elif queryable.type in _SCALARS:
-        try:
-            coerced = coerce(queryable, value)
-        except VocabularyError as error:
-            raise DocumentInvalid(str(error)) from error
-        value = coerced if queryable.type is not ValueType.DATETIME else _rfc3339(value, coerced)
-    return value
-
-
-def _rfc3339(written: Any, coerced: Any) -> str:
-    text = str(written)
-    return text if "T" in text and text.endswith(("Z", "z")) else coerced.isoformat().replace("+00:00", "Z")
-
-
-def _parsed(value: Any) -> Any:
-    """Return what a string holds as JSON, where it does: command lines send arrays and geometries so."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-
-
 def _check_changed(document: dict[str, Any], values: Mapping[str, Any]) -> None:
     """Check what a change of some members can break in others."""
     properties = document.get("properties")
-    changed = {_resolve(key).path[-1] for key in values} & _TIMES
+    changed = {members.resolve(key).path[-1] for key in values} & _TIMES
     if changed and isinstance(properties, dict) and properties.get("start_datetime") and properties.get("end_datetime"):
         check_times(properties)
 
