@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import orjson
 
+from rucio_dafab.query.versions import LATEST
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.geometry import as_geojson
 from rucio_dafab.stac.validate import check_json
