@@ -32,6 +32,7 @@ from rucio.common.utils import build_url
 from typing_extensions import override
 
 from rucio_dafab import tokens
+from rucio_dafab.client_documents import DocumentRoutes
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE, Home
 from rucio_dafab.storage import OtherBytes, UploadedFile, remove_file, store_file
@@ -130,7 +131,7 @@ class PublishReport:
     outcome: str
 
 
-class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no types
+class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  # Rucio ships no types
     """A Rucio client of one account at one site, with the routes that this project adds.
 
     Takes the arguments of ``rucio.client.baseclient.BaseClient``; :meth:`from_config` and :meth:`of_account` read them
@@ -224,7 +225,7 @@ class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no
         left = limit
         while left is None or left > 0:
             cursor = None
-            for line in self._lines("search", request):
+            for line in self._lines("dafab/search", request):
                 if "next" in line and "name" not in line:
                     cursor = line["next"]
                     continue
@@ -250,7 +251,7 @@ class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no
             "files": [_file_line(asset, file) for asset, file in sorted(request.files.items())],
             "update": request.update,
         } | ({} if request.parent is None else {"parent": request.parent})
-        answer = self._send("publish", body).json()
+        answer = self._send("dafab/publish", body).json()
         return PublishReport(
             item=str(answer["item"]),
             dataset=str(answer["dataset"]),
@@ -296,8 +297,9 @@ class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no
         except RucioException as error:
             raise ClientError(f"{self.host} says of RSE {rse}: {_first_line(error)}") from error
 
-    def _lines(self, route: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        with self._send(route, body, stream=True) as response:
+    @override
+    def _lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        with self._send(path, body, stream=True) as response:
             try:
                 for line in response.iter_lines():
                     if line:
@@ -305,26 +307,23 @@ class DafabClient(RSEClient, DIDClient):  # type: ignore[misc]  # Rucio ships no
             except (requests.RequestException, json.JSONDecodeError) as error:
                 raise ClientError(f"the answer of {self.host} broke off: {_first_line(error)}") from error
 
-    def _send(self, route: str, body: Mapping[str, Any], *, stream: bool = False) -> requests.Response:
-        url = build_url(self.host, path=f"dafab/{route}")
-        response = self._send_request(
-            url,
-            method=HTTPMethod.POST,
-            data=json.dumps(body, allow_nan=False),
-            headers={"Content-Type": "application/json"},
-            stream=stream,
-        )
+    def _send(self, path: str, body: Mapping[str, Any], *, stream: bool = False) -> requests.Response:
+        sent, headers = json.dumps(body, allow_nan=False), {"Content-Type": "application/json"}
+        url = build_url(self.host, path=path)
+        response = self._send_request(url, method=HTTPMethod.POST, data=sent, headers=headers, stream=stream)
         if response.status_code != requests.codes.ok:
-            self._raise(route, response)
+            self._raise(path.removeprefix("dafab/"), response)
         return cast("requests.Response", response)
 
     @override
     def _send_request(self, url: str, *arguments: Any, **settings: Any) -> Any:
+        send = self._send_patch if settings.get("method") is HTTPMethod.PATCH else super()._send_request
         try:
-            return super()._send_request(url, *arguments, **settings)
+            return send(url, *arguments, **settings)
         except (ServerConnectionException, requests.RequestException) as error:
             raise ServerUnreachable(f"no Rucio server answers at {self.host}") from error
 
+    @override
     def _raise(self, route: str, response: requests.Response) -> NoReturn:
         kind, message = self._get_exception(response.headers, response.status_code, response.content)
         # Rucio answers 401 to what an account may not do, too.

@@ -18,6 +18,9 @@ PUBLISH_ACTION: Final = "dafab_publish"
 EXPIRY_KEYS: Final = frozenset({"lifetime", "expired_at", "eol_at", "purge_replicas"})
 """Metadata by which Rucio is told to delete a DID."""
 
+WHOLE_DOCUMENT: Final = ""
+"""Key of a DID's whole document, as its JSON pointer; set to ``None`` it stands for removing the document."""
+
 Did = tuple[InternalScope, str]
 Judge = Callable[[InternalAccount, Mapping[str, Any], Session], bool | None]
 
@@ -109,12 +112,16 @@ def _describe(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Sessi
     did = (kwargs["scope"], kwargs["name"])
     found = collections_of([did], session=session)
     named = {str(values[key]) for key in ("collection", "/collection") if values.get(key)}
-    operations = {Operation.DELETE if key in EXPIRY_KEYS else Operation.DESCRIBE for key in values}
+    operations = {Operation.DELETE if _removes(key, value) else Operation.DESCRIBE for key, value in values.items()}
     return all(
         _may(issuer, operation, did, found, session)
         and (not named or rights.load().all_of(issuer.external, operation, named))
         for operation in operations
     )
+
+
+def _removes(key: str | None, value: Any) -> bool:
+    return key in EXPIRY_KEYS or (key == WHOLE_DOCUMENT and value is None)
 
 
 def _may(

@@ -1,15 +1,13 @@
 """The metadata plugin, thin over the catalogue: ``[metadata] plugins = rucio_dafab.plugin.DafabMetadata``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from flask import has_request_context, request
 from rucio.common import exception
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import permission
-from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta
 from rucio.core.did_meta_plugins.did_meta_plugin_interface import DidMetaPlugin
 from rucio.db.sqla.constants import DatabaseOperationType
 from rucio.db.sqla.session import db_session, get_engine, read_session, transactional_session
@@ -18,19 +16,12 @@ from typing_extensions import override
 from werkzeug.exceptions import HTTPException
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue import areas, documents, search
+from rucio_dafab.catalogue import areas, documents, metadata, search
 from rucio_dafab.catalogue.ancestry import descendants_of
 from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown
 from rucio_dafab.query import rucio_filter
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.stac.errors import DocumentError, KeyUnknown
-from rucio_dafab.vocabulary.queryables import escape_segment
-
-_RSE_KEYS: Final = frozenset({"rse", "src_rse", "source_rse", "dest_rse", "destination_rse"})
-_RESERVED: Final = frozenset({"scope", "name", "account", "did_type"}) | {f"{key}_id" for key in _RSE_KEYS}
-"""Keys whose values Rucio's gateway takes for objects of its own, and would crash on."""
-
-_COLUMNS: Final = DidColumnMeta()
 
 
 class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no types
@@ -38,7 +29,7 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
 
     def __init__(self) -> None:
         super().__init__()
-        self._plugin_name = "DAFAB"
+        self._plugin_name = metadata.PLUGIN
         areas.install(get_engine)
 
     def get_plugin_name(self) -> str:
@@ -54,7 +45,18 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         without a document has none.
         """
         stored = documents.get(scope, name, session=session)
-        return {} if stored is None else flatten(stored.document)
+        return {} if stored is None else metadata.flatten(stored.document)
+
+    def get_metadata_bulk(self, dids: Iterable[Mapping[str, Any]], *, session: Session) -> Iterator[dict[str, Any]]:
+        """Return the metadata of those of the DIDs that are there, in their order, by one statement.
+
+        Rucio's core asks for one DID after the other; our service asks for all of them here.
+
+        Args:
+            dids: each with ``scope`` (InternalScope) and ``name``, as are the dictionaries that are given.
+            session: a transaction that stays open until the last was given.
+        """
+        return metadata.of_many([(did["scope"], did["name"]) for did in dids], session=session)
 
     @override
     @transactional_session  # type: ignore[untyped-decorator]
@@ -100,15 +102,21 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         Raises:
             KeyNotFound: if the document has no such member.
             DataIdentifierNotFound: if there is no such DID.
-            HTTPException: with status 403 and Rucio's ``AccessDenied``, if the account may not.
+            InvalidMetadata: if a published document needs it.
+            HTTPException: inside of a request, with status 400 for the latter, and with 403 and Rucio's
+                ``AccessDenied`` if the account may not.
         """
         _check_issuer(scope, name, key, session)
         try:
             documents.delete_key(scope, name, key, session=session)
         except DidUnknown as error:
             raise exception.DataIdentifierNotFound(str(error)) from error
-        except (CatalogueError, DocumentError) as error:
+        except KeyUnknown as error:
             raise exception.KeyNotFound(str(error)) from error
+        except DocumentError as error:
+            if has_request_context():
+                _answer(400, exception.InvalidMetadata, str(error))
+            raise exception.InvalidMetadata(str(error)) from error
 
     @override
     def list_dids(
@@ -147,27 +155,6 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         return True
 
 
-def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document as Rucio's metadata: one level, without links and assets, no key that clashes with Rucio's."""
-    properties = document.get("properties")
-    flat = {
-        _safe(key, "properties"): value for key, value in (properties if isinstance(properties, dict) else {}).items()
-    }
-    others = {key: value for key, value in document.items() if key not in {"properties", "links", "assets"}}
-    return {_safe(key): value for key, value in others.items()} | flat
-
-
-def _safe(key: str, *above: str) -> str:
-    if key not in _RESERVED and not _is_column(key):
-        return key
-    return "".join(f"/{escape_segment(member)}" for member in (*above, key))
-
-
-@cache
-def _is_column(key: str) -> bool:
-    return bool(_COLUMNS.manages_key(key))
-
-
 def _rows(found: Iterator[search.FoundDid], long: bool, known: set[str]) -> Iterator[Any]:
     for did in found:
         if not known or f"{did.scope.external}:{did.name}" not in known:
@@ -204,14 +191,17 @@ def _check_issuer(scope: InternalScope, name: str, key: str, session: Session) -
     arguments = {"scope": scope, "name": name, "key": key, "value": None, "issuer": issuer.external}
     allowed = permission.has_permission(issuer=issuer, action="set_metadata", kwargs=arguments, session=session)
     if not allowed:
-        _deny(f"Account {issuer.external} can not delete metadata of data identifier {scope.external}:{name}")
+        did = f"{scope.external}:{name}"
+        _answer(
+            403, exception.AccessDenied, f"Account {issuer.external} can not delete metadata of data identifier {did}"
+        )
 
 
-def _deny(message: str) -> NoReturn:
-    """Answer 403 with Rucio's error: its route would make a 500 of the exception itself."""
+def _answer(status: int, error: type[exception.RucioException], message: str) -> NoReturn:
+    """Answer with one of Rucio's errors: its route for deletion would make a 500 of the exception itself."""
     from rucio.web.rest.flaskapi.v1.common import generate_http_error_flask  # noqa: PLC0415 - loads the whole web stack
 
-    raise HTTPException(response=generate_http_error_flask(403, exception.AccessDenied.__name__, message))
+    raise HTTPException(response=generate_http_error_flask(status, error.__name__, message))
 
 
 @contextmanager

@@ -11,5 +11,9 @@ class DidUnknown(CatalogueError):
     """There is no DID of that scope and name, so nothing can hang on it."""
 
 
+class ChangeDenied(CatalogueError):
+    """The account may not change the document of this DID."""
+
+
 class MigrationError(CatalogueError):
     """Our tables cannot be brought to the wanted revision; the text says what the operator has to do."""

@@ -9,9 +9,10 @@ from rucio.web.rest.flaskapi.v1.main import application as rucio_application
 from starlette.types import ASGIApp
 
 from rucio_dafab import __version__
-from rucio_dafab.service import assets, dafab_api, errors, health
+from rucio_dafab.service import assets, bulkmeta, dafab_api, documents_api, errors, health
 from rucio_dafab.service.database import ping_on_checkout
 from rucio_dafab.service.headers import with_plain_headers
+from rucio_dafab.service.limits import BodyLimit
 from rucio_dafab.service.settings import settings
 
 
@@ -26,10 +27,13 @@ def make_app() -> FastAPI:
         openapi_url="/dafab/openapi.json",
     )
     errors.install(app)
+    app.add_middleware(BodyLimit, most=settings().max_body)
     app.include_router(health.router)
     app.include_router(assets.router)
     app.include_router(dafab_api.router)
+    app.include_router(documents_api.router)
     # a2wsgi builds the environ that Flask keeps as request.environ: the plugin finds the issuer there.
     rucio = cast("ASGIApp", WSGIMiddleware(with_plain_headers(rucio_application), workers=settings().rucio_threads))
+    app.include_router(bulkmeta.router(rucio))
     app.mount("/", rucio)
     return app

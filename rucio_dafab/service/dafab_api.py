@@ -2,19 +2,16 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
-from rucio.common.exception import DatabaseException
+from pydantic import Field
 from rucio.common.types import InternalScope
 from rucio.db.sqla.constants import DatabaseOperationType
-from rucio.db.sqla.session import db_session, get_engine, get_maker
-from sqlalchemy.exc import DatabaseError
+from rucio.db.sqla.session import db_session
 from sqlalchemy.orm import Session
 
 from rucio_dafab import vocabulary
@@ -26,7 +23,10 @@ from rucio_dafab.publishing.published import PublishedFile
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING, Expression, Property, all_of, one_of
 from rucio_dafab.service.auth import Reader, Writer
+from rucio_dafab.service.bodies import Body, Name, Scope
+from rucio_dafab.service.database import reading
 from rucio_dafab.service.settings import settings
+from rucio_dafab.service.streams import streamed
 from rucio_dafab.stac.asset_names import asset_names
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -35,15 +35,8 @@ MAX_PAGE: Final = 10_000
 
 router = APIRouter(prefix="/dafab", tags=["catalogue"])
 
-Scope = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,25}$")]
-Name = Annotated[str, Field(min_length=1, max_length=250)]
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class FileBody(_Body):
+class FileBody(Body):
     """A file of an item, on its RSE already: size in bytes, checksums in hexadecimal."""
 
     asset: Annotated[str, Field(min_length=1, max_length=250)]
@@ -54,7 +47,7 @@ class FileBody(_Body):
     md5: str
 
 
-class PublishBody(_Body):
+class PublishBody(Body):
     """An item to publish, see :class:`rucio_dafab.publishing.publish.PublishRequest`."""
 
     scope: Scope
@@ -64,7 +57,7 @@ class PublishBody(_Body):
     update: bool = False
 
 
-class SearchBody(_Body):
+class SearchBody(Body):
     """A question: a CQL2-JSON filter, collections (any of them), a type of DID, and which page."""
 
     scope: Scope
@@ -95,10 +88,7 @@ def post_publish(body: PublishBody, issuer: Writer, request: Request) -> dict[st
 def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
     """Answer with NDJSON, a line a DID: document, assets and their replicas; then the cursor of what is left."""
     asked = Search(InternalScope(body.scope, vo=issuer.vo), _expression(body), did_type=body.did_type)
-    lines = _lines(asked, body.limit or settings().search_page, body.cursor)
-    # The first batch is made before the answer begins: what is wrong with the question still gets its own status.
-    first = next(lines, b"")
-    return StreamingResponse(_joined(first, lines), media_type="application/x-ndjson")
+    return streamed(_lines(asked, body.limit or settings().search_page, body.cursor), "application/x-ndjson")
 
 
 def _expression(body: SearchBody) -> Expression:
@@ -108,14 +98,9 @@ def _expression(body: SearchBody) -> Expression:
     return all_of(one_of(Property("/collection"), *body.collections), asked)
 
 
-def _joined(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
-
-
 def _lines(asked: Search, limit: int, cursor: str | None) -> Iterator[bytes]:
     """Yield the lines of a page in batches: one question for the documents, one a batch for the replicas."""
-    with _reading() as session:
+    with reading() as session:
         # One more than asked for tells whether there is a next page.
         found = read_page(asked, limit + 1, cursor, session=session)
         given, last = 0, None
@@ -124,20 +109,6 @@ def _lines(asked: Search, limit: int, cursor: str | None) -> Iterator[bytes]:
             given, last = given + len(batch), batch[-1]
         if last is not None and next(found, None) is not None:
             yield orjson.dumps({"next": last.cursor}) + b"\n"
-
-
-@contextmanager
-def _reading() -> Iterator[Session]:
-    """Give a session that may be used and closed by different threads: those that stream take turns.
-
-    Rucio's own sessions belong to the thread that opened them, and would stay open.
-    """
-    get_engine()
-    with get_maker()() as session:
-        try:
-            yield session
-        except DatabaseError as error:
-            raise DatabaseException(str(error)) from error
 
 
 def _batch(batch: list[FoundDocument], session: Session) -> Iterator[bytes]:

@@ -1,10 +1,15 @@
-"""Connections that a restarted PostgreSQL left behind are noticed before they are used."""
+"""Sessions for answers that are streamed; connections that a restarted PostgreSQL left behind are noticed in time."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+from rucio.common.exception import DatabaseException
+from rucio.db.sqla.session import get_engine, get_maker
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DatabaseError, DisconnectionError
+from sqlalchemy.orm import Session
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -26,3 +31,17 @@ def ping_on_checkout(engine: Engine) -> None:
             raise DisconnectionError("the connection is dead")
 
     event.listen(engine, "checkout", try_connection)
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """Give a session that may be used and closed by different threads: those that stream take turns.
+
+    Rucio's own sessions belong to the thread that opened them, and would stay open.
+    """
+    get_engine()
+    with get_maker()() as session:
+        try:
+            yield session
+        except DatabaseError as error:
+            raise DatabaseException(str(error)) from error

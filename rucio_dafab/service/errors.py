@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +17,7 @@ from rucio_dafab.publishing import errors as publishing
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.service.headers import plain
 from rucio_dafab.stac import errors as stac
+from rucio_dafab.stac.schemas import ProfileViolated
 from rucio_dafab.vocabulary.errors import VocabularyError
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ class ServiceUnavailable(DafabError):
 
 class NotHere(DafabError):
     """What the path names is not here; the text names it."""
+
+
+class BodyTooLarge(DafabError):
+    """The body of a request has more bytes than the service reads."""
 
 
 STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
@@ -58,10 +63,17 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     # Ours: Rucio's client knows a neighbour of each.
     ServiceUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     NotHere: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
+    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputValidationError"),
     QueryError: (HTTPStatus.BAD_REQUEST, "DIDFilterSyntaxError"),
     VocabularyError: (HTTPStatus.BAD_REQUEST, "InputValidationError"),
     catalogue.DidUnknown: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
+    catalogue.ChangeDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
     stac.KeyUnknown: (HTTPStatus.NOT_FOUND, "KeyNotFound"),
+    # The next four by the names that the live catalogue's client knows.
+    stac.PathUnknown: (HTTPStatus.NOT_FOUND, "MetadataPathNotFound"),
+    stac.PathOccupied: (HTTPStatus.CONFLICT, "MetadataPathAlreadyExists"),
+    stac.PathInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadataPath"),
+    stac.SchemaUnknown: (HTTPStatus.NOT_FOUND, "MetadataSchemaNotFound"),
     stac.DocumentInvalid: (HTTPStatus.BAD_REQUEST, "InvalidMetadata"),
     publishing.PublishConflict: (HTTPStatus.CONFLICT, "DataIdentifierAlreadyExists"),
     publishing.PublishDenied: (HTTPStatus.FORBIDDEN, "AccessDenied"),
@@ -76,12 +88,27 @@ def answer(error: Exception) -> JSONResponse:
     """Return the answer for an exception in the shape of Rucio's errors: body and headers alike."""
     if isinstance(error, RequestValidationError):
         return _response(HTTPStatus.BAD_REQUEST, "InputValidationError", _first_violation(error))
+    status, name = named(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, rucio.RucioException):
+        _LOGGER.error("a request failed", exc_info=error)
+        return _response(status, name, "internal error: the service's log says more")
+    return _response(status, name, str(error), **violations(error))
+
+
+def named(error: Exception) -> tuple[HTTPStatus, str]:
+    """Return the status that answers an exception, and the name under which a client knows it."""
     for known in type(error).__mro__:
         if known in STATUS:
             status, name = STATUS[known]
-            return _response(status, name or type(error).__name__, str(error))
-    _LOGGER.error("a request failed", exc_info=error)
-    return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "RucioException", "internal error: the service's log says more")
+            return status, name or type(error).__name__
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "RucioException"
+
+
+def violations(error: Exception) -> dict[str, Any]:
+    """Return the member of an answer that lists what of a schema was violated; none for any other error."""
+    if not isinstance(error, ProfileViolated):
+        return {}
+    return {"violations": [{"pointer": each.pointer, "message": each.message} for each in error.violations]}
 
 
 def install(app: FastAPI) -> None:
@@ -99,11 +126,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, handle_http)
 
 
-def _response(status: HTTPStatus, name: str, message: str) -> JSONResponse:
+def _response(status: HTTPStatus, name: str, message: str, **members: Any) -> JSONResponse:
     line = " ".join(message.split())
     short = line if len(line) <= _HEADER_LENGTH else f"{line[:_HEADER_LENGTH]}..."
     headers = {"ExceptionClass": name, "ExceptionMessage": plain(short)}
-    return JSONResponse({"ExceptionClass": name, "ExceptionMessage": line}, int(status), headers)
+    return JSONResponse({"ExceptionClass": name, "ExceptionMessage": line} | members, int(status), headers)
 
 
 def _first_violation(error: RequestValidationError) -> str:

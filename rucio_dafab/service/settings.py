@@ -5,6 +5,8 @@ from functools import cache
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rucio_dafab.stac.validate import MAX_BYTES
+
 
 class Settings(BaseSettings):
     """Settings of the service.
@@ -14,6 +16,8 @@ class Settings(BaseSettings):
         root_url: the address that links in documents begin with, without a slash at its end; ``None`` takes the one
             that each request was sent to.
         rucio_threads: how many requests Rucio's own application works on at a time.
+        max_body: bytes of a request's body that are read, ours and Rucio's alike: room for a document of the largest
+            size and the list of its files.
         search_page: documents in a page of ``POST /dafab/search`` when the request names no limit.
     """
 
@@ -22,6 +26,7 @@ class Settings(BaseSettings):
     anonymous_account: str | None = None
     root_url: str | None = None
     rucio_threads: int = Field(default=8, ge=1, le=64)
+    max_body: int = Field(default=4 * MAX_BYTES, ge=MAX_BYTES)
     search_page: int = Field(default=1000, ge=1, le=10_000)
 
 

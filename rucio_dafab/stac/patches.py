@@ -81,7 +81,7 @@ def read_operation(wire: Mapping[str, Any], place: str) -> Operation:
         operator = Operator(wire.get("op", ""))
     except ValueError as error:
         raise DocumentInvalid(f"{place}/op must be one of {', '.join(Operator)}, not {wire.get('op')!r:.60}") from error
-    path = _path(wire.get("path"), place)
+    path = read_pointer(wire.get("path"), f"{place}/path")
     if operator is Operator.DELETE:
         if "value" in wire:
             raise DocumentInvalid(f"{place}: delete takes no value")
@@ -92,6 +92,25 @@ def read_operation(wire: Mapping[str, Any], place: str) -> Operation:
         raise DocumentInvalid(f"{place}/value: a document must be an object")
     check_json(wire["value"], *place.split("/")[1:], "value")
     return Operation(operator, path, wire["value"])
+
+
+def read_pointer(pointer: Any, place: str) -> tuple[str, ...]:
+    """Return the segments of a JSON pointer, unescaped; none for ``""``, the whole document.
+
+    Args:
+        pointer: what was sent.
+        place: pointer to where it stands, for the message.
+
+    Raises:
+        PathInvalid: if it is no pointer, too long, or holds what no document can.
+    """
+    if not isinstance(pointer, str) or len(pointer) > LONGEST_POINTER:
+        raise PathInvalid(f"{place} must be a JSON pointer of at most {LONGEST_POINTER} characters")
+    try:
+        check_json(pointer, *place.split("/")[1:])
+        return split_pointer(pointer) if pointer else ()
+    except (VocabularyError, DocumentInvalid) as error:
+        raise PathInvalid(f"{place}: {error}") from error
 
 
 def apply(document: Document | None, operation: Operation) -> Document | None:
@@ -115,16 +134,6 @@ def apply(document: Document | None, operation: Operation) -> Document | None:
     else:
         _apply_element(parent, operation)
     return changed
-
-
-def _path(pointer: Any, place: str) -> tuple[str, ...]:
-    if not isinstance(pointer, str) or len(pointer) > LONGEST_POINTER:
-        raise PathInvalid(f"{place}/path must be a JSON pointer of at most {LONGEST_POINTER} characters")
-    check_json(pointer, *place.split("/")[1:], "path")
-    try:
-        return split_pointer(pointer) if pointer else ()
-    except VocabularyError as error:
-        raise PathInvalid(f"{place}/path: {error}") from error
 
 
 def _apply_whole(document: Document | None, operation: Operation) -> Document | None:

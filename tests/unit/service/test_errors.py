@@ -13,6 +13,7 @@ from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
 from rucio_dafab.query.errors import QueryError
 from rucio_dafab.service.errors import STATUS, NotHere, answer
 from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.schemas import ProfileViolated, Violation
 
 
 class Unlisted(DafabError):
@@ -46,9 +47,27 @@ def test_an_exception_gets_its_status_and_is_raised_again(
     assert "x" in message
 
 
-def test_every_name_in_the_table_is_one_that_the_client_knows() -> None:
+OF_THE_LIVE_CLIENT = {
+    "MetadataPathNotFound",
+    "MetadataPathAlreadyExists",
+    "InvalidMetadataPath",
+    "MetadataSchemaNotFound",
+}
+
+
+def test_every_name_in_the_table_is_one_that_a_client_knows() -> None:
     names = {name or kind.__name__ for kind, (_, name) in STATUS.items()}
-    assert [name for name in names if not hasattr(rucio, name)] == []
+    assert {name for name in names if not hasattr(rucio, name)} == OF_THE_LIVE_CLIENT
+
+
+def test_violations_are_listed_by_pointer() -> None:
+    refused = answer(ProfileViolated("water 1.0.0", (Violation("/a", "is missing"), Violation("/b/0", "5 is no text"))))
+    assert refused.status_code == HTTPStatus.BAD_REQUEST
+    assert json.loads(bytes(refused.body)) == {
+        "ExceptionClass": "InvalidMetadata",
+        "ExceptionMessage": "the document does not fit the schema water 1.0.0: /a is missing; /b/0 5 is no text",
+        "violations": [{"pointer": "/a", "message": "is missing"}, {"pointer": "/b/0", "message": "5 is no text"}],
+    }
 
 
 def test_a_fault_tells_nothing_of_its_inside() -> None:
