@@ -213,7 +213,7 @@ class _Batch:
         unwanted = {name for name, row in others.items() if not self._wanted(lines[name], row)}
         staging.leave_out(unwanted, session=session)
         attached = staging.attach(session=session)
-        staging.write_documents(session=session)
+        staging.write_documents(all_new=len(added) == len(items), session=session)
         written = [item for item in items if item.name not in unwanted]
         staging.write_links(options.scope, written, others.keys() - unwanted, session=session)
         staging.tell_rucio(options.scope, options.account, added, attached, session=session)

@@ -15,31 +15,30 @@ from rucio.common.types import InternalAccount, InternalScope
 from rucio.common.utils import generate_uuid
 from rucio.db.sqla import models
 from rucio.db.sqla.constants import DIDReEvaluation, DIDType
-from sqlalchemy import BigInteger, Column, MetaData, Table, and_, delete, func, literal, select, text
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, and_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.prepared import PreparedItem
+from rucio_dafab.catalogue.tables import KEPT_BY_DATABASE, fixed_columns, typed_column
 from rucio_dafab.catalogue.tables import document as table
-from rucio_dafab.catalogue.tables import fixed_columns, typed_column
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 
 _DIDS: Final = models.DataIdentifier.__table__
 _CONTENTS: Final = models.DataIdentifierAssociation.__table__
-_NOT_COPIED: Final = frozenset({"updated_at", "latest"})
 
 _staged: Final = Table(
     "dafab_staged_items",
     MetaData(),
     Column("line", BigInteger),
-    *(column for column in fixed_columns() if column.name not in _NOT_COPIED),
+    *(column for column in fixed_columns() if column.name not in KEPT_BY_DATABASE),
     *(typed_column(queryable, name) for queryable, name in typed_queryables(load_queryables())),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-_COLUMNS: Final = [column.name for column in table.columns if column.name not in _NOT_COPIED]
+_COLUMNS: Final = [column.name for column in table.columns if column.name not in KEPT_BY_DATABASE]
 
 
 def stage(scope: InternalScope, items: Sequence[PreparedItem], *, session: Session) -> None:
@@ -103,11 +102,17 @@ def attach(*, session: Session) -> list[tuple[str, str]]:
     return [(collection, item) for collection, item in made]
 
 
-def write_documents(*, session: Session) -> None:
-    """Write the documents of all that is staged still, in place of any they had."""
+def write_documents(*, all_new: bool = False, session: Session) -> None:
+    """Write the documents of all that is staged still, in place of any they had.
+
+    Args:
+        all_new: whether every DID is a container of this transaction: the database need not look what it is.
+        session: the caller's transaction.
+    """
     latest = links.without_successor(_staged.c.scope, _staged.c.name)
+    did_type = literal(DIDType.CONTAINER.value if all_new else None, Text)
     statement = insert(table).from_select(
-        [*_COLUMNS, "latest"], select(*(_staged.c[name] for name in _COLUMNS), latest)
+        [*_COLUMNS, "latest", "did_type"], select(*(_staged.c[name] for name in _COLUMNS), latest, did_type)
     )
     changed: dict[str, Any] = {name: statement.excluded[name] for name in _COLUMNS if name not in {"scope", "name"}}
     session.execute(

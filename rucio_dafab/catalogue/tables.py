@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     func,
     true,
 )
@@ -43,6 +44,9 @@ COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = 
 }
 """Type of the column of a queryable; a geometry and concepts have columns of the migrations."""
 
+KEPT_BY_DATABASE: Final = frozenset({"updated_at", "latest", "did_type", "did_suppressed", "did_bytes", "did_length"})
+"""Columns that nobody needs to write: defaults and triggers do."""
+
 metadata = MetaData(schema=SCHEMA)
 
 
@@ -51,7 +55,8 @@ def fixed_columns() -> list[Column[Any]]:
 
     ``extent_start`` and ``extent_end`` hold the instant twice where a document has one, so that one index serves both
     kinds. Times are in UTC, ``geometry`` in EPSG:4326. ``searchable`` is the document without what is never compared:
-    geometry, assets and links. ``latest`` is false where another document names this one as its predecessor.
+    geometry, assets and links. ``latest`` is false where another document names this one as its predecessor. What
+    begins with ``did_`` is the state of the DID, type as Rucio's code.
     """
     did = models.DataIdentifier.__table__.c
     return [
@@ -68,6 +73,10 @@ def fixed_columns() -> list[Column[Any]]:
         Column("document", Text, nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("latest", Boolean, nullable=False, server_default=true()),
+        Column("did_type", Text, nullable=False),
+        Column("did_suppressed", Boolean, nullable=False, server_default=false()),
+        Column("did_bytes", BigInteger),
+        Column("did_length", BigInteger),
     ]
 
 
