@@ -104,6 +104,7 @@ def _property(key: str, queryables: Queryables) -> ColumnElement[Any]:
     columns = {found.name: name for found, name in typed_queryables(queryables)} | {
         "id": "id",
         "collection": "collection",
+        "latest": "latest",
     }
     if queryable.name not in columns:
         return table.c.searchable.op("#>")(literal(list(queryable.path), ARRAY(Text)))

@@ -1,15 +1,7 @@
-"""Links between documents: which item a STAC link names, and the table ``dafab.link`` that holds them both ways.
+"""The table ``dafab.link``: which DIDs the links of documents name, indexed from either end."""
 
-A link's ``href`` names an item by an address that ends with ``/collections/<collection>/items/<id>`` (a STAC API's,
-whatever its host, since documents move between sites) or ``/dids/<scope>/<name>`` (Rucio's), by a DID
-``<scope>:<name>``, or by a name alone, as files of items do. Where no scope is given it is the document's own.
-"""
-
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
@@ -30,24 +22,8 @@ from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.tables import document as documents
 from rucio_dafab.catalogue.tables import metadata
+from rucio_dafab.stac.links import PREDECESSOR, Link, links_of
 
-PREDECESSOR: Final = "predecessor-version"
-SUCCESSOR: Final = "successor-version"
-LATEST: Final = "latest-version"
-"""Link relations of RFC 5829, as STAC's version extension uses them."""
-
-NOT_KEPT: Final = frozenset(
-    {"self", "root", "parent", "child", "item", "items", "collection", "canonical", "alternate"}
-)
-"""Relations that tell where a document itself stands: attachments know what is above and below it."""
-
-_LONGEST_REL: Final = 100
-_LONGEST_HREF: Final = 2000
-_SCOPE: Final = r"[A-Za-z0-9_.\-]{1,25}"
-_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,249}"
-_ITEM: Final = re.compile(rf"(?:^|.*/)collections/[^/]+/items/({_NAME})/?")
-_RUCIO: Final = re.compile(rf"(?:^|.*/)dids/({_SCOPE})/({_NAME})/?")
-_DID: Final = re.compile(rf"(?:({_SCOPE}):)?({_NAME})")
 _SCOPE_TYPE: Final = models.DataIdentifier.__table__.c.scope.type
 _NAME_TYPE: Final = models.DataIdentifier.__table__.c.name.type
 
@@ -74,56 +50,6 @@ Index("link_target", link.c.target_scope, link.c.target_name, link.c.rel)
 
 Row = tuple[InternalScope, str, str, InternalScope, str]
 """A row of the table: the DID of the document, the relation, the DID that it names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Where a link leads: its relation, and the DID that it names; no scope stands for the document's own."""
-
-    rel: str
-    scope: str | None
-    name: str
-
-
-def links_of(document: Mapping[str, Any], name: str) -> tuple[Link, ...]:
-    """Return the links of a document that name other DIDs, each once, in their order.
-
-    Args:
-        document: any JSON object; what is no link in it is passed over.
-        name: name of its DID.
-    """
-    written = document.get("links")
-    found: dict[Link, None] = {}
-    for each in written if isinstance(written, list) else ():
-        rel, href = (each.get("rel"), each.get("href")) if isinstance(each, dict) else (None, None)
-        if not isinstance(rel, str) or rel in NOT_KEPT or not 1 <= len(rel) <= _LONGEST_REL:
-            continue
-        named = named_by(href)
-        if named is not None and named != (None, name):
-            found[Link(rel, *named)] = None
-    return tuple(found)
-
-
-def named_by(href: object) -> tuple[str | None, str] | None:
-    """Return scope (``None`` for the document's own) and name of the DID that a link's ``href`` names, or ``None``.
-
-    Args:
-        href: an address, a DID, or a name.
-    """
-    if not isinstance(href, str) or len(href) > _LONGEST_HREF:
-        return None
-    if "/" not in href:
-        found = _DID.fullmatch(href)
-        return None if found is None else (found[1], found[2])
-    try:
-        path = unquote(urlsplit(href).path)
-    except ValueError:
-        return None
-    if found := _ITEM.fullmatch(path):
-        return None, found[1]
-    if found := _RUCIO.fullmatch(path):
-        return found[1], found[2]
-    return None
 
 
 def write(

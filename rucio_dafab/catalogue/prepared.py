@@ -7,9 +7,9 @@ from typing import Any, Final
 import orjson
 
 from rucio_dafab.catalogue.lines import LONGEST_LINE, Line
-from rucio_dafab.catalogue.links import Link, links_of
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.links import Link, links_of
 from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_size
 

@@ -21,6 +21,7 @@ from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.catalogue.targets import CONTENTS, DIDS, make_target
 from rucio_dafab.query.model import EVERYTHING, Expression, tests_did_type
 from rucio_dafab.query.sql import Target, compile_filter
+from rucio_dafab.query.versions import only_latest
 
 DID_TYPES: Final[dict[str, tuple[DIDType, ...]]] = {
     "all": (DIDType.CONTAINER, DIDType.DATASET, DIDType.FILE),
@@ -50,6 +51,7 @@ class Search:
         scope: where to look.
         expression: what the documents, or the DIDs, must satisfy; its tests of the DID's type override ``did_type``.
         did_type: a key of :data:`DID_TYPES`.
+        all_versions: whether documents that have a successor are found, too, where the expression does not say it.
         recursive: whether what is attached below a DID that is found is listed too, where it satisfies the expression
             (but for its name) or has no document.
         limit: how many to give at most.
@@ -62,6 +64,12 @@ class Search:
     recursive: bool = False
     limit: int | None = None
     offset: int | None = None
+    all_versions: bool = False
+
+    @property
+    def on_documents(self) -> Expression:
+        """The expression as documents are asked: only of the latest versions, unless it or the question says so."""
+        return self.expression if self.all_versions else only_latest(self.expression)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,10 @@ def inherits(search: Search) -> bool:
 def own_statement(search: Search, *more: Any) -> Select[Any]:
     """Return the SQL for DIDs that satisfy the question by themselves; ``more`` are further columns of the table."""
     rows = select(DIDS.c.scope, DIDS.c.name, DIDS.c.did_type, DIDS.c.bytes, DIDS.c.length, *more)
-    rows = rows.where(did_condition(search), compile_filter(search.expression, _target()))
-    if more or has(search.expression, is_document_test):
+    with_documents = more or has(search.expression, is_document_test)
+    wanted = search.on_documents if with_documents else search.expression
+    rows = rows.where(did_condition(search), compile_filter(wanted, _target()))
+    if with_documents:
         # The scope on both sides: PostgreSQL does not carry a condition over a join of two columns to both indexes.
         rows = rows.where(table.c.scope == search.scope, *_same(table, DIDS))
     return rows
@@ -157,7 +167,7 @@ def _reached(search: Search) -> CTE:
     child = and_(below.c.scope == CONTENTS.c.child_scope, below.c.name == CONTENTS.c.child_name)
     if not search.recursive:
         return reached.union(step.where(~exists().where(child)))
-    wanted = compile_filter(relax(search.expression, is_did_test), make_target(below, DIDS, vocabulary.load()))
+    wanted = compile_filter(relax(search.on_documents, is_did_test), make_target(below, DIDS, vocabulary.load()))
     step = select(
         CONTENTS.c.child_scope,
         CONTENTS.c.child_name,
@@ -172,7 +182,7 @@ def _seeds(search: Search, *, on_documents: bool) -> Select[Any]:
     if search.recursive:
         own = own_statement(search).with_only_columns(DIDS.c.scope, DIDS.c.name)
         return own.add_columns(*_answering(on_documents))
-    wanted = compile_filter(relax(search.expression, is_did_test), _target())
+    wanted = compile_filter(relax(search.on_documents, is_did_test), _target())
     return select(table.c.scope, table.c.name, *_answering(on_documents)).where(wanted)
 
 

@@ -24,8 +24,10 @@ from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.expressions import has, is_did_test
 from rucio_dafab.catalogue.tables import document
 from rucio_dafab.catalogue.typed import typed_queryables
-from rucio_dafab.query.model import DidField, Related, Relation
+from rucio_dafab.query.model import DidField, Expression, Related, Relation
 from rucio_dafab.query.sql import Target, compile_filter
+from rucio_dafab.query.versions import only_latest
+from rucio_dafab.stac.links import VERSIONS
 from rucio_dafab.vocabulary import Vocabulary
 
 DIDS = models.DataIdentifier.__table__
@@ -35,7 +37,7 @@ CONTENTS = models.DataIdentifierAssociation.__table__
 def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary) -> Target:
     """Return the columns of an alias of ``dafab.document`` and of one of Rucio's ``dids`` for the compiler."""
     typed = {queryable.name: documents.c[name] for queryable, name in typed_queryables(vocabulary.queryables)}
-    fixed = {name: documents.c[name] for name in ("id", "collection")}
+    fixed = {name: documents.c[name] for name in ("id", "collection", "latest")}
     return Target(
         queryables=vocabulary.queryables,
         members=documents.c.searchable,
@@ -76,7 +78,7 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     The DIDs with such an ancestor are those below the ones that satisfy it: one walk for the whole question.
     """
     other, dids = document.alias(), DIDS.alias()
-    condition = compile_filter(test.condition, make_target(other, dids, vocabulary))
+    condition = compile_filter(_of_related(test), make_target(other, dids, vocabulary))
     if has(test.condition, is_did_test):
         condition = and_(condition, other.c.scope == dids.c.scope, other.c.name == dids.c.name)
     if test.relation.takes_link:
@@ -84,6 +86,17 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     found = select(other.c.scope, other.c.name).where(condition)
     reached = _walk(found.cte(), downwards=test.relation is Relation.ANCESTOR)
     return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
+
+
+def _of_related(test: Related) -> Expression:
+    """Return what must hold on the related document.
+
+    What lies above a document, or what it names, is that very version. Of what points at it, products above all, the
+    latest versions answer, unless the condition or the relation is about versions.
+    """
+    if test.relation in {Relation.ANCESTOR, Relation.LINK} or test.link in VERSIONS:
+        return test.condition
+    return only_latest(test.condition)
 
 
 def _linked(documents: FromClause, other: FromClause, test: Related) -> Exists:

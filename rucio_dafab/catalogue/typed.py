@@ -5,7 +5,7 @@ from typing import Final
 
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables
 
-FIXED_COLUMNS: Final = frozenset({"id", "collection", "geometry", "classes", "datetime"})
+FIXED_COLUMNS: Final = frozenset({"id", "collection", "geometry", "classes", "datetime", "latest"})
 """Columns of queryables that need none of their own: the migrations make them, for ``datetime`` the extent."""
 
 
