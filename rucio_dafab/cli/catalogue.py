@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rucio_dafab.cli import documents
 from rucio_dafab.cli.server import use_server_configuration
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE
@@ -32,9 +33,7 @@ def load(
     file: Annotated[Path, typer.Argument(help="STAC items, one a line (NDJSON, also packed by gzip).")],
     scope: Scope = SCOPE,
     account: Annotated[str, typer.Option(help="Owner of what is made.")] = "dafab_admin",
-    collection: Annotated[
-        list[str] | None, typer.Option(metavar="THEIRS=OURS", help="What a collection of the file is called here.")
-    ] = None,
+    collection: documents.Collections = None,
     update: Annotated[bool, typer.Option("--update", help="Replace documents that differ.")] = False,
     batch: Annotated[int, typer.Option(min=1, max=20_000, help="Items of one transaction.")] = 1000,
     rejects: Annotated[
@@ -43,7 +42,7 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Register items with their documents; again finishes what broke off. Exit status 1 if a line was rejected."""
-    names = dict(_pair(text) for text in collection or ())
+    names = documents.pairs(collection or ())
     target = rejects or Path(f"{file.name}.rejects.ndjson")
     if target.exists() and (not target.is_file() or (file.exists() and target.samefile(file))):
         raise DafabError(f"rejects cannot be told in {target}: it is the file that is read, or no file")
@@ -119,6 +118,10 @@ def facets(
             typer.echo(f"{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
 
 
+app.command()(documents.validate)
+app.add_typer(documents.schema, name="schema", help="Show the schemas of the collections.")
+
+
 def _expression(rucio: str, cql2: str) -> "Expression":
     """Return the question, with the areas that users named."""
     from rucio_dafab import vocabulary  # noqa: PLC0415
@@ -130,13 +133,6 @@ def _expression(rucio: str, cql2: str) -> "Expression":
     if cql2:
         return cql2_text.parse(cql2, vocabulary.load())
     return rucio_filter.parse(rucio, vocabulary.load()) if rucio else EVERYTHING
-
-
-def _pair(text: str) -> tuple[str, str]:
-    theirs, equals, ours = text.partition("=")
-    if not (theirs and equals and ours):
-        raise DafabError(f"--collection {text!r}: write THEIRS=OURS")
-    return theirs, ours
 
 
 class _Rejects:

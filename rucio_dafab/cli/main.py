@@ -17,7 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("rucio_dafab.cli.site:status", "Say what runs and where."),
     "env": ("rucio_dafab.cli.site:env", "Print the shell variables that point `rucio` and `dasi` at the site."),
     "db": ("rucio_dafab.cli.db:app", "Create, upgrade and check our tables in Rucio's database."),
-    "catalogue": ("rucio_dafab.cli.catalogue:app", "Load and dump many items at once, and count them."),
+    "catalogue": ("rucio_dafab.cli.catalogue:app", "Load, dump, count and validate many items at once."),
     "area": ("rucio_dafab.cli.area:app", "Name areas of interest for every query."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
     "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),
