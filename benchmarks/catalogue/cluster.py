@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import cluster, configuration, credentials, record
+from rucio_dafab.site.fingerprint import fingerprint
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.ports import free_ports
 
@@ -86,14 +88,15 @@ def running(name: str, settings: Mapping[str, str] | None = None) -> Iterator[Ho
     passwords = credentials.load_or_make(home)
     cluster.make(home, user, passwords.database[credentials.SUPERUSER])
     http_port, postgres_port = free_ports(2)
-    chosen = record.SiteRecord(http_port, postgres_port)
+    known = record.load(home)
+    chosen = record.SiteRecord(http_port, postgres_port, prepared=known.prepared if known else "")
     record.save(home, chosen)
     cluster.configure(home, user, postgres_port)
     configuration.write_server_files(home, chosen, passwords)
     server = _start(home, user, SETTINGS | dict(settings or {}))
     try:
         cluster.wait_until_ready(postgres_port, passwords.database[credentials.SUPERUSER], PATIENCE)
-        _prepare(home)
+        _prepare(home, chosen)
         yield home
     finally:
         server.send_signal(signal.SIGINT)
@@ -106,12 +109,16 @@ def environment(home: Home) -> dict[str, str]:
     return inherited | {"DAFAB_HOME": str(home.root), "RUCIO_CONFIG": str(home.server_config)}
 
 
-def _prepare(home: Home) -> None:
-    """Give the database Rucio's tables, ours, accounts and collections; again is harmless."""
+def _prepare(home: Home, chosen: record.SiteRecord) -> None:
+    """Give the database Rucio's tables, ours, accounts and collections, unless nothing of that has changed."""
+    wanted = fingerprint()
+    if chosen.prepared == wanted:
+        return
     command = [sys.executable, "-m", "rucio_dafab.site.bootstrap"]
     ran = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False, cwd=ROOT)
     if ran.returncode:
         raise DafabError(f"the database cannot be prepared: {(ran.stdout + ran.stderr).strip().splitlines()[-1]}")
+    record.save(home, replace(chosen, prepared=wanted))
 
 
 def _start(home: Home, user: cluster.ServerUser | None, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
