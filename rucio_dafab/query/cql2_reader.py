@@ -1,7 +1,7 @@
 """CQL2-JSON read into the query model; :mod:`rucio_dafab.query.cql2` is the front."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rucio_dafab.query.errors import LimitError, QueryError, UnsupportedQuery, located
@@ -125,6 +125,7 @@ def _compare(reader: _Reader, operator: str, arguments: list[object], place: str
     operand, queryable = reader.operand(arguments[0], f"{place}/0")
     if operator == Comparator.NOT_EQUAL:
         return negate(_compare(reader, Comparator.EQUAL, arguments, place))
+    queryable = _as_asked(queryable, arguments[1])
     return compare(operand, queryable, Comparator(operator), _plain(arguments[1], queryable), place)
 
 
@@ -135,8 +136,10 @@ def _between(reader: _Reader, _: str, arguments: list[object], place: str) -> Ex
 
 def _in(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
     operand, queryable = reader.operand(arguments[0], f"{place}/0")
-    values = [_plain(each, queryable) for each in _list(arguments[1], place)]
-    return one_of_values(operand, queryable, values, place)
+    values = _list(arguments[1], place)
+    if any(map(_is_time, values)):
+        return any_of(*(_compare(reader, Comparator.EQUAL, [arguments[0], each], place) for each in values))
+    return one_of_values(operand, queryable, [_plain(each, queryable) for each in values], place)
 
 
 def _like(reader: _Reader, _: str, arguments: list[object], place: str) -> Expression:
@@ -203,8 +206,9 @@ def _footprint(reader: _Reader, arguments: list[object], place: str) -> Property
 def _temporal(reader: _Reader, operator: str, arguments: list[object], place: str) -> Expression:
     operand = reader.member(arguments[0], f"{place}/0")
     queryable = reader.vocabulary.queryables.at(operand.pointer)
-    if queryable.type is not ValueType.DATETIME:
-        raise QueryError(f"{queryable.name} is not declared as a time", f"{place}/0")
+    if queryable.type not in {ValueType.DATETIME, ValueType.ANY}:
+        raise QueryError(f"{queryable.name} holds {queryable.type.value} values, not times", f"{place}/0")
+    queryable = replace(queryable, type=ValueType.DATETIME)
     interval = extent(_plain(arguments[1], queryable), queryable)
     if operator == "t_disjoint":
         return negate(Temporal(operand, TemporalOperator.INTERSECTS, interval))
@@ -214,7 +218,7 @@ def _temporal(reader: _Reader, operator: str, arguments: list[object], place: st
 def _plain(node: object, queryable: Queryable) -> object:
     """Return a value as it is written without CQL2's marks: a date or a time as text, an interval as ``begin/end``.
 
-    An instant compared with what is not declared as a time stays a time.
+    An instant compared with what is declared as something else stays a time, which it cannot be compared with.
     """
     if not isinstance(node, Mapping):
         return node
@@ -228,6 +232,15 @@ def _plain(node: object, queryable: Queryable) -> object:
         moment = parse_extent(value)
         return value if queryable.type is ValueType.DATETIME else moment.start
     return node
+
+
+def _as_asked(queryable: Queryable, node: object) -> Queryable:
+    """Return what a path holds: where nothing is declared, times if it is compared with one."""
+    return replace(queryable, type=ValueType.DATETIME) if not queryable.is_declared and _is_time(node) else queryable
+
+
+def _is_time(node: object) -> bool:
+    return isinstance(node, Mapping) and len(node) == 1 and bool({"date", "timestamp", "interval"} & set(node))
 
 
 def _unwrap(node: object) -> object:

@@ -31,7 +31,7 @@ from rucio_dafab.query.model import (
     one_of,
 )
 from rucio_dafab.query.times import compare_time, within
-from rucio_dafab.query.typed_tests import extent, from_wildcards
+from rucio_dafab.query.typed_tests import extent, from_wildcards, is_time
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -124,7 +124,7 @@ def _ordered(comparator: Comparator) -> Callable[[Subject, object], Expression]:
     def test(subject: Subject, value: object) -> Expression:
         if subject.type in {ValueType.GEOMETRY, ValueType.CONCEPTS, ValueType.STRINGS, ValueType.BOOLEAN}:
             raise subject.refuse(f"they have no order, so .{_NAME_OF[comparator]} cannot be asked")
-        if subject.type is ValueType.DATETIME:
+        if subject.type is ValueType.DATETIME or (subject.type is ValueType.ANY and is_time(value)):
             return _timed(subject, comparator, value)
         # Of what a string may mean, order is asked of the number if it is one.
         ordered = [each for each in guesses(subject.queryable, value) if not isinstance(each, bool)]
@@ -141,7 +141,7 @@ def _timed(subject: Subject, comparator: Comparator, value: object) -> Expressio
 
 def _temporal(operator: TemporalOperator) -> Callable[[Subject, object], Expression]:
     def test(subject: Subject, value: object) -> Expression:
-        if subject.type is not ValueType.DATETIME:
+        if subject.type not in {ValueType.DATETIME, ValueType.ANY}:
             raise subject.refuse("only times can be asked so")
         return Temporal(subject.member(), operator, extent(value, subject.queryable))
 
@@ -150,14 +150,15 @@ def _temporal(operator: TemporalOperator) -> Callable[[Subject, object], Express
 
 def _during(subject: Subject, value: object) -> Expression:
     """Ask for the whole time within the closed interval: people who write two dates mean both days, too."""
-    if subject.type is not ValueType.DATETIME:
+    if subject.type not in {ValueType.DATETIME, ValueType.ANY}:
         raise subject.refuse("only times can be asked so")
     return within(subject.operand, extent(value, subject.queryable))
 
 
 def _spatial(operator: SpatialOperator) -> Callable[[Subject, object], Expression]:
     def test(subject: Subject, value: object) -> Expression:
-        if subject.type is ValueType.DATETIME and operator is SpatialOperator.INTERSECTS:
+        asks_time = subject.type is ValueType.DATETIME or (subject.type is ValueType.ANY and is_time(value))
+        if asks_time and operator is SpatialOperator.INTERSECTS:
             return _temporal(TemporalOperator.INTERSECTS)(subject, value)
         if subject.type is not ValueType.GEOMETRY:
             raise subject.refuse(f"'{operator.value.removeprefix('s_')}' is asked of geometry")

@@ -230,13 +230,19 @@ def _distance_within(node: DistanceWithin, target: Target, negated: bool) -> Con
 
 
 def _temporal(node: Temporal, target: Target, negated: bool) -> Condition:
-    start, end = target.start, target.end
-    if node.operand.pointer != _DATETIME:
-        column, queryable = _column(node.operand, target)
-        if column is None:
-            raise UnsupportedQuery(f"{queryable.name} is not a declared time, so it cannot be asked as one")
-        _require(queryable, ValueType.DATETIME)
-        start = end = column
+    if node.operand.pointer == _DATETIME:
+        return _lies(node, target.start, target.end, negated)
+    column, queryable = _column(node.operand, target)
+    if column is None and not queryable.is_declared:
+        return _member(queryable, target).at_time(lambda moment: _lies(node, moment, moment, negated))
+    _require(queryable, ValueType.DATETIME)
+    if column is None:
+        raise UnsupportedQuery(f"{queryable.name} has no column, so it cannot be asked as a time")
+    return _lies(node, column, column, negated)
+
+
+def _lies(node: Temporal, start: ColumnElement[Any], end: ColumnElement[Any], negated: bool) -> Condition:
+    """Return how an extent lies to the interval; never true where it is NULL."""
     needed = _bounds(node, start, end)
     if negated:
         return or_(false(), *(OPERATIONS[INVERSE[comparator]](column, bound) for column, comparator, bound in needed))

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Numeric, Text, and_, case, cast, func, literal, not_, or_
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Numeric, Text, and_, case, cast, func, literal, not_, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rucio_dafab.query.errors import UnsupportedQuery
@@ -36,6 +36,17 @@ INVERSE = {
     Comparator.GREATER_OR_EQUAL: Comparator.LESS,
 }
 _EMPTY: tuple[object, ...] = ("", [], {})
+_LONG_MONTHS = r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+_SHORT_MONTHS = r"(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8])"
+_LEAP_YEARS = r"[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00"
+TIMES = (
+    rf"^(?!0000)(?:[0-9]{{4}}-(?:{_LONG_MONTHS}|{_SHORT_MONTHS})|(?:{_LEAP_YEARS})-02-29)"
+    r"(?:[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?"
+    r"(?:[Zz]|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?)?$"
+)
+"""What a stored string must be to be read as a time: a date, or an RFC 3339 time. PostgreSQL can cast all of these."""
+
+_ZONE = r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
 
 class Member:
@@ -49,8 +60,10 @@ class Member:
         self._text = members.op("#>>", return_type=Text())(steps)
 
     def compare(self, comparator: Comparator, value: Scalar, negated: bool) -> Condition:
-        """Compare with one value of its own JSON type; strings by code point."""
+        """Compare with one value of its own JSON type; strings by code point, or as times where the value is one."""
         comparator = INVERSE[comparator] if negated else comparator
+        if isinstance(value, datetime):
+            return self.at_time(lambda moment: OPERATIONS[comparator](moment, literal(value, DateTime(timezone=True))))
         if comparator is Comparator.EQUAL:
             return self._equals_any((value,))
         return self._typed(value, OPERATIONS[comparator])
@@ -83,6 +96,18 @@ class Member:
         # jsonb also lets an array contain a bare scalar; the type keeps that out.
         found = self._value.contained_by(literal(list(values), JSONB))
         return self._when("array", not_(found) if negated else found)
+
+    def at_time(self, test: Callable[[ColumnElement[Any]], Any]) -> Condition:
+        """Test the time that a string tells, in UTC where it has no zone; a date is its first instant."""
+        # PostgreSQL would round what Python, and the catalogue's own columns, cut.
+        cut = func.regexp_replace(self._text, r"([.][0-9]{6})[0-9]+", r"\1")
+        whole = case(
+            (func.length(self._text) == len("2026-06-01"), self._text.concat("T00:00:00Z")),
+            (self._text.regexp_match(_ZONE), cut),
+            else_=cut.concat("Z"),
+        )
+        is_time = and_(self._type == "string", self._text.regexp_match(TIMES))
+        return case((is_time, test(cast(whole, DateTime(timezone=True)))))
 
     def is_null(self, negated: bool) -> Condition:
         """Test whether the member is absent or null."""
@@ -138,7 +163,7 @@ def _bound(value: Scalar) -> ColumnElement[Any]:
 
 def _json_type(value: Scalar) -> str:
     if isinstance(value, datetime):
-        raise UnsupportedQuery("only times that queryables.toml declares can be compared as times")
+        raise UnsupportedQuery("a list of a path that queryables.toml does not declare cannot be asked for times")
     if isinstance(value, bool):
         return "boolean"
     return "number" if isinstance(value, int | float) else "string"

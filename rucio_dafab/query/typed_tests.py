@@ -6,6 +6,7 @@ from rucio_dafab.query.errors import QueryError
 from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, Operand, any_of, one_of
 from rucio_dafab.query.times import compare_time
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
+from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
 from rucio_dafab.vocabulary.times import Interval, parse_extent, parse_interval
 
@@ -70,6 +71,14 @@ def extent(value: object, queryable: Queryable) -> Interval:
         return parse_interval(value)
     moment: Scalar = coerce(queryable, value)
     return parse_extent(str(moment))
+
+
+def is_time(value: object) -> bool:
+    """Return whether `value` is a text that :func:`extent` reads: a date, a time, or an interval of them."""
+    try:
+        return isinstance(value, str) and bool(parse_interval(value))
+    except VocabularyError:
+        return False
 
 
 def link_relation(name: object, place: str = "") -> str:

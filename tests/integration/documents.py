@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from rucio_dafab.query import model
 from rucio_dafab.query.model import Comparator, DidField, SpatialOperator, TemporalOperator
 from rucio_dafab.query.sql import Target
+from rucio_dafab.query.sql_members import TIMES
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.concepts import classes
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType, split_pointer
@@ -109,9 +110,12 @@ class Documents:
                 negated = _every(_negate(self.evaluate(part, document, number)) for part in parts)
                 return _negate(negated)
             case model.Spatial() | model.Temporal() | model.IsA() | model.DistanceWithin():
-                return self._special(node, number)
+                return self._special(node, document, number)
             case _:
-                return _test(node, self._value(node.operand, document, number))
+                stored = self._value(node.operand, document, number)
+                if isinstance(getattr(node, "value", None), datetime) and not isinstance(stored, tuple | datetime):
+                    stored = told_time(stored)
+                return _test(node, stored)
 
     def _value(self, operand: model.Operand, document: Document, number: int) -> Any:
         if isinstance(operand, DidField):
@@ -126,13 +130,15 @@ class Documents:
                 return document.get("geometry")
         return self._extents[number] if queryable.name == "datetime" else _declared(document, queryable)
 
-    def _special(self, node: Any, number: int) -> bool | None:
+    def _special(self, node: Any, document: Document, number: int) -> bool | None:
         if isinstance(node, model.IsA):
             shown = self._classes[number]
             return None if shown is None else bool(set(shown) & set(self.vocabulary.ontology.expand(node.class_id)))
         if isinstance(node, model.Temporal):
-            extent = self._extents[number]
-            return None if extent is None else _temporal(node, *extent)
+            stored = self._value(node.operand, document, number)
+            moment = stored if isinstance(stored, tuple | datetime) else told_time(stored)
+            begin, end = moment if isinstance(moment, tuple) else (moment, moment)
+            return None if begin is None or end is None else _temporal(node, begin, end)
         return None if self._footprints[number] is None else bool(self._met(node)[number])
 
     @lru_cache(maxsize=64)  # noqa: B019 - a table lives as long as the tests that ask it
@@ -150,6 +156,15 @@ def fetch(document: Any, path: tuple[str, ...]) -> Any:
         else:
             document = document.get(segment) if isinstance(document, dict) else None
     return document
+
+
+def told_time(value: Any) -> datetime | None:
+    """Return the time that a string tells: a date its first instant, without a zone in UTC, to the microsecond."""
+    if not isinstance(value, str) or not re.fullmatch(TIMES.strip("^$"), value):
+        return None
+    text = re.sub(r"([.]\d{6})\d+", r"\1", value.upper())
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def kind(value: Any) -> str | None:

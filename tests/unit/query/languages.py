@@ -193,9 +193,11 @@ def _interval(interval: Interval) -> str:
 
 
 def _plain(operand: model.Operand, value: Any, exactly: bool = True) -> str:
+    declared = isinstance(operand, DidField) or VOCABULARY.queryables.at(operand.pointer).type is not ValueType.ANY
+    if isinstance(value, datetime) and exactly and not declared:
+        raise Inexpressible("an equal text is asked for")
     if isinstance(value, datetime):
         return format_instant(value)
-    declared = isinstance(operand, DidField) or VOCABULARY.queryables.at(operand.pointer).type is not ValueType.ANY
     if not isinstance(value, str):
         if isinstance(value, bool) or (exactly and not declared):
             raise Inexpressible("a string would do as well")

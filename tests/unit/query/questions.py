@@ -67,7 +67,25 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             "datetime <= DATE('2026-06-30')",
             call("<=", TIME, {"date": "2026-06-30"}),
             test_of("datetime", "lessThanOrEqual", value="2026-06-30", valueType="date"),
-        )
+        ),
+        (
+            "/properties/some:date.gt=2026-01-01",
+            "\"some:date\" > DATE('2026-01-01')",
+            call(">", prop("some:date"), {"date": "2026-01-01"}),
+            test_of("some:date", "greaterThan", value="2026-01-01", valueType="date"),
+        ),
+        (
+            "foo<2026-01-01T10:00:00Z",
+            "foo < TIMESTAMP('2026-01-01T10:00:00Z')",
+            call("<", prop("foo"), {"timestamp": "2026-01-01T10:00:00Z"}),
+            test_of("foo", "lessThan", value="2026-01-01T10:00:00Z", valueType="date"),
+        ),
+        (
+            "foo.lt=b",
+            "foo < 'b'",
+            call("<", prop("foo"), "b"),
+            test_of("foo", "lessThan", value="b"),
+        ),
     ],
     "between": [
         (
@@ -210,6 +228,12 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             "T_DISJOINT(datetime, DATE('2026-06-01'))",
             call("t_disjoint", TIME, {"date": "2026-06-01"}),
             None,
+        ),
+        (
+            "foo.intersects=2026-06-01",
+            "foo = DATE('2026-06-01')",
+            call("=", prop("foo"), {"date": "2026-06-01"}),
+            test_of("foo", "equals", value="2026-06-01", valueType="date"),
         ),
     ],
     "time within, ends included": [

@@ -33,6 +33,13 @@ COMPARATORS = st.sampled_from([each for each in Comparator if each is not Compar
 words = st.sampled_from(
     ["", "S2A", "S2B", "a", "a%", "a_b", "é", "1e5", "5", "true", "\\", "%", "'; DROP TABLE document"]
 )
+told_times = st.sampled_from(
+    [
+        *("2026-06-01", "2026-05-31t23:59:59.9999999z", "2026-06-01T12:00:00+02:00", "2026-06-01 12:00"),
+        *("2024-02-29", "2023-02-29", "2026-13-01", "0000-01-01", "2026-06-01T24:00:00Z", "2026-06-01T10:00:00+15:00"),
+        *("2026-06-01T10:00:00Z ", "\n2026-06-01", "2026-06-01\n", "9999-12-31T23:59:59-14:00", "١٢٣٤-06-01"),
+    ]
+)
 numbers = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, -2.5, 1e308, 20.0, 99.9, 2**53]))
 times = st.integers(-4, 4).map(lambda days: EPOCH + timedelta(hours=12 * days))
 anything = st.one_of(words, numbers, st.booleans())
@@ -86,6 +93,8 @@ def _undeclared(operand: Property) -> st.SearchStrategy[model.Expression]:
         contained,
         same,
         mixed,
+        st.builds(model.Comparison, st.just(operand), COMPARATORS, times),
+        st.builds(model.Temporal, st.just(operand), st.sampled_from(TemporalOperator), _intervals()),
         st.just(model.IsEmpty(operand)),
     )
 
@@ -144,7 +153,8 @@ def whole_language() -> st.SearchStrategy[model.Expression]:
 
 
 def _properties() -> st.SearchStrategy[dict[str, Any]]:
-    poison = st.one_of(anything, st.none(), st.lists(anything, max_size=2), st.just({}), st.just({"b": 1}))
+    written = st.one_of(told_times, times.map(lambda moment: moment.isoformat()))
+    poison = st.one_of(anything, written, st.none(), st.lists(anything, max_size=2), st.just({}), st.just({"b": 1}))
     themes = st.lists(st.sampled_from(["Flood", "FlashFlood", "River", "envo:1000745", "unheard-of"]), max_size=2)
     members = {
         "eo:cloud_cover": st.one_of(numbers, poison),

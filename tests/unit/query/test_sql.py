@@ -29,6 +29,7 @@ CASES = {
     "list": "instruments.contains=msi&olci",
     "negations": "eo:cloud_cover.not.lt=20,theme.not.isa=Drought,foo.not.in=a|5,geom.not.within=11_50_12_51",
     "or": "gsd=10;gsd=20,name=S2*",
+    "times": "created.gte=2026-06-01,created.not.intersects=2026-06-02/..",
     "undeclared": "foo=S2A,bar.gt=5,/assets/B02/roles.contains=data,/properties/list/0=a,baz.isnull=true",
 }
 
@@ -85,12 +86,12 @@ def test_a_did_field_needs_its_column() -> None:
         compile_filter(parse("did_bytes.gt=5", VOCABULARY), TARGET)
 
 
-def test_an_undeclared_path_is_never_a_time() -> None:
+def test_a_list_of_an_undeclared_path_is_not_asked_for_times() -> None:
     moment = parse_extent("2026-06-01").start
     assert moment is not None
     for operand in (Property("/properties/created"), Property("/properties/0")):
-        with pytest.raises(UnsupportedQuery, match=r"only times that .* declares can be compared"):
-            compile_filter(model.Comparison(operand, Comparator.LESS, moment), TARGET)
+        with pytest.raises(UnsupportedQuery, match=r"a list .* cannot be asked for times"):
+            compile_filter(model.Contains(operand, (moment,)), TARGET)
 
 
 def test_a_test_of_the_wrong_type_is_refused() -> None:

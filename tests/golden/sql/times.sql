@@ -1,0 +1,23 @@
+-- created.gte=2026-06-01,created.not.intersects=2026-06-02/..
+CASE WHEN (jsonb_typeof(document.members #> %(param_1)s::TEXT[]) = %(jsonb_typeof_1)s::VARCHAR AND (document.members #>> %(param_1)s::TEXT[]) ~ %(param_2)s::VARCHAR) THEN CAST(CASE WHEN (length(document.members #>> %(param_1)s::TEXT[]) = %(length_1)s::INTEGER) THEN (document.members #>> %(param_1)s::TEXT[]) || %(param_3)s::VARCHAR WHEN ((document.members #>> %(param_1)s::TEXT[]) ~ %(param_4)s::VARCHAR) THEN regexp_replace(document.members #>> %(param_1)s::TEXT[], %(regexp_replace_1)s::VARCHAR, %(regexp_replace_2)s::VARCHAR) ELSE regexp_replace(document.members #>> %(param_1)s::TEXT[], %(regexp_replace_1)s::VARCHAR, %(regexp_replace_2)s::VARCHAR) || %(regexp_replace_3)s::VARCHAR END AS TIMESTAMP WITH TIME ZONE) >= %(param_5)s::TIMESTAMP WITH TIME ZONE END AND CASE WHEN (jsonb_typeof(document.members #> %(param_6)s::TEXT[]) = %(jsonb_typeof_2)s::VARCHAR AND (document.members #>> %(param_6)s::TEXT[]) ~ %(param_7)s::VARCHAR) THEN CAST(CASE WHEN (length(document.members #>> %(param_6)s::TEXT[]) = %(length_2)s::INTEGER) THEN (document.members #>> %(param_6)s::TEXT[]) || %(param_8)s::VARCHAR WHEN ((document.members #>> %(param_6)s::TEXT[]) ~ %(param_9)s::VARCHAR) THEN regexp_replace(document.members #>> %(param_6)s::TEXT[], %(regexp_replace_4)s::VARCHAR, %(regexp_replace_5)s::VARCHAR) ELSE regexp_replace(document.members #>> %(param_6)s::TEXT[], %(regexp_replace_4)s::VARCHAR, %(regexp_replace_5)s::VARCHAR) || %(regexp_replace_6)s::VARCHAR END AS TIMESTAMP WITH TIME ZONE) > CAST(%(param_10)s::VARCHAR AS TIMESTAMP WITH TIME ZONE) OR CAST(CASE WHEN (length(document.members #>> %(param_6)s::TEXT[]) = %(length_2)s::INTEGER) THEN (document.members #>> %(param_6)s::TEXT[]) || %(param_8)s::VARCHAR WHEN ((document.members #>> %(param_6)s::TEXT[]) ~ %(param_9)s::VARCHAR) THEN regexp_replace(document.members #>> %(param_6)s::TEXT[], %(regexp_replace_4)s::VARCHAR, %(regexp_replace_5)s::VARCHAR) ELSE regexp_replace(document.members #>> %(param_6)s::TEXT[], %(regexp_replace_4)s::VARCHAR, %(regexp_replace_5)s::VARCHAR) || %(regexp_replace_6)s::VARCHAR END AS TIMESTAMP WITH TIME ZONE) < %(param_11)s::TIMESTAMP WITH TIME ZONE END
+-- param_1 = ['properties', 'created']
+-- jsonb_typeof_1 = 'string'
+-- param_2 = '^(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)(?:[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?(?:[Zz]|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?)?$'
+-- length_1 = 10
+-- param_3 = 'T00:00:00Z'
+-- param_4 = '([Zz]|[+-][0-9]{2}:[0-9]{2})$'
+-- regexp_replace_1 = '([.][0-9]{6})[0-9]+'
+-- regexp_replace_2 = '\\1'
+-- regexp_replace_3 = 'Z'
+-- param_5 = datetime.datetime(2026, 6, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_6 = ['properties', 'created']
+-- jsonb_typeof_2 = 'string'
+-- param_7 = '^(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)(?:[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?(?:[Zz]|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?)?$'
+-- length_2 = 10
+-- param_8 = 'T00:00:00Z'
+-- param_9 = '([Zz]|[+-][0-9]{2}:[0-9]{2})$'
+-- regexp_replace_4 = '([.][0-9]{6})[0-9]+'
+-- regexp_replace_5 = '\\1'
+-- regexp_replace_6 = 'Z'
+-- param_10 = 'infinity'
+-- param_11 = datetime.datetime(2026, 6, 2, 0, 0, tzinfo=datetime.timezone.utc)
