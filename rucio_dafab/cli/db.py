@@ -3,6 +3,9 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy import Engine
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.terminal import application
@@ -11,13 +14,36 @@ app = application()
 
 
 @app.command()
-def upgrade(revision: Annotated[str, typer.Argument(help="Where to.")] = "head") -> None:
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="Where to.")] = "head",
+    import_json: Annotated[
+        bool, typer.Option("--import-json", help="Make documents of what Rucio's JSON plugin holds; that stays too.")
+    ] = False,
+) -> None:
     """Create or upgrade our tables; harmless when all is up to date."""
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415 - reads the server's configuration
 
     from rucio_dafab.catalogue import migrations  # noqa: PLC0415
 
+    if import_json and revision != "head":
+        raise DafabError("--import-json needs the newest tables: leave the revision out")
     _tell(migrations.upgrade(get_engine(), revision))
+    if import_json:
+        _import_json(get_engine())
+
+
+def _import_json(engine: Engine) -> None:
+    from rucio_dafab.catalogue import stock  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("metadata of the JSON plugin", total=None)
+        done = stock.import_json(engine, lambda read, total: bar.update(task, completed=read, total=total))
+    counted = {"documents made": done.documents, "completed": done.completed, "unchanged": done.unchanged}
+    typer.echo(", ".join(f"{number} {name}" for name, number in counted.items() if number) or "no metadata to import")
+    for what, keys in (("does not fit its key, kept as it is", done.odd), ("cannot be held, left out", done.refused)):
+        for key in keys:
+            console.print(f"{key}: {what}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
