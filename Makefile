@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --extra server --extra worker --ext
 .PHONY: help install demo up down status test check lint types layers unit integration e2e render models lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
 
 install: ## Install what is missing (Debian packages, Python packages from the lock)
 	@scripts/install.sh
@@ -31,7 +31,14 @@ down: ## Stop everything that `up` and `demo` started
 status: ## Say what runs and where
 	@$(BIN)/rucio-dafab status
 
-test: install check unit integration e2e ## Lint, types, layers, unit, integration and end-to-end tests
+test: install check ## Lint, types, layers, unit, integration and end-to-end tests
+	@# Integration tests wait for servers most of the time: the others run beside them, each told when it is done.
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target integration unit-and-e2e
+
+.PHONY: unit-and-e2e
+unit-and-e2e:
+	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/e2e
 
 check: lint types layers ## Everything that needs no test to run
 
