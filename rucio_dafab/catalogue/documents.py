@@ -116,7 +116,7 @@ def rewrite(stored: StoredDocument, document: dict[str, Any], *, session: Sessio
 
 
 def check_rewrite(stored: StoredDocument, document: dict[str, Any]) -> None:
-    """Check that a document that was complete is so still, under its id.
+    """Check that a document that was complete is so still, with the same id and type.
 
     Raises:
         DocumentInvalid: if it is not.
@@ -124,8 +124,9 @@ def check_rewrite(stored: StoredDocument, document: dict[str, Any]) -> None:
     if stored.partial:
         return
     check_document(document)
-    if document["id"] != stored.document.get("id"):
-        raise DocumentInvalid(f"/id cannot become {document['id'][:80]!r}: a published document keeps its id")
+    for member in ("id", "type"):
+        if document[member] != stored.document.get(member):
+            raise DocumentInvalid(f"/{member} cannot become {document[member][:80]!r}: a published document keeps it")
 
 
 def write_held(stored: StoredDocument, document: dict[str, Any], *, session: Session) -> None:

@@ -1,11 +1,10 @@
 """Documents as Rucio's metadata: one level of keys, none of which Rucio would take for something of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from rucio.common.types import InternalScope
-from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import reads
@@ -17,8 +16,6 @@ PLUGIN: Final = "DAFAB"
 _RSE_KEYS: Final = frozenset({"rse", "src_rse", "source_rse", "dest_rse", "destination_rse"})
 _RESERVED: Final = frozenset({"scope", "name", "account", "did_type"}) | {f"{key}_id" for key in _RSE_KEYS}
 """Keys whose values Rucio's gateway takes for objects of its own, and would crash on."""
-
-_COLUMNS: Final = DidColumnMeta()
 
 
 def of_many(dids: Sequence[tuple[InternalScope, str]], *, session: Session) -> Iterator[dict[str, Any]]:
@@ -50,4 +47,12 @@ def _safe(key: str, *above: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _is_column(key: str) -> bool:
-    return bool(_COLUMNS.manages_key(key))
+    return bool(_columns().manages_key(key))
+
+
+@cache
+def _columns() -> Any:
+    # To import this is to import the plugins that are configured, ours among them, which needs this module.
+    from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta  # noqa: PLC0415
+
+    return DidColumnMeta()
