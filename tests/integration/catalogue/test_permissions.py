@@ -75,6 +75,54 @@ def test_describe(clients: Any, items: Any, account: str, collection: str) -> No
     assert judged(lambda: client.delete_metadata("dafab", name, "mark")) is expected
 
 
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_patch(site: Any, items: Any, account: str, collection: str) -> None:
+    client, name = site.client(account), items[collection]
+    expected = allowed(account, Operation.DESCRIBE, collection)
+    for mode in ("atomic", "each_operation"):
+        report = patched(client, name, mode, {"op": "upsert", "path": "/properties/mark", "value": "patched"})
+        assert report is expected
+    whole = next(client.read_documents([name])).document
+    assert patched(client, name, "atomic", {"op": "update", "path": "", "value": whole}) is expected
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_removing_a_document(site: Any, items: Any, account: str, collection: str) -> None:
+    administrator, name = site.client("dafab_admin"), items[collection]
+    whole = next(administrator.read_documents([name])).document
+    expected = allowed(account, Operation.DELETE, collection)
+    assert patched(site.client(account), name, "atomic", {"op": "delete", "path": ""}) is expected
+    assert (next(administrator.read_documents([name])).document == {}) is expected
+    patched(administrator, name, "best_effort", {"op": "insert", "path": "", "value": whole})
+
+
+def patched(client: Any, name: str, mode: str, *operations: dict[str, Any]) -> bool:
+    """Return whether a patch was allowed; any other refusal is a fault of the test."""
+    try:
+        report = client.patch_documents([name], operations, mode=mode)
+    except NotPermitted:
+        return False
+    assert {failure.kind for failure in report.failures} <= {"AccessDenied", "MetadataPathAlreadyExists"}
+    return "AccessDenied" not in {failure.kind for failure in report.failures}
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_moving_an_item_by_a_patch_needs_both_rights(site: Any, items: Any, account: str) -> None:
+    administrator = site.client("dafab_admin")
+    for collection, other in (COLLECTIONS, COLLECTIONS[::-1]):
+        name = items[collection]
+        whole = next(administrator.read_documents([name])).document
+        expected = allowed(account, Operation.DESCRIBE, collection) and allowed(account, Operation.DESCRIBE, other)
+        for move in (
+            {"op": "update", "path": "/collection", "value": other},
+            {"op": "upsert", "path": "", "value": whole | {"collection": other}},
+        ):
+            there_and_back = {"op": "upsert", "path": "/collection", "value": collection}
+            assert patched(site.client(account), name, "atomic", move) is expected
+            assert patched(site.client(account), name, "atomic", move, there_and_back) is expected
+            assert patched(administrator, name, "atomic", {"op": "update", "path": "", "value": whole})
+
+
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_moving_an_item_into_another_collection_needs_both_rights(clients: Any, items: Any, account: str) -> None:
     for collection, other in (COLLECTIONS, COLLECTIONS[::-1]):
