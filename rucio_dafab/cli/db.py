@@ -47,6 +47,23 @@ def _import_json(engine: Engine) -> None:
 
 
 @app.command()
+def reindex() -> None:
+    """Compute the search columns of all documents anew; only what differs is written, and nobody has to wait.
+
+    Needed when documents were written while servers still knew the queryables of before an upgrade.
+    """
+    from rucio.db.sqla.session import get_engine  # noqa: PLC0415
+
+    from rucio_dafab.catalogue import reindex as columns  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("documents", total=None)
+        done = columns.reindex(get_engine(), lambda read, total: bar.update(task, completed=read, total=total))
+    typer.echo(f"{done.documents} documents, {done.changed} changed")
+
+
+@app.command()
 def downgrade(
     revision: Annotated[str, typer.Argument(help="Where to; base removes our tables.")] = "base",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -147,6 +147,26 @@ def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superus
     assert db("check").returncode == 0
 
 
+def test_columns_are_computed_anew_where_they_are_not_right(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    make_dids(superuser)
+    place = {"type": "Point", "coordinates": [6, 49]}
+    document = {"id": "one", "geometry": place, "properties": {"gsd": 10, "datetime": "2026-06-01T10:00:00Z"}}
+    superuser.execute(
+        "INSERT INTO dafab.document (scope, name, partial, searchable, document, platform)"
+        " VALUES ('fill', 'one', true, '{}', %s, 'stale')",
+        (json.dumps(document),),
+    )
+    assert db("reindex").stdout == "1 documents, 1 changed\n"
+    statement = "SELECT id, gsd, extent_start::text, ST_AsText(geometry), platform FROM dafab.document"
+    found = superuser.execute(statement).fetchone()
+    assert found[:2] == ("one", 10.0)
+    assert found[2].startswith("2026-06-01")
+    assert found[3:] == ("POINT(6 49)", None)
+    assert db("reindex").stdout == "1 documents, 0 changed\n"
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
+
+
 def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     make_dids(superuser)
