@@ -145,9 +145,9 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
             expression = rucio_filter.parse(_plain(filters), vocabulary.load())
             asked = search.Search(scope, expression, did_type, recursive, limit, offset)
             if session is not None:
-                return _rows(search.list_dids(asked, session=session), long, ignore_dids or set())
+                return _rows(asked, long, ignore_dids or set(), session)
             with db_session(DatabaseOperationType.READ) as own:
-                return iter(list(_rows(search.list_dids(asked, session=own), long, ignore_dids or set())))
+                return iter(list(_rows(asked, long, ignore_dids or set(), own)))
 
     @override
     def manages_key(self, key: str, *, session: Session | None = None) -> bool:
@@ -155,10 +155,13 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         return True
 
 
-def _rows(found: Iterator[search.FoundDid], long: bool, known: set[str]) -> Iterator[Any]:
-    for did in found:
-        if not known or f"{did.scope.external}:{did.name}" not in known:
-            yield _long(did) if long else did.name
+def _rows(asked: search.Search, long: bool, known: set[str], session: Session) -> Iterator[Any]:
+    """Send a question and return its answer as Rucio lists it, without the DIDs that are known."""
+    if not long and not known:
+        return search.list_names(asked, session=session)
+    found = search.list_dids(asked, session=session)
+    left = (did for did in found if f"{did.scope.external}:{did.name}" not in known) if known else found
+    return map(_long, left) if long else (did.name for did in left)
 
 
 def _long(did: search.FoundDid) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 import gzip
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rucio.common.types import InternalScope
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.lines import FileUnreadable
-from rucio_dafab.catalogue.search import STREAM_ROWS
 from rucio_dafab.catalogue.tables import document as table
+
+STREAM_ROWS: Final = 500
+"""Documents that a server-side cursor hands over at once, about 5 MB."""
 
 
 def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = None, *, session: Session) -> int:

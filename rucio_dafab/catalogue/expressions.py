@@ -17,6 +17,11 @@ def is_name_test(node: Expression) -> bool:
     return getattr(node, "operand", None) is DidField.NAME
 
 
+def is_remote_test(node: Expression) -> bool:
+    """Return whether a node tests a field of the DID that is not kept beside its document."""
+    return getattr(node, "operand", None) in {DidField.ACCOUNT, DidField.CREATED_AT, DidField.UPDATED_AT}
+
+
 def is_document_test(node: Expression) -> bool:
     """Return whether a node tests the document, or a related one."""
     return not isinstance(node, And | Or | Not) and not is_did_test(node)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import search
 from rucio_dafab.catalogue.errors import CatalogueError
-from rucio_dafab.catalogue.search import Search, own_statement
+from rucio_dafab.catalogue.search import DID_TYPE_OF, Search, own_statement
 from rucio_dafab.catalogue.tables import document as table
 
 BATCH: Final = 200
@@ -69,9 +69,9 @@ def _own(
         if left == 0:
             return
         rows = session.execute(stretch.limit(left), execution_options={"yield_per": BATCH})
-        for scope, name, did_type, _, _, document, start in rows:
+        for _, name, code, _, _, document, start in rows:
             left -= 1
-            yield FoundDocument(scope, name, did_type, document.encode(), start)
+            yield FoundDocument(asked.scope, name, DID_TYPE_OF[code], document.encode(), start)
 
 
 def _stretches(base: Select[Any], after: tuple[datetime | None, str] | None) -> Iterator[Select[Any]]:
@@ -94,8 +94,8 @@ def _inherited(
     rows = found.select().order_by(found.c.name).limit(limit)
     if after is not None:
         rows = rows.where(found.c.name > literal(after[1]))
-    for scope, name, did_type, *_ in session.execute(rows, execution_options={"yield_per": BATCH}):
-        yield FoundDocument(scope, name, did_type, None, None)
+    for _, name, code, *_ in session.execute(rows, execution_options={"yield_per": BATCH}):
+        yield FoundDocument(asked.scope, name, DID_TYPE_OF[code], None, None)
 
 
 def _position(cursor: str) -> tuple[datetime | None, str]:

@@ -1,7 +1,8 @@
 """What the query compiler needs to know of our tables: which column answers which test."""
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from rucio.db.sqla import models
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from rucio_dafab.catalogue import links
-from rucio_dafab.catalogue.expressions import has, is_did_test
+from rucio_dafab.catalogue.expressions import has, is_remote_test
 from rucio_dafab.catalogue.tables import document
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.query.model import DidField, Expression, Related, Relation
@@ -33,9 +34,61 @@ from rucio_dafab.vocabulary import Vocabulary
 DIDS = models.DataIdentifier.__table__
 CONTENTS = models.DataIdentifierAssociation.__table__
 
+_SHOWN: Final = ("scope", "name", "did_type", "bytes", "length")
 
-def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary) -> Target:
-    """Return the columns of an alias of ``dafab.document`` and of one of Rucio's ``dids`` for the compiler."""
+
+@dataclass(frozen=True, slots=True)
+class ListedDid:
+    """The columns of what a listing says of a DID, of Rucio's own table or as they are kept beside the document.
+
+    Scope and type are plain texts: to make an object of each would take longer than to read the row.
+    """
+
+    scope: ColumnElement[Any]
+    name: ColumnElement[Any]
+    did_type: ColumnElement[Any]
+    bytes: ColumnElement[Any]
+    length: ColumnElement[Any]
+    suppressed: ColumnElement[Any]
+
+    @property
+    def shown(self) -> tuple[ColumnElement[Any], ...]:
+        """Scope, name, did_type, bytes and length, so labelled."""
+        columns = (self.scope, self.name, self.did_type, self.bytes, self.length)
+        return tuple(each.label(label) for each, label in zip(columns, _SHOWN, strict=True))
+
+
+def _rucio_did(dids: FromClause) -> ListedDid:
+    c = dids.c
+    return ListedDid(
+        type_coerce(c.scope, String), c.name, cast(c.did_type, Text), c.bytes, c.length, suppressed=c.suppressed
+    )
+
+
+def _own_did(documents: FromClause) -> ListedDid:
+    c = documents.c
+    return ListedDid(
+        type_coerce(c.scope, String), c.name, c.did_type, c.did_bytes, c.did_length, suppressed=c.did_suppressed
+    )
+
+
+RUCIO_DID: Final = _rucio_did(DIDS)
+"""Any DID."""
+
+OWN_DID: Final = _own_did(document)
+"""A DID with a document: to ask Rucio's table for each of many would take longer than to find them."""
+
+
+def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary, *, own: bool = False) -> Target:
+    """Return the columns of an alias of ``dafab.document`` and of one of Rucio's ``dids`` for the compiler.
+
+    Args:
+        documents: the documents that answer.
+        dids: the DIDs that are found.
+        vocabulary: what names mean.
+        own: whether each document is that of the DID itself, so that `dids` is needed for remote tests only
+            (:func:`rucio_dafab.catalogue.expressions.is_remote_test`).
+    """
     typed = {queryable.name: documents.c[name] for queryable, name in typed_queryables(vocabulary.queryables)}
     fixed = {name: documents.c[name] for name in ("id", "collection", "latest")}
     return Target(
@@ -47,7 +100,7 @@ def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary)
         end=documents.c.extent_end,
         classes=documents.c.classes,
         expand=partial(_expand, vocabulary),
-        did=_did_columns(dids),
+        did=_did_columns(dids, _own_did(documents) if own else _rucio_did(dids)),
         related=partial(_related, documents, vocabulary),
     )
 
@@ -57,15 +110,15 @@ def _expand(vocabulary: Vocabulary, class_id: str) -> tuple[str, ...]:
     return vocabulary.ontology.expand(class_id)
 
 
-def _did_columns(dids: FromClause) -> dict[DidField, ColumnElement[Any]]:
+def _did_columns(dids: FromClause, listed: ListedDid) -> dict[DidField, ColumnElement[Any]]:
     """Return the fields of a DID as plain types: Rucio's own would refuse to bind strings."""
     return {
-        DidField.SCOPE: type_coerce(dids.c.scope, String),
-        DidField.NAME: dids.c.name,
-        DidField.DID_TYPE: cast(dids.c.did_type, Text),
+        DidField.SCOPE: listed.scope,
+        DidField.NAME: listed.name,
+        DidField.DID_TYPE: listed.did_type,
+        DidField.BYTES: listed.bytes,
+        DidField.LENGTH: listed.length,
         DidField.ACCOUNT: type_coerce(dids.c.account, String),
-        DidField.BYTES: dids.c.bytes,
-        DidField.LENGTH: dids.c.length,
         # Rucio keeps times in UTC without saying so.
         DidField.CREATED_AT: func.timezone("UTC", dids.c.created_at),
         DidField.UPDATED_AT: func.timezone("UTC", dids.c.updated_at),
@@ -78,8 +131,8 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     The DIDs with such an ancestor are those below the ones that satisfy it: one walk for the whole question.
     """
     other, dids = document.alias(), DIDS.alias()
-    condition = compile_filter(_of_related(test), make_target(other, dids, vocabulary))
-    if has(test.condition, is_did_test):
+    condition = compile_filter(_of_related(test), make_target(other, dids, vocabulary, own=True))
+    if has(test.condition, is_remote_test):
         condition = and_(condition, other.c.scope == dids.c.scope, other.c.name == dids.c.name)
     if test.relation.takes_link:
         return _linked(documents, other, test).where(condition)
