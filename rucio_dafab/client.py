@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self, cast
 
@@ -33,9 +32,38 @@ from typing_extensions import override
 
 from rucio_dafab import tokens
 from rucio_dafab.client_documents import DocumentRoutes
+from rucio_dafab.client_values import (
+    Asset,
+    Filter,
+    FilterLanguage,
+    Found,
+    PublishReport,
+    PublishRequest,
+    Replica,
+    Versions,
+    body_of,
+    found_of,
+    report_of,
+)
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE, Home
 from rucio_dafab.storage import OtherBytes, UploadedFile, remove_file, store_file
+
+__all__ = [
+    "Asset",
+    "ClientError",
+    "Conflict",
+    "DafabClient",
+    "Found",
+    "NotAuthenticated",
+    "NotFound",
+    "NotPermitted",
+    "PublishReport",
+    "PublishRequest",
+    "Refused",
+    "Replica",
+    "ServerUnreachable",
+]
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 600
@@ -74,61 +102,6 @@ class Conflict(ClientError):
 
 class Refused(ClientError):
     """The server read the request and refuses it: the text is its reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Where a file is."""
-
-    rse: str
-    pfn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file of an item, with its checksums (hexadecimal) and the replicas that Rucio knows."""
-
-    scope: str
-    name: str
-    bytes: int
-    adler32: str | None
-    md5: str | None
-    replicas: tuple[Replica, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One DID of a search: its document (``None`` where it has none) and its assets by key."""
-
-    scope: str
-    name: str
-    did_type: str
-    document: dict[str, Any] | None
-    assets: dict[str, Asset]
-
-
-@dataclass(frozen=True, slots=True)
-class PublishRequest:
-    """An item to publish: a STAC item, its uploaded files by asset key, and the item it was derived from.
-
-    ``update`` allows the document to replace another one under the same id; files are never replaced.
-    """
-
-    scope: str
-    item: Mapping[str, Any]
-    files: Mapping[str, UploadedFile]
-    parent: str | None = None
-    update: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PublishReport:
-    """What the server did: the names of the item, its dataset and its files; created, unchanged or updated."""
-
-    item: str
-    dataset: str
-    files: tuple[str, ...]
-    outcome: str
 
 
 class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  # Rucio ships no types
@@ -202,26 +175,32 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
     def search(
         self,
         scope: str = SCOPE,
-        filter: Mapping[str, Any] | None = None,
+        filter: Filter | None = None,
         *,
+        filter_lang: FilterLanguage = "cql2-json",
         collections: Sequence[str] = (),
         did_type: str | None = None,
+        versions: Versions = "latest",
         limit: int | None = None,
     ) -> Iterator[Found]:
-        """Yield the DIDs that satisfy a filter (CQL2-JSON, see ``rucio_dafab.query.cql2.to_json``), page by page.
+        """Yield the DIDs that satisfy a filter, page by page.
 
         Args:
             scope: where to look.
-            filter: the filter; everything when absent.
+            filter: the filter; everything when absent. ``docs/query.md`` has the languages.
+            filter_lang: its language: CQL2 as JSON values (see ``rucio_dafab.query.cql2.to_json``) or as text, DaFab's
+                filter as JSON values, or Rucio's as a string, a dictionary, or a list of alternatives.
             collections: ids of STAC collections; all of them when empty.
             did_type: ``container``, ``dataset``, ``file`` or ``all``.
+            versions: only the latest of each item, unless the filter says it or names items by id, or all of them.
             limit: how many to yield at most.
 
         Raises:
             Refused: if the server does not understand the filter.
         """
         wanted = {"filter": filter, "collections": list(collections) or None, "did_type": did_type, "limit": limit}
-        request = {"scope": scope} | {key: value for key, value in wanted.items() if value is not None}
+        request: dict[str, Any] = {"scope": scope, "filter-lang": filter_lang, "versions": versions}
+        request |= {key: value for key, value in wanted.items() if value is not None}
         left = limit
         while left is None or left > 0:
             cursor = None
@@ -229,7 +208,7 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
                 if "next" in line and "name" not in line:
                     cursor = line["next"]
                     continue
-                yield _found(line)
+                yield found_of(line)
                 left = None if left is None else left - 1
                 if left == 0:
                     return
@@ -241,23 +220,13 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         """Register an item, its files and its document in one transaction of the server; again is harmless.
 
         Raises:
-            Conflict: if another document is published under this id and ``update`` is not set.
-            NotPermitted: if the account may not publish in this collection.
+            Conflict: if another document is published under this id and ``update`` is not set, or the predecessor has
+                another successor.
+            NotFound: if the collection, the parent or the predecessor is not there.
+            NotPermitted: if the account may not publish in this collection, or not delete what shall leave.
             Refused: if the document or a file is not valid.
         """
-        body = {
-            "scope": request.scope,
-            "item": request.item,
-            "files": [_file_line(asset, file) for asset, file in sorted(request.files.items())],
-            "update": request.update,
-        } | ({} if request.parent is None else {"parent": request.parent})
-        answer = self._send("dafab/publish", body).json()
-        return PublishReport(
-            item=str(answer["item"]),
-            dataset=str(answer["dataset"]),
-            files=tuple(_name(file) for file in answer["files"]),
-            outcome=str(answer["outcome"]),
-        )
+        return report_of(self._send("dafab/publish", body_of(request)).json())
 
     def upload(self, path: Path, rse: str, name: str, *, scope: str = SCOPE) -> UploadedFile:
         """Store the bytes of a file where an RSE keeps ``scope:name``; nothing is registered.
@@ -364,34 +333,3 @@ def _configure_rucio(path: Path) -> None:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _name(file: str | Mapping[str, Any]) -> str:
-    return file if isinstance(file, str) else str(file["name"])
-
-
-def _file_line(asset: str, file: UploadedFile) -> dict[str, Any]:
-    return {
-        "asset": asset,
-        "name": file.name,
-        "rse": file.rse,
-        "bytes": file.bytes,
-        "adler32": file.adler32,
-        "md5": file.md5,
-    }
-
-
-def _found(line: Mapping[str, Any]) -> Found:
-    assets = {key: _asset(asset) for key, asset in (line.get("assets") or {}).items()}
-    return Found(line["scope"], line["name"], line["did_type"], line.get("document"), assets)
-
-
-def _asset(line: Mapping[str, Any]) -> Asset:
-    return Asset(
-        scope=line["scope"],
-        name=line["name"],
-        bytes=line["bytes"],
-        adler32=line.get("adler32"),
-        md5=line.get("md5"),
-        replicas=tuple(Replica(replica["rse"], replica["pfn"]) for replica in line.get("replicas", ())),
-    )

@@ -15,12 +15,14 @@ from rucio.db.sqla.constants import DIDType
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import documents
+from rucio_dafab.catalogue import documents, successors
+from rucio_dafab.catalogue.documents import StoredDocument
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.permission import PUBLISH_ACTION
 from rucio_dafab.publishing import registration
 from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
 from rucio_dafab.publishing.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.publishing.versions import leave, version_links
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.validate import check_document, check_types
@@ -39,6 +41,9 @@ class PublishRequest:
         files: the files of its assets, each already on its RSE.
         parent: name of the item that it was derived from; the new item is attached to that one too.
         update: whether the document may replace a different one (of an original; a derived product is never replaced).
+        predecessor: name of the item of the same collection that it is a new version of; else what its own link
+            ``predecessor-version`` names, if that is here.
+        keep: how many older versions stay; all of them where it is ``None``.
     """
 
     scope: str
@@ -46,16 +51,19 @@ class PublishRequest:
     files: tuple[PublishedFile, ...]
     parent: str | None = None
     update: bool = False
+    predecessor: str | None = None
+    keep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done: names of container, dataset and files; ``created``, ``unchanged`` or ``updated``."""
+    """What was done: names of container, dataset and files; ``created``, ``unchanged`` or ``updated``; what leaves."""
 
     item: str
     dataset: str
     files: tuple[str, ...]
     outcome: str
+    leaving: tuple[str, ...] = ()
 
 
 def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session: Session) -> Report:
@@ -70,9 +78,9 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
 
     Raises:
         DocumentInvalid: if the document, or a file's name or size, is not valid.
-        PublishDenied: if the account may not publish in the collection.
-        DidUnknown: if the collection or the parent is not there.
-        PublishConflict: if something else is published under one of the names.
+        PublishDenied: if the account may not publish in the collection, or not delete what shall leave.
+        DidUnknown: if the collection, the parent or the predecessor is not there.
+        PublishConflict: if something else is published under one of the names, or succeeds the predecessor.
     """
     item = dict(request.item)
     check_document(item)
@@ -87,12 +95,25 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
     _check_container(scope, item["collection"], "collection", session)
     if request.parent is not None:
         _check_container(scope, request.parent, "parent item", session)
+    before = documents.get(scope, name, session=session)
     document = published_document(
-        item, request.files, scope=request.scope, parent=_parent(request, scope, session), root=root
+        item,
+        request.files,
+        scope=request.scope,
+        parent=_parent(request, scope, session),
+        root=root,
+        versions=version_links(
+            item, before.document if before else None, request.predecessor, scope=scope, session=session
+        ),
     )
-    outcome = _register(request, scope, account, document, session=session)
+    outcome = _register(request, scope, account, document, before, session=session)
+    if outcome != "unchanged":
+        successors.tell_predecessors(scope, name, session=session)
+    leaving: tuple[str, ...] = ()
+    if request.keep is not None:
+        leaving = leave(scope, name, request.keep, DATASET_SUFFIX, issuer=account, session=session)
     files = tuple(sorted({file.name for file in request.files}))
-    return Report(name, f"{name}{DATASET_SUFFIX}", files, outcome)
+    return Report(name, f"{name}{DATASET_SUFFIX}", files, outcome, leaving)
 
 
 def _register(
@@ -100,13 +121,13 @@ def _register(
     scope: InternalScope,
     account: InternalAccount,
     document: dict[str, Any],
+    before: StoredDocument | None,
     *,
     session: Session,
 ) -> str:
     """Register what is missing and write the document; return the outcome."""
     name = document["id"]
     dataset = f"{name}{DATASET_SUFFIX}"
-    before = documents.get(scope, name, session=session)
     parents = [document["collection"], *([request.parent] if request.parent else [])]
     if before is None or before.partial:
         registration.register(scope, name, dataset, parents, request.files, account=account, session=session)

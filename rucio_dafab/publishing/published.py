@@ -10,6 +10,7 @@ from urllib.parse import quote
 from rucio_dafab.names import LONGEST, is_name, rule
 from rucio_dafab.stac.asset_names import FILE_NAME
 from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, named_by, with_links
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 """STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""
@@ -76,6 +77,7 @@ def published_document(
     scope: str,
     parent: Mapping[str, Any] | None,
     root: str,
+    versions: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Return the document that is kept: the item with stable links, and what the file extension says of its files.
 
@@ -85,6 +87,7 @@ def published_document(
         scope: scope of the item.
         parent: the document of the item that it was derived from.
         root: address of the site, without a slash at its end.
+        versions: relations and addresses of the links to other versions of it.
     """
     document = deepcopy(dict(item))
     assets = document.setdefault("assets", {})
@@ -99,7 +102,8 @@ def published_document(
         extensions = document.get("stac_extensions", [])
         document["stac_extensions"] = [*extensions, *([] if FILE_EXTENSION in extensions else [FILE_EXTENSION])]
     document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent is not None)]
-    return document
+    replaced = {SUCCESSOR, LATEST, *(rel for rel, _ in versions)}
+    return with_links(document, versions, replaced=replaced)
 
 
 def same_document(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -134,9 +138,16 @@ def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document without the address of the site: where links and published assets point."""
     addresses = [str(link.get("href")) for link in document.get("links", []) if link.get("rel") == "root"]
     root = addresses[0] if addresses else ""
-    links = [link | {"href": str(link.get("href")).removeprefix(root)} for link in document.get("links", [])]
+    written = document.get("links", [])
+    links = [
+        link | {"href": str(link.get("href")).removeprefix(root)} for link in written if link.get("rel") not in VERSIONS
+    ]
+    # What names another version may have been written under another address of the site.
+    versions = {
+        (link["rel"], named_by(link.get("href")) or link.get("href")) for link in written if link.get("rel") in VERSIONS
+    }
     assets = {
         key: {name: value for name, value in asset.items() if name != "href" or FILE_NAME not in asset}
         for key, asset in document.get("assets", {}).items()
     }
-    return dict(document) | {"links": links, "assets": assets}
+    return dict(document) | {"links": links, "versions": versions, "assets": assets}

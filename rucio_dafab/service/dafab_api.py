@@ -20,7 +20,8 @@ from rucio_dafab.catalogue.pages import BATCH, FoundDocument, read_page
 from rucio_dafab.catalogue.search import Search
 from rucio_dafab.publishing.publish import PublishRequest, publish
 from rucio_dafab.publishing.published import PublishedFile
-from rucio_dafab.query import cql2
+from rucio_dafab.query import languages
+from rucio_dafab.query.languages import FilterLanguage
 from rucio_dafab.query.model import EVERYTHING, Expression, Property, all_of, one_of
 from rucio_dafab.service.auth import Reader, Writer
 from rucio_dafab.service.bodies import Body, Name, Scope
@@ -28,6 +29,7 @@ from rucio_dafab.service.database import reading
 from rucio_dafab.service.settings import settings
 from rucio_dafab.service.streams import streamed
 from rucio_dafab.stac.asset_names import asset_names
+from rucio_dafab.vocabulary.coercion import coerce
 
 _LOGGER: Final = logging.getLogger(__name__)
 MAX_PAGE: Final = 10_000
@@ -55,15 +57,20 @@ class PublishBody(Body):
     files: list[FileBody]
     parent: Name | None = None
     update: bool = False
+    predecessor: Name | None = None
+    keep: Annotated[int, Field(ge=0)] | None = None
+    dry_run: bool = False
 
 
 class SearchBody(Body):
-    """A question: a CQL2-JSON filter, collections (any of them), a type of DID, and which page."""
+    """A question: a filter in one of the languages, collections (any of them), a type of DID, and which page."""
 
     scope: Scope
-    filter: dict[str, Any] | bool | None = None
+    filter: dict[str, Any] | list[dict[str, Any]] | str | bool | None = None
+    filter_lang: Annotated[FilterLanguage, Field(alias="filter-lang")] = "cql2-json"
     collections: Annotated[list[str], Field(max_length=1000)] | None = None
     did_type: Literal["all", "collection", "container", "dataset", "file"] = "collection"
+    versions: Literal["latest", "all"] = "latest"
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = None
     cursor: Annotated[str, Field(max_length=2000)] | None = None
 
@@ -77,25 +84,45 @@ def post_publish(body: PublishBody, issuer: Writer, request: Request) -> dict[st
         files=tuple(PublishedFile(**file.model_dump()) for file in body.files),
         parent=body.parent,
         update=body.update,
+        predecessor=body.predecessor,
+        keep=body.keep,
     )
     with db_session(DatabaseOperationType.WRITE) as session:
         report = publish(wanted, issuer=issuer.account, vo=issuer.vo, root=_root(request), session=session)
-    _LOGGER.info("%s %s:%s by %s", report.outcome, body.scope, report.item, issuer.account)
-    return {"item": report.item, "dataset": report.dataset, "files": list(report.files), "outcome": report.outcome}
+        if body.dry_run:
+            session.rollback()
+    told = "would be " if body.dry_run else ""
+    _LOGGER.info("%s%s %s:%s by %s", told, report.outcome, body.scope, report.item, issuer.account)
+    return {
+        "item": report.item,
+        "dataset": report.dataset,
+        "files": list(report.files),
+        "outcome": report.outcome,
+        "leaving": list(report.leaving),
+        "dry_run": body.dry_run,
+    }
 
 
 @router.post("/search")
 def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
     """Answer with NDJSON, a line a DID: document, assets and their replicas; then the cursor of what is left."""
-    asked = Search(InternalScope(body.scope, vo=issuer.vo), _expression(body), did_type=body.did_type)
+    asked = Search(
+        InternalScope(body.scope, vo=issuer.vo),
+        _expression(body),
+        did_type=body.did_type,
+        all_versions=body.versions == "all",
+    )
     return streamed(_lines(asked, body.limit or settings().search_page, body.cursor), "application/x-ndjson")
 
 
 def _expression(body: SearchBody) -> Expression:
-    asked = EVERYTHING if body.filter is None else cql2.from_json(body.filter, vocabulary.load())
+    known = vocabulary.load()
+    asked = EVERYTHING if body.filter is None else languages.read(body.filter, body.filter_lang, known)
     if body.collections is None:
         return asked
-    return all_of(one_of(Property("/collection"), *body.collections), asked)
+    collection = known.queryables["collection"]
+    names = (coerce(collection, name) for name in body.collections)
+    return all_of(one_of(Property(collection.pointer), *names), asked)
 
 
 def _lines(asked: Search, limit: int, cursor: str | None) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ whatever its host, since documents move between sites) or ``/dids/<scope>/<name>
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,9 @@ SUCCESSOR: Final = "successor-version"
 LATEST: Final = "latest-version"
 VERSIONS: Final = frozenset({PREDECESSOR, SUCCESSOR, LATEST})
 """Link relations of RFC 5829, as STAC's version extension uses them."""
+
+EXTENSION: Final = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
+MEDIA_TYPE: Final = "application/geo+json"
 
 NOT_KEPT: Final = frozenset(
     {"self", "root", "parent", "child", "item", "items", "collection", "canonical", "alternate"}
@@ -79,3 +82,28 @@ def named_by(href: object) -> tuple[str | None, str] | None:
     if found := _RUCIO.fullmatch(path):
         return found[1], found[2]
     return None
+
+
+def with_links(
+    document: Mapping[str, Any], versions: Iterable[tuple[str, str]], *, replaced: Iterable[str]
+) -> dict[str, Any]:
+    """Return a document with links to versions of it, and the extension that these are of.
+
+    Args:
+        document: a STAC item.
+        versions: relations and addresses.
+        replaced: relations of which it keeps no other link.
+    """
+    made = [{"rel": rel, "href": href, "type": MEDIA_TYPE} for rel, href in versions]
+    gone = set(replaced)
+    kept = [each for each in document.get("links", []) if each.get("rel") not in gone]
+    told = dict(document) | {"links": [*kept, *made]}
+    if made and EXTENSION not in document.get("stac_extensions", []):
+        told["stac_extensions"] = [*document.get("stac_extensions", []), EXTENSION]
+    return told
+
+
+def address(document: Mapping[str, Any]) -> str:
+    """Return how links name an item: by the address that it gives of itself, or else by its id."""
+    own = (each.get("href") for each in document.get("links", []) if each.get("rel") == "self")
+    return str(next(own, document.get("id")))

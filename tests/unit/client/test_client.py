@@ -1,16 +1,17 @@
 """The client as far as no server is needed: configuration, tokens, answers as values, nobody at the address."""
 
-import json
 import os
 import socket
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rucio_dafab import client, tokens
-from rucio_dafab.client import Asset, ClientError, DafabClient, Found, Replica, ServerUnreachable
+from rucio_dafab import tokens
+from rucio_dafab.client import Asset, ClientError, DafabClient, Found, PublishRequest, Replica, ServerUnreachable
+from rucio_dafab.client_values import body_of, found_of
 from rucio_dafab.site.home import Home
 from rucio_dafab.storage import UploadedFile
 
@@ -109,19 +110,29 @@ def test_a_line_of_the_answer_becomes_a_value() -> None:
         },
     }
     mask = Asset("dafab", "item/mask.tif", 7, "00000001", None, (Replica("CLOUD", "file://localhost/x"),))
-    assert client._found(line) == Found("dafab", "item", "CONTAINER", {"id": "item"}, {"mask": mask})
+    assert found_of(line) == Found("dafab", "item", "CONTAINER", {"id": "item"}, {"mask": mask})
 
 
 def test_a_did_without_document_and_assets_becomes_a_value() -> None:
     line = {"scope": "dafab", "name": "item", "did_type": "FILE"}
-    assert client._found(line) == Found("dafab", "item", "FILE", None, {})
+    assert found_of(line) == Found("dafab", "item", "FILE", None, {})
 
 
-def test_a_file_is_published_with_what_the_server_needs_and_no_more() -> None:
+def test_an_item_is_published_with_what_the_server_needs_and_no_more() -> None:
     file = UploadedFile("item/mask.tif", "CLOUD", "file://localhost/x", 7, "00000001", "d41d", "e3b0", present=True)
-    assert json.dumps(client._file_line("mask", file), sort_keys=True) == (
-        '{"adler32": "00000001", "asset": "mask", "bytes": 7, "md5": "d41d", "name": "item/mask.tif", "rse": "CLOUD"}'
-    )
+    plain = PublishRequest("dafab", {"id": "item"}, {"mask": file})
+    line = {
+        "asset": "mask",
+        "name": "item/mask.tif",
+        "rse": "CLOUD",
+        "bytes": 7,
+        "adler32": "00000001",
+        "md5": "d41d",
+    }
+    body = {"scope": "dafab", "item": {"id": "item"}, "files": [line], "update": False, "dry_run": False}
+    assert body_of(plain) == body
+    version = replace(plain, parent="scene", predecessor="older", keep=0, dry_run=True)
+    assert body_of(version) == body | {"parent": "scene", "predecessor": "older", "keep": 0, "dry_run": True}
 
 
 class TestTokens:

@@ -1,0 +1,37 @@
+"""The languages of filters, by the names under which a request says which one it is in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
+
+from rucio_dafab.query import cql2, cql2_text, dafab_filter, rucio_filter
+from rucio_dafab.query.errors import QueryError
+from rucio_dafab.query.model import Expression
+from rucio_dafab.vocabulary import Vocabulary
+
+FilterLanguage = Literal["cql2-json", "cql2-text", "dafab-json", "rucio"]
+"""The first two as OGC API Features and STAC call them."""
+
+
+def read(document: object, language: FilterLanguage, vocabulary: Vocabulary) -> Expression:
+    """Return the expression of a filter.
+
+    Args:
+        document: The filter: JSON values, a text for ``cql2-text``, and for ``rucio`` a text, a dictionary or a list of
+            dictionaries.
+        language: The language that it is in.
+        vocabulary: Properties, areas and classes.
+
+    Raises:
+        QueryError: saying what is wrong, and where.
+    """
+    if language == "cql2-text" and not isinstance(document, str):
+        raise QueryError("a filter in cql2-text is a string")
+    return _PARSERS[language](cast("Any", document), vocabulary)
+
+
+_PARSERS: Mapping[str, Callable[[Any, Vocabulary], Expression]] = {
+    "cql2-json": cql2.from_json,
+    "cql2-text": cql2_text.parse,
+    "dafab-json": dafab_filter.parse,
+    "rucio": rucio_filter.parse,
+}
