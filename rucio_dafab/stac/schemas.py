@@ -212,15 +212,30 @@ def _violation(error: jsonschema_rs.ValidationError) -> Violation:
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Required(absent):
             return Violation(pointers.join(*path, absent), "is missing")
+        case jsonschema_rs.ValidationErrorKind.Type(types):
+            wanted = " or ".join(each for each in types if each != "null")
+            return Violation(pointers.join(*path), f"must be of type {wanted}, not {_shown(error.instance)}")
         case jsonschema_rs.ValidationErrorKind.Constant(expected):
-            return Violation(pointers.join(*path), f"{_shown(error.instance)} must be {_shown(expected)}")
+            return Violation(pointers.join(*path), f"must be {expected!r}, not {_shown(error.instance)}")
+        case jsonschema_rs.ValidationErrorKind.Enum(options):
+            wanted = ", ".join(repr(each) for each in _listed(options) if each is not None)
+            return Violation(pointers.join(*path), f"must be one of {wanted}, not {_shown(error.instance)}")
     return Violation(pointers.join(*path), error.message.replace(_MASK, _shown(error.instance)))
 
 
+def _listed(options: Any) -> list[Any]:
+    return options if isinstance(options, list) else [options]
+
+
 def _shown(value: Any) -> str:
-    """Return a value as JSON, cut where it is long."""
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    """Return a value as the other refusals show it; of a large one, what it is."""
+    if isinstance(value, dict):
+        return f"an object of {len(value)} members"
+    if isinstance(value, list):
+        return f"an array of {len(value)} elements"
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        return f"{value[:_LONGEST_VALUE]!r}…"
+    return repr(value)
 
 
 def _uri(collection: str, version: str) -> str:

@@ -48,4 +48,4 @@ def test_a_document_that_is_too_large() -> None:
 
 def test_another_schema() -> None:
     found = violations(item(), load().named("smart_agriculture"))
-    assert [str(each) for each in found] == ['/collection "water_analysis" must be "smart_agriculture"']
+    assert [str(each) for each in found] == ["/collection must be 'smart_agriculture', not 'water_analysis'"]
