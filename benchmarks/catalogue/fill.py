@@ -22,9 +22,11 @@ from rucio.core.did_meta_plugins.postgres_meta import ExternalPostgresJSONDidMet
 from sqlalchemy import make_url
 
 from benchmarks.catalogue.cluster import generated
+from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in
 from rucio_dafab.catalogue.lines import Line, read_lines
 from rucio_dafab.catalogue.prepared import PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.sessions import engine
+from rucio_dafab.catalogue.tables import document
 from rucio_dafab.site.home import SCOPE
 
 COLLECTIONS: Final = {"sentinel-2-l2a": "sentinel_2_l2a", "water-analysis": "water_analysis"}
@@ -157,15 +159,14 @@ def _drop_indexes(connection: psycopg.Connection[Any]) -> list[str]:
 
 def _copy_batch(batch: Sequence[Row], connection: psycopg.Connection[Any]) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
-    names = list(batch[0].columns)
     did = ("scope", "name", "account", "did_type", "is_open", "availability", "created_at", "updated_at")
     content = ("scope", "name", "child_scope", "child_name", "did_type", "child_type", "rule_evaluation")
     content += ("created_at", "updated_at")
     _copy(connection, "rucio.dids", did, ((SCOPE, r.name, "dafab_admin", "C", True, "A", now, now) for r in batch))
     attached = ((SCOPE, r.parent, SCOPE, r.name, "C", "C", True, now, now) for r in batch)
     _copy(connection, "rucio.contents", content, attached)
-    documents = ((SCOPE, r.name, "C", *(r.columns[name] for name in names)) for r in batch)
-    _copy(connection, "dafab.document", ("scope", "name", "did_type", *names), documents)
+    documents = ({**r.columns, "scope": SCOPE, "name": r.name, "did_type": "C"} for r in batch)
+    copy_in(connection.cursor(), document, (*COLUMNS, document.c.did_type), documents)
     links = ((SCOPE, r.name, rel, SCOPE, target) for r in batch for rel, target in r.links)
     _copy(connection, "dafab.link", ("scope", "name", "rel", "target_scope", "target_name"), links)
     if batch[0].stock is not None:

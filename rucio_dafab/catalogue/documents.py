@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import CursorResult, bindparam, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import delete, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue.document_rows import row_of, upsert
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
@@ -176,22 +177,8 @@ def _hold_did(scope: InternalScope, name: str, *, session: Session) -> None:
 def _write(
     scope: InternalScope, name: str, document: dict[str, Any], *, valid: bool | None = None, session: Session
 ) -> None:
-    """Write a document and its columns.
-
-    Whoever writes holds the DID, so no other row can appear in between; and unlike ``ON CONFLICT``, both statements are
-    compiled by SQLAlchemy once rather than each time, which takes longer than all the rest.
-    """
+    """Write a document and its columns; whoever does holds the DID."""
     record = make_record(document, valid=valid)
-    check_size(len(record["document"].encode()))
-    where = (table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name"))
-    written = session.execute(
-        update(table).where(*where).values(updated_at=func.now()), record | {"of_scope": scope, "of_name": name}
-    )
-    is_new = not cast("CursorResult[Any]", written).rowcount
-    if is_new:
-        latest = {
-            "latest": links.without_successor(bindparam("of_scope", type_=table.c.scope.type), bindparam("of_name"))
-        }
-        row = record | {"scope": scope, "name": name, "of_scope": scope, "of_name": name}
-        session.execute(insert(table).values(latest), row)
+    check_size(len(record["document"]))
+    is_new = upsert(row_of(scope, name, record), session=session)
     links.write(scope, name, document, is_new=is_new, session=session)

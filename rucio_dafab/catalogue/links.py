@@ -87,6 +87,14 @@ def rows(scope: InternalScope, name: str, links: Iterable[Link]) -> Iterator[Row
             yield scope, name, each.rel, to, each.name
 
 
+def superseded(scope: InternalScope, names: Iterable[str], *, session: Session) -> set[str]:
+    """Return those of the names that some document names as its predecessor."""
+    statement = select(link.c.target_name).where(
+        link.c.target_scope == scope, link.c.target_name.in_(list(names)), link.c.rel == PREDECESSOR
+    )
+    return set(session.scalars(statement))
+
+
 def without_successor(scope: Any, name: Any) -> ColumnElement[bool]:
     """Return the test that no document names a DID as its predecessor: what ``latest`` is for a new document.
 

@@ -1,8 +1,8 @@
-"""Items of a file made ready for the table: validated, with their columns as PostgreSQL's COPY wants them."""
+"""Items of a file made ready for the table: validated, with their columns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -11,7 +11,7 @@ from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.links import Link, links_of
 from rucio_dafab.stac.names import checked_name
-from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_size
+from rucio_dafab.stac.validate import check_document, check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,16 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class ParsedItem:
-    """A line that is a JSON object with an id; ``storable`` where it is known that ``check_json`` passes it."""
+    """A line that is a JSON object with an id."""
 
     line: int
     id: str
     document: dict[str, Any]
-    storable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedItem:
-    """A valid item with its links, and its columns (see ``record.make_record``) as COPY takes them."""
+    """A valid item with its links, and its columns (see ``record.make_record``)."""
 
     line: int
     name: str
@@ -69,65 +68,19 @@ def parse(line: Line, collections: Mapping[str, str]) -> ParsedItem | Reject:
     collection = document.get("collection")
     if isinstance(collection, str) and collection in collections:
         document["collection"] = collections[collection]
-    return ParsedItem(line.number, name, document, storable=_is_storable(line.text, document))
+    return ParsedItem(line.number, name, document)
 
 
 def prepare(item: ParsedItem) -> PreparedItem | Reject:
     """Validate an item and make its columns."""
     document = item.document
     try:
-        check_document(document, storable=item.storable)
+        check_document(document, parsed=True)
         if document["type"] != "Feature":
             raise DocumentInvalid("/type must be Feature: only items are loaded so")
         checked_name(document["collection"], "/collection")
         record = make_record(document, valid=True)
-        check_size(len(record["document"].encode()))
+        check_size(len(record["document"]))
     except DocumentInvalid as fault:
         return Reject(item.line, item.id, str(fault))
-    columns = {name: _COPIED.get(name, _unchanged)(value) for name, value in record.items()}
-    return PreparedItem(item.line, item.id, document["collection"], columns, links_of(document, item.id))
-
-
-def _is_storable(text: bytes, document: dict[str, Any]) -> bool:
-    """Return whether nothing in a line can be what ``check_json`` refuses, which takes many times as long to find out.
-
-    orjson has refused half surrogate pairs, NaN and infinities; left are NUL, large integers, and nesting.
-    """
-    if b"\\u0000" in text or _depth(document) == MAX_DEPTH:
-        return False
-    try:
-        orjson.dumps(document, option=orjson.OPT_STRICT_INTEGER)
-    except orjson.JSONEncodeError:
-        return False
-    return True
-
-
-def _depth(document: dict[str, Any]) -> int:
-    """Return how deep containers are nested, as far as ``check_json`` allows."""
-    level: list[Any] = [document]
-    depth = 0
-    while level and depth < MAX_DEPTH:
-        level = [
-            member
-            for each in level
-            for member in (each.values() if isinstance(each, dict) else each)
-            if isinstance(member, dict | list)
-        ]
-        depth += 1
-    return depth
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-def _hexadecimal(value: Any) -> str | None:
-    """Return a geometry as extended well-known binary, which names its CRS, in hexadecimal."""
-    return None if value is None else str(value.as_ewkb().desc)
-
-
-_COPIED: Final[dict[str, Callable[[Any], Any]]] = {
-    "geometry": _hexadecimal,
-    "searchable": lambda value: orjson.dumps(value).decode(),
-}
-"""Columns whose values COPY wants in another form than the statements of SQLAlchemy."""
+    return PreparedItem(item.line, item.id, document["collection"], record, links_of(document, item.id))

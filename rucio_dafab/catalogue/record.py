@@ -4,18 +4,17 @@ A value of the wrong type leaves its column NULL and harms no other.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 import orjson
-from geoalchemy2 import WKBElement
-from geoalchemy2.shape import from_shape
 
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid
-from rucio_dafab.stac.geometry import SRID, read_geometry
+from rucio_dafab.stac.geometry import read_footprint
 from rucio_dafab.stac.validate import faults, parse_time
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.queryables import Queryables, ValueType
@@ -34,17 +33,16 @@ def make_record(
 ) -> dict[str, Any]:
     """Return the columns of a document, by name, without those of its DID.
 
+    ``geometry`` is EWKB; ``document`` and ``searchable`` are compact JSON in UTF-8.
+
     Args:
         document: JSON that passed :func:`rucio_dafab.stac.validate.check_json`.
         queryables: the declared ones; those of this installation by default.
         valid: whether it is valid STAC, where the caller has found out already.
     """
     start, end = _extent(document)
-    typed = {
-        name: read(pointers.get(document, path))
-        for name, path, read in (_installed_columns() if queryables is None else _columns(queryables))
-    }
-    return typed | {
+    groups = _installed_columns() if queryables is None else _columns(queryables)
+    return _typed(document, groups) | {
         "id": _text(document.get("id")),
         "collection": _text(document.get("collection")),
         "geometry": _geometry(document.get("geometry")),
@@ -52,24 +50,46 @@ def make_record(
         "extent_end": end,
         "classes": _classes(document),
         "partial": any(faults(document)) if valid is None else not valid,
-        "searchable": {key: value for key, value in document.items() if key not in NOT_SEARCHED},
-        "document": orjson.dumps(document).decode(),
+        "searchable": orjson.dumps({key: value for key, value in document.items() if key not in NOT_SEARCHED}),
+        "document": orjson.dumps(document),
     }
 
 
-def _columns(queryables: Queryables) -> tuple[tuple[str, tuple[str, ...], Callable[[Any], Any]], ...]:
-    """Return name, path in the document and reader of each typed column."""
-    return tuple((name, queryable.path, _READERS[queryable.type]) for queryable, name in typed_queryables(queryables))
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The typed columns whose members share a parent: its path, and name of the column, member and reader of each."""
+
+    path: tuple[str, ...]
+    members: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+
+
+def _columns(queryables: Queryables) -> tuple[_Group, ...]:
+    """Return the typed columns by parent: most are properties, and most properties are absent."""
+    groups: dict[tuple[str, ...], list[tuple[str, str, Callable[[Any], Any]]]] = {}
+    for queryable, name in typed_queryables(queryables):
+        *parent, member = queryable.path
+        groups.setdefault(tuple(parent), []).append((name, member, _READERS[queryable.type]))
+    return tuple(_Group(path, tuple(members)) for path, members in groups.items())
 
 
 @cache
-def _installed_columns() -> tuple[tuple[str, tuple[str, ...], Callable[[Any], Any]], ...]:
+def _installed_columns() -> tuple[_Group, ...]:
     return _columns(load_queryables())
 
 
-def _geometry(value: Any) -> WKBElement | None:
+def _typed(document: dict[str, Any], groups: tuple[_Group, ...]) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for group in groups:
+        parent = pointers.get(document, group.path)
+        for name, member, read in group.members:
+            value = parent.get(member) if isinstance(parent, dict) else pointers.get(parent, (member,))
+            record[name] = None if value is None else read(value)
+    return record
+
+
+def _geometry(value: Any) -> bytes | None:
     try:
-        return None if value is None else from_shape(read_geometry(value, "/geometry"), srid=SRID)
+        return None if value is None else read_footprint(value, "/geometry").ewkb
     except DocumentInvalid:
         return None
 
@@ -113,7 +133,10 @@ def _integer(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and len(value.encode()) <= LONGEST_TEXT else None
+    if not isinstance(value, str):
+        return None
+    # No character has more than four bytes.
+    return value if len(value) <= LONGEST_TEXT // 4 or len(value.encode()) <= LONGEST_TEXT else None
 
 
 def _boolean(value: Any) -> bool | None:

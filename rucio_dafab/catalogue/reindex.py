@@ -67,6 +67,8 @@ def _rewrite(rows: list[Row[Any]], *, session: Session) -> int:
             for name, value in record.items()
             if name not in _WRITTEN and not _same(value, getattr(row, name))
         }
+        if differing.get("geometry") is not None:
+            differing["geometry"] = func.ST_GeomFromEWKB(differing["geometry"])
         if differing:
             where = (table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name"))
             session.execute(update(table).where(*where).values(differing), {"of_scope": row.scope, "of_name": row.name})
@@ -75,7 +77,7 @@ def _rewrite(rows: list[Row[Any]], *, session: Session) -> int:
 
 
 def _same(computed: Any, stored: Any) -> bool:
-    if isinstance(computed, WKBElement) and isinstance(stored, WKBElement):
+    if isinstance(stored, WKBElement):
         # Extended WKB, whoever wrote it: the same bytes for the same geometry.
-        return str(computed.as_ewkb().desc).lower() == str(stored.as_ewkb().desc).lower()
+        return computed is not None and computed.hex() == str(stored.as_ewkb().desc).lower()
     return bool(computed == stored)

@@ -10,10 +10,11 @@ from typing import Any, Final
 import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import Engine, func, insert, select, tuple_
+from sqlalchemy import Engine, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import documents
+from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in, cursor_of, row_of
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac import members, pointers
@@ -103,17 +104,18 @@ def _values(meta: Any) -> Mapping[str, Any]:
 def _import(batch: Sequence[Row], *, session: Session) -> Imported:
     dids = [(scope, name) for scope, name, _ in batch]
     known = {(stored.scope, stored.name) for stored in documents.get_bulk(dids, session=session)}
-    report, rows = Imported(), []
+    report, new = Imported(), []
     for scope, name, values in batch:
         if (scope, name) in known:
             report = report.plus(_complete(scope, name, values, session=session))
             continue
         document: dict[str, Any] = {"properties": {}}
         odd, refused = _set(document, values, f"{scope.external}:{name}")
-        rows.append(make_record(document, valid=False) | {"scope": scope, "name": name})
+        new.append(row_of(scope, name, make_record(document, valid=False)))
         report = report.plus(Imported(documents=1, odd=odd, refused=refused))
-    if rows:
-        session.execute(insert(table), rows)
+    if new:
+        with cursor_of(session) as cursor:
+            copy_in(cursor, table, COLUMNS, new)
     return report
 
 

@@ -88,8 +88,10 @@ def normalise(geometry: BaseGeometry, place: str = "", limits: Limits = LIMITS) 
     if (vertices := shapely.get_num_coordinates(geometry)) > limits.vertices:
         raise LimitError(f"the geometry has {vertices:,} vertices, at most {limits.vertices:,} are taken", place)
     flat = shapely.force_2d(geometry)
-    _refuse_out_of_range(shapely.get_coordinates(flat), place)
-    if _crosses(flat):
+    xy = shapely.get_coordinates(flat)
+    _refuse_out_of_range(xy, place)
+    # Most geometries are narrower than the longest edge that is taken as it is: none of theirs needs a look.
+    if numpy.ptp(xy[:, 0]) > 180 and _crosses(flat):
         return _settle(_union([_split(part, place) for part in _parts(flat)], place))
     _refuse_invalid(flat, place)
     return _union(_parts(flat), place) if flat.geom_type == "GeometryCollection" else flat
@@ -175,6 +177,9 @@ def _beside(hole: NDArray[numpy.float64], shell: NDArray[numpy.float64]) -> NDAr
 
 
 def _refuse_out_of_range(xy: NDArray[numpy.float64], place: str) -> None:
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    if low[0] >= -180 and low[1] >= -90 and high[0] <= 180 and high[1] <= 90:  # never so where one is NaN
+        return
     wrong = ~numpy.isfinite(xy).all(axis=1) | (numpy.abs(xy[:, 0]) > 180) | (numpy.abs(xy[:, 1]) > 90)
     if wrong.any():
         x, y = xy[wrong][0]

@@ -1,9 +1,11 @@
 """Footprints: geometries (RFC 7946, EPSG:4326, longitude before latitude) that the catalogue accepts."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
+import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
@@ -17,12 +19,25 @@ SRID: Final = 4326
 TYPES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
 """What a GeoJSON geometry may be."""
 
-LARGEST_KEPT: Final = 4096
-"""Bytes of GeoJSON up to which a parsed geometry is kept for the next who asks."""
+LARGEST_KEPT: Final = 1024
+"""Bytes of GeoJSON up to which a parsed footprint is kept for the scenes that have the same one."""
 
 
-def read_geometry(value: Any, place: str) -> BaseGeometry:
-    """Return a GeoJSON geometry as a two-dimensional shape in degrees, split at the antimeridian.
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """A geometry in two dimensions, in degrees, split at the antimeridian, and the same as the database takes it.
+
+    Attributes:
+        shape: the geometry.
+        ewkb: extended well-known binary, which names the CRS (:data:`SRID`).
+    """
+
+    shape: BaseGeometry
+    ewkb: bytes
+
+
+def read_footprint(value: Any, place: str) -> Footprint:
+    """Return the footprint that a GeoJSON geometry gives.
 
     Args:
         value: the GeoJSON object.
@@ -35,13 +50,27 @@ def read_geometry(value: Any, place: str) -> BaseGeometry:
     if not isinstance(value, dict) or value.get("type") not in TYPES:
         raise DocumentInvalid(f"{place} is no GeoJSON geometry: its type must be one of {', '.join(TYPES)}")
     text = orjson.dumps(value)
-    return _parsed(value, place) if len(text) > LARGEST_KEPT else _parsed_once(text, place)
+    return (_shared if len(text) <= LARGEST_KEPT else _last)(text, place)
 
 
-@lru_cache(maxsize=1000)
-def _parsed_once(text: bytes, place: str) -> BaseGeometry:
-    """Parse what is asked for again: a footprint is read to be checked and to be stored, and scenes share theirs."""
-    return _parsed(orjson.loads(text), place)
+def read_geometry(value: Any, place: str) -> BaseGeometry:
+    """Return the shape of :func:`read_footprint`.
+
+    Raises:
+        DocumentInvalid: as that does.
+    """
+    return read_footprint(value, place).shape
+
+
+def _footprint(text: bytes, place: str) -> Footprint:
+    shape = _parsed(orjson.loads(text), place)
+    return Footprint(shape, shapely.to_wkb(shapely.set_srid(shape, SRID), include_srid=True))
+
+
+# A footprint is read to be checked and again to be stored, and scenes of one tile share theirs: Sentinel-2 has some
+# ten thousand tiles over land. Of large ones only the last few are kept.
+_shared: Final = lru_cache(maxsize=20_000)(_footprint)
+_last: Final = lru_cache(maxsize=8)(_footprint)
 
 
 def as_geojson(value: Any, place: str) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from rucio_dafab import vocabulary
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid, DocumentTooLarge
-from rucio_dafab.stac.geometry import read_geometry
+from rucio_dafab.stac.geometry import read_footprint
 from rucio_dafab.stac.schemas import check_profile
 from rucio_dafab.vocabulary.queryables import ValueType
 
@@ -84,12 +86,34 @@ def _place(path: tuple[str | int, ...]) -> str:
     return pointers.join(*path) or "the document"
 
 
-def check_document(document: Any, *, storable: bool = False) -> None:
+_NUL: Final = b"\\u0000"
+_TOO_DEEP: Final = b"\n" + b" " * (2 * (MAX_DEPTH + 1))
+"""Where orjson indents, what stands deeper than :data:`MAX_DEPTH` follows so many blanks."""
+
+
+def is_plain(value: Any, *, parsed: bool = False) -> bool:
+    """Return whether :func:`check_json` surely passes a value, in an eighth of its time; false says nothing.
+
+    Args:
+        value: the value.
+        parsed: whether it is what orjson made of JSON, and so nothing but JSON.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER | orjson.OPT_INDENT_2)
+    except orjson.JSONEncodeError:
+        return False
+    if _NUL in text or _TOO_DEEP in text:
+        return False
+    # What is no JSON (NaN, a time, a tuple) is written as something else, and does not come back as it was.
+    return parsed or bool(orjson.loads(text) == value)
+
+
+def check_document(document: Any, *, parsed: bool = False) -> None:
     """Check that a document is a STAC item or collection that can be published.
 
     Args:
         document: the document.
-        storable: whether it is known already that :func:`check_json` would pass it.
+        parsed: whether it is what orjson made of JSON.
 
     Raises:
         ProfileViolated: if an item does not fit the schema of its collection, with all that it violates.
@@ -97,7 +121,7 @@ def check_document(document: Any, *, storable: bool = False) -> None:
     """
     if not isinstance(document, dict):
         raise DocumentInvalid("the document is no JSON object")
-    if not storable:
+    if not is_plain(document, parsed=parsed):
         check_json(document)
     kind = document.get("type")
     if kind not in {"Feature", "Collection"}:
@@ -123,7 +147,7 @@ def _check_item(item: dict[str, Any]) -> None:
     check_times(properties)
     if item.get("geometry") is None:
         raise DocumentInvalid("/geometry is missing")
-    read_geometry(item["geometry"], "/geometry")
+    read_footprint(item["geometry"], "/geometry")
     _check_bbox(item.get("bbox"))
     assets = item.get("assets", {})
     if not isinstance(assets, dict) or not all(isinstance(asset, dict) for asset in assets.values()):

@@ -1,17 +1,19 @@
 """From documents to columns, and what documents are refused: no database needed."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rucio_dafab.catalogue.record import LONGEST_TEXT, make_record
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid, KeyUnknown
 from rucio_dafab.stac.geometry import as_geojson, read_geometry
-from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_json
+from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_json, is_plain
 
 JSON = st.recursive(
     st.none()
@@ -27,6 +29,7 @@ JSON = st.recursive(
 def item(**properties: Any) -> dict[str, Any]:
     return {
         "type": "Feature",
+        "stac_version": "1.1.0",
         "id": "item",
         "collection": "sentinel_2_l2a",
         "geometry": {"type": "Polygon", "coordinates": [[[6, 49], [7, 49], [7, 50], [6, 50], [6, 49]]]},
@@ -47,7 +50,7 @@ def test_a_document_gives_its_columns() -> None:
     assert len(record["classes"]) == 2
     assert "flood" not in record["classes"]  # it is known, and kept by its id
     assert not record["partial"]
-    assert not {"geometry", "assets", "links"} & record["searchable"].keys()
+    assert not {"geometry", "assets", "links"} & json.loads(record["searchable"]).keys()
     assert json.loads(record["document"])["properties"]["gsd"] == 10.0
 
 
@@ -106,9 +109,30 @@ def test_what_the_check_lets_through_can_be_stored(value: Any) -> None:
         check_json(value)
     except DocumentInvalid:
         return
-    text = make_record({"properties": {"x": value}})["document"]
+    text = make_record({"properties": {"x": value}})["document"].decode()
     assert "\\u0000" not in text.replace("\\\\", "")
     assert json.loads(text)["properties"]["x"] == value
+
+
+@given(value=JSON | st.recursive(st.floats() | st.tuples(st.integers()), st.lists), parsed=st.booleans())
+@example(value={"a": "\\u0000"}, parsed=False)
+@example(value={"a": datetime(2026, 6, 1, tzinfo=UTC)}, parsed=False)
+@example(value={"a": (1, 2)}, parsed=False)
+@example(value={"a": 2**53}, parsed=True)
+def test_what_is_plain_passes_the_thorough_check(value: Any, parsed: bool) -> None:
+    if parsed:
+        try:
+            value = orjson.loads(orjson.dumps(value))
+        except orjson.JSONEncodeError:
+            return
+    if is_plain(value, parsed=parsed):
+        check_json(value)
+
+
+def test_ordinary_documents_are_plain() -> None:
+    assert is_plain(item(**{"eo:cloud_cover": 5, "instruments": ["msi"], "ü": None, "gsd": 10.0}))
+    assert not is_plain({"a": (1, 2)})
+    assert not is_plain({"a": float("nan")})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""A batch of items in Rucio's tables: containers, attachments, and what Rucio's daemons wait for.
+
+The rows are those that Rucio's ``add_dids`` and ``attach_dids`` write, defaults taken from Rucio's own models; its
+messages and its mark for the judge among them. All of it happens in the caller's transaction.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rucio.common.config import config_get_list
+from rucio.common.constants import DEFAULT_VO
+from rucio.common.types import InternalAccount, InternalScope
+from rucio.common.utils import generate_uuid
+from rucio.db.sqla import models
+from rucio.db.sqla.constants import DIDReEvaluation, DIDType
+from sqlalchemy import ARRAY, Column, ColumnElement, Text, bindparam, column, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from rucio_dafab.catalogue.document_rows import cursor_of
+
+_DIDS: Final = models.DataIdentifier.__table__
+_CONTENTS: Final = models.DataIdentifierAssociation.__table__
+
+
+def add(scope: InternalScope, names: Collection[str], account: InternalAccount, *, session: Session) -> set[str]:
+    """Add a container for each name without a DID, awaiting who is adding one too; return the names of these."""
+    values = {
+        "scope": literal(scope, _DIDS.c.scope.type),
+        "name": column("name"),
+        "account": literal(account, _DIDS.c.account.type),
+        "did_type": _container(_DIDS.c.did_type),
+        "monotonic": literal(False),
+        "is_open": literal(True),
+    }
+    # In one order: two who add the same names never wait for each other.
+    rows = select(*values.values()).select_from(_unnested(name=sorted(names)))
+    statement = insert(_DIDS).from_select(list(values), rows).on_conflict_do_nothing().returning(_DIDS.c.name)
+    return set(session.scalars(statement))
+
+
+def attach(scope: InternalScope, collections: Mapping[str, str], *, session: Session) -> list[tuple[str, str]]:
+    """Attach items below their collections, unless they are.
+
+    Args:
+        scope: of items and collections.
+        collections: name of the collection by that of the item.
+        session: the caller's transaction.
+
+    Returns:
+        Collection and item of each new attachment.
+    """
+    own = literal(scope, _CONTENTS.c.scope.type)
+    values = {
+        "scope": own,
+        "name": column("collection"),
+        "child_scope": own,
+        "child_name": column("item"),
+        "did_type": _container(_CONTENTS.c.did_type),
+        "child_type": _container(_CONTENTS.c.child_type),
+        "rule_evaluation": literal(True),
+    }
+    items = sorted(collections)
+    pairs = _unnested(collection=[collections[item] for item in items], item=items)
+    rows = select(*values.values()).select_from(pairs)
+    statement = insert(_CONTENTS).from_select(list(values), rows).on_conflict_do_nothing()
+    made = session.execute(statement.returning(_CONTENTS.c.name, _CONTENTS.c.child_name))
+    return [(collection, item) for collection, item in made]
+
+
+def tell_rucio(
+    scope: InternalScope,
+    account: InternalAccount,
+    added: Iterable[str],
+    attached: Sequence[tuple[str, str]],
+    *,
+    session: Session,
+) -> None:
+    """Leave what Rucio's daemons wait for: messages, and one mark a collection for the rules on it."""
+    _add_messages(_messages(scope, account, added, attached), session)
+    marks = [
+        {"scope": scope, "name": name, "rule_evaluation_action": DIDReEvaluation.ATTACH}
+        for name in sorted({collection for collection, _ in attached})
+    ]
+    if marks:
+        session.execute(insert(models.UpdatedDID), marks)
+
+
+def _messages(
+    scope: InternalScope, account: InternalAccount, added: Iterable[str], attached: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    who = {"account": account.external, "scope": scope.external}
+    vo = {} if account.vo == DEFAULT_VO else {"vo": account.vo}
+    for name in sorted(added):
+        yield "CREATE_CNT", who | {"name": name, "expired_at": None} | vo
+    for collection, item in attached:
+        child = {"childscope": scope.external, "childname": item, "childtype": "CONTAINER"}
+        yield "REGISTER_CNT", who | {"name": collection} | child | vo
+
+
+def _add_messages(messages: Iterable[tuple[str, dict[str, Any]]], session: Session) -> None:
+    """Do as ``rucio.core.message.add_messages``, by COPY; none of these is for the service ``email``."""
+    found = config_get_list("hermes", "services_list", raise_exception=False, default="activemq,email", session=session)
+    services = [each for each in found if each != "email"]
+    now = datetime.now(UTC).replace(tzinfo=None)
+    columns = "id, event_type, payload, services, created_at, updated_at"
+    into = models.Message.__table__.fullname
+    with cursor_of(session) as cursor, cursor.copy(f"COPY {into} ({columns}) FROM STDIN") as copy:
+        for event, payload in messages:
+            text = json.dumps(payload)
+            for service in services:
+                copy.write_row((generate_uuid(), event, text, service, now, now))
+
+
+def _unnested(**columns: Sequence[str]) -> Any:
+    """Return rows made of lists of one length: one parameter a column, however many rows."""
+    lists: list[ColumnElement[Any]] = [
+        bindparam(f"all_{name}", values, type_=ARRAY(Text)) for name, values in columns.items()
+    ]
+    return func.unnest(*lists).table_valued(*columns).render_derived()
+
+
+def _container(of: Column[Any]) -> Any:
+    return literal(DIDType.CONTAINER, of.type)
