@@ -185,8 +185,8 @@ class _Change:
         if changed is None:
             return
         check_json(changed)
-        check_types(changed)
         documents.check_rewrite(stored, changed)
+        check_types(changed)
         if self.schema is not None:
             check_profile(changed, self.schema)
 

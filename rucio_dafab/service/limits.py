@@ -15,7 +15,8 @@ class BodyLimit:
     """ASGI middleware: answers 413 to a request whose body has more than ``most`` bytes.
 
     One that says so (``Content-Length``) is never read by an application; one that does not is cut off where it passes
-    the limit, and nothing that the application answers then is sent.
+    the limit, and nothing that the application answers then is sent. Starlette's own lets the application begin, and
+    answers in plain text, which Rucio's client cannot read.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
