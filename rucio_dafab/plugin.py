@@ -41,22 +41,26 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
     def get_metadata(self, scope: InternalScope, name: str, *, session: Session) -> dict[str, Any]:
         """Return the members of a DID's document, flat: properties by name, what else there is by its own.
 
-        A property whose name Rucio keeps to itself (``version``, ``scope``) is given under its JSON pointer. A DID
-        without a document has none.
+        A property whose name Rucio keeps to itself (``version``, ``scope``) is given under its JSON pointer. A file or
+        a dataset without a document answers through the nearest one above it, as in filters.
         """
-        stored = documents.get(scope, name, session=session)
-        return {} if stored is None else metadata.flatten(stored.document)
+        found = next(metadata.of_many([(scope, name)], session=session), {})
+        return {key: value for key, value in found.items() if key not in {"scope", "name"}}
 
-    def get_metadata_bulk(self, dids: Iterable[Mapping[str, Any]], *, session: Session) -> Iterator[dict[str, Any]]:
-        """Return the metadata of those of the DIDs that are there, in their order, by one statement.
+    def get_metadata_bulk(
+        self, dids: Iterable[Mapping[str, Any]], inherit: bool = False, *, session: Session
+    ) -> Iterator[dict[str, Any]]:
+        """Return the metadata of those of the DIDs that are there, in their order, by a few statements for many.
 
         Rucio's core asks for one DID after the other; our service asks for all of them here.
 
         Args:
             dids: each with ``scope`` (InternalScope) and ``name``, as are the dictionaries that are given.
+            inherit: whether keys that a document lacks are read from those above it, the nearest first.
             session: a transaction that stays open until the last was given.
         """
-        return metadata.of_many([(did["scope"], did["name"]) for did in dids], session=session)
+        wanted = [(did["scope"], did["name"]) for did in dids]
+        return metadata.of_many(wanted, inherit=inherit, session=session)
 
     @override
     @transactional_session  # type: ignore[untyped-decorator]

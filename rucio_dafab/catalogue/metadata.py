@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from rucio.common.types import InternalScope
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import reads
+from rucio_dafab.catalogue import inherited, reads
 from rucio_dafab.stac import pointers
 
 PLUGIN: Final = "DAFAB"
@@ -18,15 +19,36 @@ _RESERVED: Final = frozenset({"scope", "name", "account", "did_type"}) | {f"{key
 """Keys whose values Rucio's gateway takes for objects of its own, and would crash on."""
 
 
-def of_many(dids: Sequence[tuple[InternalScope, str]], *, session: Session) -> Iterator[dict[str, Any]]:
-    """Yield the metadata of those of the DIDs that are there, in their order, by one statement.
+def of_many(
+    dids: Sequence[tuple[InternalScope, str]], *, inherit: bool = False, session: Session
+) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of those of the DIDs that are there, in their order, by a few statements a batch.
+
+    A file or a dataset without a document answers through the nearest one above it.
 
     Args:
         dids: the DIDs.
+        inherit: whether what a document lacks is read from those above it, the nearest first.
         session: a transaction that stays open until the last was given.
     """
-    for found in reads.read_known(dids, session=session):
-        yield {"scope": found.scope, "name": found.name} | flatten(found.parsed())
+    found = reads.read_known(dids, session=session)
+    while batch := list(islice(found, reads.ROWS)):
+        above = _above(batch, inherit=inherit, session=session)
+        for each in batch:
+            did = (each.scope, each.name)
+            texts = [each, *above.get(did, ())]
+            yield {"scope": each.scope, "name": each.name} | inherited.merged(flatten(read.parsed()) for read in texts)
+
+
+def _above(
+    batch: Sequence[reads.ReadDocument], *, inherit: bool, session: Session
+) -> dict[tuple[InternalScope, str], list[reads.ReadDocument]]:
+    """Return the documents whose keys are read too, for each DID in their order."""
+    if inherit:
+        every = inherited.ancestors([(each.scope, each.name) for each in batch], session=session)
+        return {did: [each.read for each in found] for did, found in every.items()}
+    without = [(each.scope, each.name) for each in batch if each.text is None]
+    return {did: [read] for did, read in inherited.nearest(without, session=session).items()}
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,12 +77,12 @@ def _ours(body: bytes) -> _Asked | None:
         asked = _Asked.model_validate_json(body)
     except ValidationError:
         return None
-    return asked if asked.plugin.casefold() == metadata.PLUGIN.casefold() and not asked.inherit else None
+    return asked if asked.plugin.casefold() == metadata.PLUGIN.casefold() else None
 
 
 def _lines(asked: _Asked, issuer: Issuer) -> Iterator[bytes]:
     dids = [(InternalScope(did.scope, vo=issuer.vo), did.name) for did in asked.dids]
     with reading() as session:
-        found = metadata.of_many(dids, session=session)
+        found = metadata.of_many(dids, inherit=asked.inherit, session=session)
         while batch := list(islice(found, reads.ROWS)):
             yield b"".join(orjson.dumps(each | {"scope": each["scope"].external}) + b"\n" for each in batch)

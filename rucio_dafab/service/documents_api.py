@@ -14,7 +14,7 @@ from rucio.common.types import InternalScope
 from rucio.core import permission
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import patch, reads, sessions
+from rucio_dafab.catalogue import inherited, patch, reads, sessions
 from rucio_dafab.catalogue.errors import ChangeDenied
 from rucio_dafab.catalogue.patch import Did, Failure, Mode
 from rucio_dafab.permission import WHOLE_DOCUMENT
@@ -32,6 +32,9 @@ MAX_READ: Final = 10_000
 """DIDs of one request that reads."""
 MAX_CHANGED: Final = 1000
 """DIDs of one request that changes, and operations."""
+
+Paths = dict[str, tuple[str, ...]] | None
+"""Members to read, by JSON pointer; ``None`` for whole documents."""
 
 # Rucio's clients, and the live catalogue's, do not say that they send JSON.
 router = APIRouter(prefix="/dids", tags=["documents"], strict_content_type=False)
@@ -59,13 +62,12 @@ class PatchBody(Body):
 @router.post("/bulkmetadoc")
 def post_bulkmetadoc(body: ReadBody, issuer: Reader) -> StreamingResponse:
     """Answer with a line a DID, in their order: its document as it was written, or the values at the pointers."""
-    if body.inherit or body.archived:
-        what = "inherit" if body.inherit else "archived"
-        raise UnsupportedOperation(f"{what}: this catalogue cannot read documents so")
+    if body.archived:
+        raise UnsupportedOperation("archived: this catalogue cannot read documents so")
     paths = None
     if body.paths is not None:
         paths = {path: read_pointer(path, f"/paths/{number}") for number, path in enumerate(body.paths)}
-    return streamed(_read_lines(_dids(body.dids, issuer), paths), "application/x-json-stream")
+    return streamed(_read_lines(_dids(body.dids, issuer), paths, body.inherit), "application/x-json-stream")
 
 
 @router.patch("/bulkmetadoc")
@@ -100,21 +102,27 @@ def _dids(bodies: Iterable[DidBody], issuer: Issuer) -> list[Did]:
     return [(InternalScope(body.scope, vo=issuer.vo), body.name) for body in bodies]
 
 
-def _read_lines(dids: Sequence[Did], paths: dict[str, tuple[str, ...]] | None) -> Iterator[bytes]:
+def _read_lines(dids: Sequence[Did], paths: Paths, inherit: bool) -> Iterator[bytes]:
     with reading() as session:
         found = reads.read_many(dids, session=session)
         while batch := list(islice(found, reads.ROWS)):
-            yield b"".join(_read_line(each, paths) for each in batch)
+            lines = [_read_line(each, paths) for each in batch]
+            if inherit:
+                above = inherited.ancestors([(each.scope, each.name) for each in batch], session=session)
+                for line, each in zip(lines, batch, strict=True):
+                    found_above = above[each.scope, each.name]
+                    line["ancestors"] = [_read_line(up.read, paths) | {"depth": up.depth} for up in found_above]
+            yield b"".join(orjson.dumps(line) + b"\n" for line in lines)
 
 
-def _read_line(found: reads.ReadDocument, paths: dict[str, tuple[str, ...]] | None) -> bytes:
+def _read_line(found: reads.ReadDocument, paths: Paths) -> dict[str, Any]:
     line: dict[str, Any] = _did((found.scope, found.name)) | {"schema": _schema(found)}
     if paths is None:
         line["document"] = {} if found.text is None else orjson.Fragment(found.text)
     else:
         document = found.parsed()
         line["values"] = {pointer: _value(document, path) for pointer, path in paths.items()}
-    return orjson.dumps(line) + b"\n"
+    return line
 
 
 def _schema(found: reads.ReadDocument) -> dict[str, str] | None:
