@@ -109,10 +109,12 @@ def _describe(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Sessi
     if not _ours([kwargs["scope"]]):
         return None
     values = kwargs["meta"] if "meta" in kwargs else {kwargs.get("key"): kwargs.get("value")}
+    operations = {Operation.DELETE if _removes(key, value) else Operation.DESCRIBE for key, value in values.items()}
+    if all(rights.load().everywhere(issuer.external, operation) for operation in operations):
+        return True
     did = (kwargs["scope"], kwargs["name"])
     found = collections_of([did], session=session)
     named = {str(values[key]) for key in ("collection", "/collection") if values.get(key)}
-    operations = {Operation.DELETE if _removes(key, value) else Operation.DESCRIBE for key, value in values.items()}
     return all(
         _may(issuer, operation, did, found, session)
         and (not named or rights.load().all_of(issuer.external, operation, named))
