@@ -12,9 +12,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Double,
     ForeignKeyConstraint,
+    FromClause,
     Index,
     MetaData,
     Table,
@@ -27,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
 from rucio_dafab.catalogue.typed import typed_queryables
+from rucio_dafab.query.sql_time import closed_range
 from rucio_dafab.stac.geometry import SRID
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
@@ -81,11 +84,11 @@ def fixed_columns() -> list[Column[Any]]:
 
 
 def fixed_indexes(table: Table) -> list[Index]:
-    """Return the indexes of the first migration; what each is for stands in ADR 0005."""
+    """Return the indexes that the migrations make; what each is for stands in ADR 0005 and 0013."""
     c = table.c
     newest = (c.extent_start.desc().nulls_last(), c.name.desc())
     return [
-        Index("document_geometry_extent_start", c.geometry, c.extent_start, postgresql_using="gist"),
+        Index("document_geometry_extent", c.geometry, extent_range(table), postgresql_using="gist"),
         Index("document_collection_newest", c.collection, *newest),
         Index("document_newest", c.scope, *newest),
         Index("document_extent_end", c.extent_end),
@@ -98,6 +101,11 @@ def fixed_indexes(table: Table) -> list[Index]:
             postgresql_ops={"searchable": "jsonb_path_ops"},
         ),
     ]
+
+
+def extent_range(documents: FromClause) -> ColumnElement[Any]:
+    """Return the extent in time as a range with both ends, the words of the index."""
+    return closed_range(documents.c.extent_start, documents.c.extent_end)
 
 
 def typed_column(queryable: Queryable, name: str) -> Column[Any]:

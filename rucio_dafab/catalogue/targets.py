@@ -7,6 +7,7 @@ from typing import Any, Final
 from rucio.db.sqla import models
 from sqlalchemy import (
     CTE,
+    Boolean,
     ColumnElement,
     Exists,
     FromClause,
@@ -23,10 +24,12 @@ from sqlalchemy import (
 
 from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.expressions import has, is_remote_test
-from rucio_dafab.catalogue.tables import document
+from rucio_dafab.catalogue.tables import document, extent_range
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.query.model import DidField, Expression, Related, Relation
 from rucio_dafab.query.sql import Target, compile_filter
+from rucio_dafab.query.sql_space import Predicate
+from rucio_dafab.query.sql_time import Times
 from rucio_dafab.query.versions import only_latest
 from rucio_dafab.stac.links import VERSIONS
 from rucio_dafab.vocabulary import Vocabulary
@@ -96,13 +99,19 @@ def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary,
         members=documents.c.searchable,
         columns=fixed | typed,
         geometry=documents.c.geometry,
-        start=documents.c.extent_start,
-        end=documents.c.extent_end,
+        times=Times(documents.c.extent_start, documents.c.extent_end, extent_range(documents)),
         classes=documents.c.classes,
         expand=partial(_expand, vocabulary),
         did=_did_columns(dids, _own_did(documents) if own else _rucio_did(dids)),
         related=partial(_related, documents, vocabulary),
+        predicate=_predicate,
     )
+
+
+def _predicate(name: str) -> Predicate:
+    """Return the catalogue's own spatial predicate: PostGIS's, at a cost by which the planner weighs it right."""
+    predicate = getattr(func.dafab, name.removeprefix("ST_").lower())
+    return partial(predicate, type_=Boolean)
 
 
 def _expand(vocabulary: Vocabulary, class_id: str) -> tuple[str, ...]:

@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import shapely
-from geoalchemy2 import Geography
-from shapely.geometry.base import BaseGeometry
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -20,10 +17,8 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Float,
-    LargeBinary,
     Text,
     and_,
-    cast,
     false,
     func,
     literal,
@@ -53,16 +48,15 @@ from rucio_dafab.query.model import (
     Or,
     Related,
     Spatial,
-    SpatialOperator,
     Temporal,
-    TemporalOperator,
 )
 from rucio_dafab.query.sql_members import INVERSE, OPERATIONS, Condition, Member
+from rucio_dafab.query.sql_space import Predicate, is_near, postgis, relates
+from rucio_dafab.query.sql_time import Times, compare_extent, lies
 from rucio_dafab.query.typed_tests import did_queryable
 from rucio_dafab.vocabulary.coercion import Scalar
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
 
-EPSG_4326 = 4326
 _DATETIME = "/properties/datetime"
 _DID_TYPE_CODES = {"FILE": "F", "DATASET": "D", "CONTAINER": "C"}
 
@@ -78,24 +72,24 @@ class Target:
         columns: The typed column by queryable *name*; a queryable that is missing here is looked for in `members`.
             Types: double precision, bigint or integer, text, boolean, timestamptz, text[] (``strings``).
         geometry: The footprint, ``geometry(Geometry, 4326)``, valid.
-        start: Begin of the document's extent in time (its ``datetime`` where it is an instant), timestamptz.
-        end: End of the extent, timestamptz.
+        times: The document's extent in time (its ``datetime`` where it is an instant).
         classes: Asserted class ids, text[]; NULL where the document names none.
         did: Columns of the DID by field; `did_type` holds Rucio's codes (``F``, ``D``, ``C``).
         expand: Class id → that class and every class below it.
         related: Compiles the test on a related document, as ``EXISTS`` (never NULL); ``None`` where there is none.
+        predicate: Spatial predicate by PostGIS's name for it.
     """
 
     queryables: Queryables
     members: ColumnElement[Any]
     columns: Mapping[str, ColumnElement[Any]]
     geometry: ColumnElement[Any]
-    start: ColumnElement[Any]
-    end: ColumnElement[Any]
+    times: Times
     classes: ColumnElement[Any]
     expand: Callable[[str], Sequence[str]]
     did: Mapping[DidField, ColumnElement[Any]] = field(default_factory=dict)
     related: Callable[[Related], Condition] | None = None
+    predicate: Callable[[str], Predicate] = postgis
 
 
 def compile_filter(expression: Expression, target: Target) -> Condition:
@@ -127,7 +121,7 @@ def _compile(node: Expression, target: Target, negated: bool) -> Condition:
 def _comparison(node: Comparison, target: Target, negated: bool) -> Condition:
     comparator = INVERSE[node.comparator] if negated else node.comparator
     if _pointer(node.operand) == _DATETIME:
-        return _extent_comparison(node, target, negated)
+        return compare_extent(target.times, node.comparator, _instant(node.value), negated)
     column, queryable = _column(node.operand, target)
     if column is None:
         return _member(queryable, target).compare(node.comparator, node.value, negated)
@@ -135,20 +129,6 @@ def _comparison(node: Comparison, target: Target, negated: bool) -> Condition:
         column = column.collate("C")
     value = _did_value(node.operand, node.value)
     condition: Condition = OPERATIONS[comparator](column, _bound(value, queryable))
-    return condition
-
-
-def _extent_comparison(node: Comparison, target: Target, negated: bool) -> Condition:
-    """Compare the whole extent: it must begin after, or end before, the instant."""
-    moment = literal(node.value, DateTime(timezone=True))
-    if node.comparator in {Comparator.EQUAL, Comparator.NOT_EQUAL}:
-        same = (node.comparator is Comparator.EQUAL) is not negated
-        if same:
-            return and_(target.start == moment, target.end == moment)
-        return or_(target.start != moment, target.end != moment)
-    column = target.end if node.comparator in {Comparator.LESS, Comparator.LESS_OR_EQUAL} else target.start
-    comparator = INVERSE[node.comparator] if negated else node.comparator
-    condition: Condition = OPERATIONS[comparator](column, moment)
     return condition
 
 
@@ -213,55 +193,23 @@ def _is_empty(node: IsEmpty, target: Target, negated: bool) -> Condition:
 
 
 def _spatial(node: Spatial, target: Target, negated: bool) -> Condition:
-    shape = _shape(node.geometry)
-    # ST_Disjoint has no index to use, and its negation would not have one either.
-    if node.operator is SpatialOperator.DISJOINT:
-        apart = not_(func.ST_Intersects(target.geometry, shape, type_=Boolean))
-        return not_(apart) if negated else apart
-    predicate = getattr(func, f"ST_{node.operator.value.removeprefix('s_').capitalize()}")
-    met: Condition = predicate(target.geometry, shape, type_=Boolean)
-    return not_(met) if negated else met
+    return relates(node, target.geometry, target.predicate, negated)
 
 
 def _distance_within(node: DistanceWithin, target: Target, negated: bool) -> Condition:
-    footprint, shape = (cast(each, Geography(srid=EPSG_4326)) for each in (target.geometry, _shape(node.geometry)))
-    met = func.ST_DWithin(footprint, shape, literal(node.metres, Float), type_=Boolean)
-    return not_(met) if negated else met
+    return is_near(node, target.geometry, target.predicate, negated)
 
 
 def _temporal(node: Temporal, target: Target, negated: bool) -> Condition:
     if node.operand.pointer == _DATETIME:
-        return _lies(node, target.start, target.end, negated)
+        return lies(node, target.times, negated)
     column, queryable = _column(node.operand, target)
     if column is None and not queryable.is_declared:
-        return _member(queryable, target).at_time(lambda moment: _lies(node, moment, moment, negated))
+        return _member(queryable, target).at_time(lambda moment: lies(node, Times(moment, moment), negated))
     _require(queryable, ValueType.DATETIME)
     if column is None:
         raise UnsupportedQuery(f"{queryable.name} has no column, so it cannot be asked as a time")
-    return _lies(node, column, column, negated)
-
-
-def _lies(node: Temporal, start: ColumnElement[Any], end: ColumnElement[Any], negated: bool) -> Condition:
-    """Return how an extent lies to the interval; never true where it is NULL."""
-    needed = _bounds(node, start, end)
-    if negated:
-        return or_(false(), *(OPERATIONS[INVERSE[comparator]](column, bound) for column, comparator, bound in needed))
-    return and_(start.is_not(None), *(OPERATIONS[comparator](column, bound) for column, comparator, bound in needed))
-
-
-def _bounds(
-    node: Temporal, start: ColumnElement[Any], end: ColumnElement[Any]
-) -> list[tuple[ColumnElement[Any], Comparator, ColumnElement[Any]]]:
-    """Return the comparisons that must all hold; an open end of the interval is infinitely far away."""
-    begin, stop = _moment(node.interval.start, "-infinity"), _moment(node.interval.end, "infinity")
-    sides, bounds = {"start": start, "end": end}, {"begin": begin, "stop": stop}
-    return [(sides[side], Comparator(comparator), bounds[bound]) for side, comparator, bound in _EXTENT[node.operator]]
-
-
-def _moment(value: datetime | None, otherwise: str) -> ColumnElement[Any]:
-    if value is None:
-        return cast(literal(otherwise, Text), DateTime(timezone=True))
-    return literal(value, DateTime(timezone=True))
+    return lies(node, Times(column, column), negated)
 
 
 def _is_a(node: IsA, target: Target, negated: bool) -> Condition:
@@ -270,9 +218,10 @@ def _is_a(node: IsA, target: Target, negated: bool) -> Condition:
     return not_(shown) if negated else shown
 
 
-def _shape(geometry: BaseGeometry) -> ColumnElement[Any]:
-    made: ColumnElement[Any] = func.ST_GeomFromWKB(literal(shapely.to_wkb(geometry), LargeBinary), EPSG_4326)
-    return made
+def _instant(value: Scalar) -> datetime:
+    if not isinstance(value, datetime):
+        raise QueryError(f"datetime is compared with times, not with {value!r}")
+    return value
 
 
 def _pointer(operand: Operand) -> str | None:
@@ -287,7 +236,7 @@ def _column(operand: Operand, target: Target) -> tuple[ColumnElement[Any] | None
         return target.did[operand], did_queryable(operand)
     queryable = target.queryables.at(operand.pointer)
     if queryable.pointer == _DATETIME:
-        return target.start, queryable
+        return target.times.start, queryable
     if queryable.type is ValueType.GEOMETRY:
         return target.geometry, queryable
     if queryable.type is ValueType.CONCEPTS:
@@ -319,23 +268,6 @@ def _bound(value: Scalar, queryable: Queryable) -> Any:
     return literal(value, kinds[queryable.type]) if queryable.type in kinds else value
 
 
-# What must hold between the extent (start, end) and the interval (begin, stop).
-_EXTENT: Mapping[TemporalOperator, tuple[tuple[str, str, str], ...]] = {
-    TemporalOperator.BEFORE: (("end", "<", "begin"),),
-    TemporalOperator.AFTER: (("start", ">", "stop"),),
-    TemporalOperator.DURING: (("start", ">", "begin"), ("end", "<", "stop")),
-    TemporalOperator.CONTAINS: (("start", "<", "begin"), ("end", ">", "stop")),
-    TemporalOperator.INTERSECTS: (("start", "<=", "stop"), ("end", ">=", "begin")),
-    TemporalOperator.EQUALS: (("start", "=", "begin"), ("end", "=", "stop")),
-    TemporalOperator.MEETS: (("end", "=", "begin"),),
-    TemporalOperator.MET_BY: (("start", "=", "stop"),),
-    TemporalOperator.STARTS: (("start", "=", "begin"), ("end", "<", "stop")),
-    TemporalOperator.STARTED_BY: (("start", "=", "begin"), ("end", ">", "stop")),
-    TemporalOperator.FINISHES: (("start", ">", "begin"), ("end", "=", "stop")),
-    TemporalOperator.FINISHED_BY: (("start", "<", "begin"), ("end", "=", "stop")),
-    TemporalOperator.OVERLAPS: (("start", "<", "begin"), ("end", ">", "begin"), ("end", "<", "stop")),
-    TemporalOperator.OVERLAPPED_BY: (("start", ">", "begin"), ("start", "<", "stop"), ("end", ">", "stop")),
-}
 _LEAVES: Mapping[type, Callable[[Any, Target, bool], Condition]] = {
     Comparison: _comparison,
     In: _in,

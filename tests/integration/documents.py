@@ -21,6 +21,7 @@ from rucio_dafab.query import model
 from rucio_dafab.query.model import Comparator, DidField, SpatialOperator, TemporalOperator
 from rucio_dafab.query.sql import Target
 from rucio_dafab.query.sql_members import TIMES
+from rucio_dafab.query.sql_time import Times, closed_range
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.concepts import classes
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType, split_pointer
@@ -72,8 +73,7 @@ class Documents:
             members=c.members,
             columns={name: c[q.column] for name, q in self._typed.items()},
             geometry=c.geometry,
-            start=c.start,
-            end=c.end,
+            times=Times(c.start, c.end, closed_range(c.start, c.end)),
             classes=c.classes,
             expand=self.vocabulary.ontology.expand,
             did={DidField.NAME: c.name, DidField.DID_TYPE: c.did_type},

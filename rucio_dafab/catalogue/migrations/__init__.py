@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rucio_dafab.catalogue import columns
 from rucio_dafab.catalogue.errors import MigrationError
-from rucio_dafab.catalogue.tables import SCHEMA
+from rucio_dafab.catalogue.tables import SCHEMA, TABLE
 
 EXTENSIONS: Final = ("postgis", "btree_gist")
 """PostgreSQL extensions that the indexes need."""
@@ -46,8 +46,11 @@ def upgrade(engine: Engine, revision: str = "head") -> tuple[str, ...]:
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             command.upgrade(_config(connection), revision)
             after = _current(connection)
-        steps = (f"revision {before or 'none'} → {after}",) if before != after else ()
-        return steps + columns.synchronise(engine)
+        moved = (f"revision {before or 'none'} → {after}",) if before != after else ()
+        steps = moved + columns.synchronise(engine)
+        if steps:
+            _analyse(engine)
+        return steps
 
 
 def downgrade(engine: Engine, revision: str = "base") -> tuple[str, ...]:
@@ -81,6 +84,12 @@ def check(engine: Engine) -> tuple[str, ...]:
         if current != head:
             return (f"the tables are at revision {current}, not {head}: run `rucio-dafab db upgrade`",)
         return columns.differences(connection)
+
+
+def _analyse(engine: Engine) -> None:
+    """Let PostgreSQL look at the documents: of new columns and indexes it would guess, and plan badly for hours."""
+    with engine.begin() as connection:
+        connection.execute(text(f"ANALYZE {SCHEMA}.{TABLE}"))
 
 
 @contextmanager

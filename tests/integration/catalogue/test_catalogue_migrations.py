@@ -131,7 +131,7 @@ def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     rows = superuser.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'dafab' AND tablename = 'document'")
     indexes = {name for (name,) in rows}
-    assert {"document_geometry_extent_start", "document_collection_newest", "document_searchable"} <= indexes
+    assert {"document_geometry_extent", "document_collection_newest", "document_searchable"} <= indexes
     assert "document_eo_cloud_cover" in indexes
 
 
