@@ -89,9 +89,11 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         Raises:
             InvalidMetadata: if a value does not fit its key.
             DataIdentifierNotFound: if there is no such DID.
+            AccessDenied: inside of a request, if the account may not set them of something that is attached below.
         """
         values = meta if meta is not None else metadata or {}
         below = descendants_of(scope, name, session=session) if recursive else []
+        _check_below(below, values, session)
         with _rucio_errors():
             for each in [(scope, name), *below]:
                 documents.set_keys(*each, values, session=session)
@@ -192,16 +194,26 @@ def _plain(filters: Any) -> list[dict[str, Any]]:
 
 def _check_issuer(scope: InternalScope, name: str, key: str, session: Session) -> None:
     """Ask Rucio's permissions for the right to set what shall be deleted; outside of a request core is trusted."""
-    if not has_request_context():
-        return
+    if has_request_context() and not _may_set(scope, name, {key: None}, session):
+        line = f"Account {request.environ['issuer']} can not delete metadata of data identifier {scope.external}:{name}"
+        _answer(403, exception.AccessDenied, line)
+
+
+def _check_below(dids: Iterable[tuple[InternalScope, str]], values: Mapping[str, Any], session: Session) -> None:
+    """Ask for the right to set metadata of each DID: Rucio's gateway asks for the one that was named alone."""
+    for scope, name in dids if has_request_context() else ():
+        if not _may_set(scope, name, values, session):
+            line = f"Account {request.environ['issuer']} can not add metadata to data identifier {scope.external}:{name}"
+            raise exception.AccessDenied(line)
+
+
+def _may_set(scope: InternalScope, name: str, values: Mapping[str, Any], session: Session) -> bool:
+    """Return whether the account of the request may set metadata of a DID."""
     issuer = InternalAccount(request.environ["issuer"], vo=request.environ.get("vo", scope.vo))
-    arguments = {"scope": scope, "name": name, "key": key, "value": None, "issuer": issuer.external}
-    allowed = permission.has_permission(issuer=issuer, action="set_metadata", kwargs=arguments, session=session)
-    if not allowed:
-        did = f"{scope.external}:{name}"
-        _answer(
-            403, exception.AccessDenied, f"Account {issuer.external} can not delete metadata of data identifier {did}"
-        )
+    arguments = {"scope": scope, "name": name, "meta": values, "issuer": issuer.external}
+    return bool(
+        permission.has_permission(issuer=issuer, action="set_metadata_bulk", kwargs=arguments, session=session)
+    )
 
 
 def _answer(status: int, error: type[exception.RucioException], message: str) -> NoReturn:
