@@ -203,7 +203,7 @@ def _check_below(dids: Iterable[tuple[InternalScope, str]], values: Mapping[str,
     """Ask for the right to set metadata of each DID: Rucio's gateway asks for the one that was named alone."""
     for scope, name in dids if has_request_context() else ():
         if not _may_set(scope, name, values, session):
-            line = f"Account {request.environ['issuer']} can not add metadata to data identifier {scope.external}:{name}"
+            line = f"Account {request.environ['issuer']} can not add metadata to {scope.external}:{name}"
             raise exception.AccessDenied(line)
 
 
@@ -211,9 +211,7 @@ def _may_set(scope: InternalScope, name: str, values: Mapping[str, Any], session
     """Return whether the account of the request may set metadata of a DID."""
     issuer = InternalAccount(request.environ["issuer"], vo=request.environ.get("vo", scope.vo))
     arguments = {"scope": scope, "name": name, "meta": values, "issuer": issuer.external}
-    return bool(
-        permission.has_permission(issuer=issuer, action="set_metadata_bulk", kwargs=arguments, session=session)
-    )
+    return bool(permission.has_permission(issuer=issuer, action="set_metadata_bulk", kwargs=arguments, session=session))
 
 
 def _answer(status: int, error: type[exception.RucioException], message: str) -> NoReturn:

@@ -202,3 +202,18 @@ def test_other_scopes_stay_rucios(clients: Any) -> None:
     administrator.add_scope("dafab_skim", "pe_skim")
     clients["dafab_skim"].add_container("pe_skim", "PE_own")
     assert not judged(lambda: clients["dafab_dasi"].add_container("pe_skim", "PE_foreign"))
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_setting_recursively_needs_the_right_to_all_that_is_below(
+    clients: Any, publish: Any, make_item: Any, account: str
+) -> None:
+    scene, product = f"PE_above_{account}", f"PE_below_{account}"
+    publish(make_item(scene), account="dafab_admin")
+    publish(make_item(product, "water_analysis"), account="dafab_admin", parent=scene)
+    expected = [allowed(account, Operation.DESCRIBE, collection) for collection in COLLECTIONS]
+    client, mark = clients[account], {"mark": "recursive"}
+    assert judged(lambda: client.set_metadata_bulk("dafab", scene, mark)) is expected[0]
+    assert judged(lambda: client.set_metadata_bulk("dafab", scene, mark, recursive=True)) is all(expected)
+    found = client.get_metadata("dafab", product, plugin="DAFAB")
+    assert ("mark" in found) is all(expected)
