@@ -4,7 +4,6 @@ A query is read before it has a session, so the lookup that :func:`install` give
 its own, and outside of the pool: a request that holds one of the pool's must not wait for another.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,6 @@ from rucio_dafab.query.geometry import parse_geometry
 from rucio_dafab.stac.geometry import SRID
 from rucio_dafab.vocabulary import areas as vocabulary
 
-_KEY: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST: Final = 60
 _SURFACES: Final = ("Polygon", "MultiPolygon")
 
@@ -61,7 +59,8 @@ def add(name: str, geometry: Any, *, session: Session) -> Area:
     """Name an area; in place of one of that name there is none.
 
     Args:
-        name: letters, digits, blanks, ``-`` and ``_``; in a query neither case nor accents matter.
+        name: letters and digits of any script, blanks, ``-`` and ``_``; in a query neither case nor the accents of
+            Latin letters matter.
         geometry: a polygon or several: GeoJSON (text or dictionary), WKT or a box ``W_S_E_N``, in degrees.
         session: the caller's transaction.
 
@@ -118,7 +117,7 @@ def install(engine: Callable[[], Engine]) -> None:
 
 def _checked_key(name: str) -> str:
     key = vocabulary.normalise(name)
-    if not _KEY.fullmatch(key) or len(key) > _LONGEST:
+    if not key or len(key) > _LONGEST or not name.isprintable():
         raise AreaInvalid(f"{name[:_LONGEST]!r} is no name: at most {_LONGEST} letters, digits and single hyphens")
     if key in vocabulary.load().shipped():
         raise AreaInvalid(f"@{key} is shipped with the catalogue and cannot be another area")

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Text, cast, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, array
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.expression import ClauseElement, ColumnElement, Executable
+from sqlalchemy.sql.expression import ColumnElement
 
 from rucio_dafab.catalogue.errors import CatalogueError
+from rucio_dafab.catalogue.explain import explain
 from rucio_dafab.catalogue.search import Search, own_statement
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.catalogue.typed import typed_queryables
@@ -53,8 +53,7 @@ def count(asked: Search, *, session: Session) -> int:
 
 def estimate(asked: Search, *, session: Session) -> int:
     """Return about how many do: what PostgreSQL's planner expects from its statistics, without reading a document."""
-    plan = session.execute(_Explain(_found(asked))).scalar_one()
-    return int(plan[0]["Plan"]["Plan Rows"])
+    return int(explain(_found(asked), session=session)["Plan Rows"])
 
 
 def facets(asked: Search, by: str, *, cell: float = 1.0, most: int = MOST, session: Session) -> tuple[Facet, ...]:
@@ -100,7 +99,7 @@ def _value(by: str, cell: float) -> ColumnElement[Any]:
 
 def _property(key: str, queryables: Queryables) -> ColumnElement[Any]:
     """Return a property's own column where it has one, else what the jsonb of members holds at its path."""
-    queryable = queryables.resolve(key)
+    queryable = queryables.asked(key)
     columns = {found.name: name for found, name in typed_queryables(queryables)} | {
         "id": "id",
         "collection": "collection",
@@ -136,17 +135,3 @@ def _cell(corner: str | None, cell: float) -> str | None:
     west, south = column * cell - 180, row * cell - 90
     edges: Sequence[float] = (west, south, min(west + cell, 180), min(south + cell, 90))
     return "_".join(f"{round(edge, 6):g}" for edge in edges)
-
-
-class _Explain(Executable, ClauseElement):
-    """``EXPLAIN`` of a statement, as JSON."""
-
-    inherit_cache = False
-
-    def __init__(self, statement: Select[Any]) -> None:
-        self.statement = statement
-
-
-@compiles(_Explain)
-def _compile_explain(element: _Explain, compiler: Any, **options: Any) -> str:
-    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"

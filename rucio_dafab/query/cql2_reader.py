@@ -94,7 +94,7 @@ class _Reader:
 
     def operand(self, node: object, place: str) -> tuple[Operand, Queryable]:
         if isinstance(node, Mapping) and isinstance(name := node.get("property"), str):
-            queryable = self.vocabulary.queryables.resolve(check_text(name) if name.isprintable() else "")
+            queryable = self.vocabulary.queryables.asked(check_text(name) if name.isprintable() else "")
             return Property(queryable.pointer), queryable
         if isinstance(node, Mapping) and node.get("op") == "did":
             operator, arguments = _call(node, place)

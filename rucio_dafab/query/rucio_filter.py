@@ -146,5 +146,5 @@ def _relation(suffix: str, place: str) -> tuple[Relation, str | None] | None:
 def _operand(name: str, vocabulary: Vocabulary) -> tuple[Operand, Queryable]:
     if field := _DID_KEYS.get(name):
         return field, did_queryable(field, name)
-    queryable = vocabulary.queryables.resolve(name)
+    queryable = vocabulary.queryables.asked(name)
     return Property(queryable.pointer), queryable

@@ -1,7 +1,6 @@
 """Named areas of interest: ``etc/areas/*.geojson``, asked for as ``@luxembourg``."""
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -73,10 +72,18 @@ class Areas:
 
 
 def normalise(name: str) -> str:
-    """Return `name` as a key: lower case ASCII letters and digits with single hyphens between words."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return re.sub(r"[^\w]+|_+", "-", plain).strip("-")
+    """Return `name` as a key: letters and digits of any script, case folded, with single hyphens between words.
+
+    The accents of Latin letters are left out; the marks of other scripts, which make other letters, are kept composed
+    (NFC).
+    """
+    plain: list[str] = []
+    for letter in unicodedata.normalize("NFKD", name.casefold()):
+        if not (unicodedata.combining(letter) and plain and plain[-1].isascii()):
+            plain.append(letter)
+    folded = unicodedata.normalize("NFC", "".join(plain).casefold())
+    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in folded)
+    return "-".join(words.split())
 
 
 _provider: Provider | None = None

@@ -11,6 +11,10 @@ from typing import Any
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
 
+_TYPING_ERRORS = 2
+_SHORTEST_MISSPELT = 6
+_LONGEST_MISSPELT = 60
+
 
 class ValueType(StrEnum):
     """The type of a queryable's values."""
@@ -87,17 +91,41 @@ class Queryables:
         split_pointer(pointer)
         return self.at(pointer)
 
+    def asked(self, key: str) -> Queryable:
+        """Return the queryable that a question names; as :meth:`resolve`, but for keys that are misspelt.
+
+        A property that nothing declares can be asked for, and finds nothing where no document has it. So a bare key of
+        six letters or more within two typing errors of a declared one is refused: as a JSON pointer it is taken.
+
+        Raises:
+            VocabularyError: naming the key that was meant, or as :meth:`resolve`.
+        """
+        found = self.resolve(key)
+        if not found.is_declared and not key.startswith("/") and (meant := self._nearest(key)):
+            raise VocabularyError(f"nothing is called {key!r}: did you mean {meant}? Else write {found.pointer}")
+        return found
+
+    def _nearest(self, key: str) -> str | None:
+        if not _SHORTEST_MISSPELT <= len(key) <= _LONGEST_MISSPELT:
+            return None
+        known = (
+            each for each in self._keys if not each.startswith("/") and abs(len(each) - len(key)) <= _TYPING_ERRORS
+        )
+        near = min(((typing_errors(key.lower(), each.lower()), each) for each in known), default=None)
+        return near[1] if near is not None and near[0] <= _TYPING_ERRORS else None
+
     def at(self, pointer: str) -> Queryable:
         """Return the queryable at `pointer`, declared or not."""
         return self._pointers.get(pointer) or Queryable(pointer, pointer, ValueType.ANY)
 
     def key_of(self, pointer: str) -> str:
-        """Return the shortest unambiguous key of `pointer`: the inverse of :meth:`resolve`."""
+        """Return the shortest unambiguous key of `pointer`: the inverse of :meth:`asked`."""
         if known := self._pointers.get(pointer):
             return known.name
         path = split_pointer(pointer)
         if len(path) == 2 and path[0] == "properties" and path[1] and not path[1].startswith("/"):
-            return path[1] if self.resolve(path[1]).pointer == pointer else pointer
+            is_plain = self.resolve(path[1]).pointer == pointer and self._nearest(path[1]) is None
+            return path[1] if is_plain else pointer
         return pointer
 
     @cached_property
@@ -111,6 +139,24 @@ class Queryables:
     @cached_property
     def _keys(self) -> dict[str, Queryable]:
         return {key: entry for entry in self.entries for key in (entry.name, entry.pointer, *entry.aliases)}
+
+
+def typing_errors(one: str, other: str) -> int:
+    """Return how many letters must be added, left out, replaced or swapped with the next to make one of the other.
+
+    Optimal string alignment distance (L. Boytsov, ACM J. Exp. Algorithmics 16, 2011, section 2.1).
+    """
+    earlier: list[int] = []
+    before = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        row = [i]
+        for j, wanted in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        earlier, before = before, row
+    return before[-1]
 
 
 def split_pointer(pointer: str) -> tuple[str, ...]:

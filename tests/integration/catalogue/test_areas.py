@@ -1,6 +1,7 @@
 """``rucio-dafab area`` on a real site: named, asked by name in every language on the server, refused, forgotten."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,23 @@ def test_a_named_area_is_known_to_every_language(site: Any, publish: Any, make_i
     site.dafab("area", "remove", "lake-chad")
     with pytest.raises(Refused, match="lake-chad"):
         list(site.client("user_dafab").search("dafab", within))
+
+
+@pytest.mark.parametrize(("given", "asked"), [("Île-de-France", "@île-de-france"), ("Λίμνη Τσαντ", "@λίμνη-τσαντ")])
+def test_names_may_have_letters_of_any_script(site: Any, publish: Any, make_item: Any, given: str, asked: str) -> None:
+    publish(make_item("AR_script", box=INSIDE), account="dafab_dasi")
+    site.dafab("area", "add", given, AREA)
+    client = site.client("user_dafab")
+    questions = {
+        "rucio": f"id=AR_script,geom.within={asked}",
+        "cql2-text": f"id = 'AR_script' AND S_WITHIN(geom, '{asked.upper()}')",
+        "cql2-json": {"op": "s_within", "args": [{"property": "geometry"}, unicodedata.normalize("NFD", asked)]},
+    }
+    for language, question in questions.items():
+        assert "AR_script" in {each.name for each in client.search("dafab", question, filter_lang=language)}, language
+    listed = site.rucio("user_dafab", "did", "list", "dafab:*", "--filter", f"id=AR_script,geom.within={asked}")
+    assert "AR_script" in listed
+    site.dafab("area", "remove", asked.removeprefix("@"))
 
 
 def test_list_and_show(site: Any, tmp_path: Path) -> None:

@@ -83,6 +83,12 @@ def test_the_same_question_is_the_same_model(document: Any, text: str) -> None:
         ({"op": "=", "args": [1, 1]}, '/args/0: the first argument must be {"property": name}'),
         ({"op": "=", "args": [{"property": "gsd"}, 10**400]}, "integers beyond 2^53 are not exact"),
         ({"op": "related", "args": ["link", {}]}, "related takes ancestor or descendant"),
+        ({"op": "related", "args": ["ancestor", "x", {}]}, "related takes ancestor or descendant"),
+        ({"op": "related", "args": ["linked_by", "", {}]}, "/args/1: a link relation is a name such as derived_from"),
+        ({"op": "related", "args": ["link", 5, {}]}, "/args/1: a link relation is a name such as derived_from, not 5"),
+        ({"op": "=", "args": [{"property": "cloud_covr"}, 5]}, "did you mean cloud_cover? Else write /properties/"),
+        ({"op": "=", "args": [{"property": "bbox"}, "x"]}, "geometry holds geometry, which cannot be compared so"),
+        ({"op": "=", "args": [{"property": "gsd"}, {"date": "2026-06-01"}]}, "gsd takes a number in m, not"),
         ("x", "/: 'x' is not a condition"),
     ],
 )

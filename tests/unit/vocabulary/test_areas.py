@@ -1,5 +1,7 @@
 """Named areas: found however they are written, valid, and on both sides of the antimeridian."""
 
+import unicodedata
+
 import pytest
 import shapely
 
@@ -42,3 +44,23 @@ def test_an_unknown_area_gets_the_nearest_names() -> None:
         AREAS.geometry("luxemburg")
     with pytest.raises(VocabularyError, match=r"no area is called '@'$"):
         AREAS.geometry("")
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("Île-de-France", "ile-de-france"),
+        (unicodedata.normalize("NFD", "île_de  france"), "ile-de-france"),
+        ("STRASSE", "strasse"),
+        ("Straße", "strasse"),
+        ("ΑΘΉΝΑ", "αθήνα"),
+        (unicodedata.normalize("NFD", "Αθήνα"), "αθήνα"),
+        ("東京 都", "東京-都"),
+        (unicodedata.normalize("NFD", "が"), "が"),
+        ("हिन्दी", "हिन्दी"),
+        ("../;\x00", ""),
+    ],
+)
+def test_names_of_every_script_have_one_key(written: str, key: str) -> None:
+    assert areas.normalise(written) == key
+    assert areas.normalise(key) == key

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rucio_dafab.vocabulary.coercion import coerce
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.queryables import ValueType, escape_segment, load, read, split_pointer
+from rucio_dafab.vocabulary.queryables import ValueType, escape_segment, load, read, split_pointer, typing_errors
 
 QUERYABLES = load()
 # Rucio gives these keys to its own plugin, so they cannot name anything of ours.
@@ -150,3 +150,54 @@ def test_coerce_refuses_what_does_not_fit(name: str, value: object) -> None:
     with pytest.raises(VocabularyError, match=f"{name} takes ") as refusal:
         coerce(QUERYABLES[name], value)
     str(refusal.value).encode("utf-8", "backslashreplace")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("cloud_covr", "cloud_cover"),
+        ("eo:cloudcover", "eo:cloud_cover"),
+        ("Platform", "platform"),
+        ("platfrom", "platform"),
+        ("colection", "collection"),
+        ("date_time", "datetime"),
+    ],
+)
+def test_a_misspelt_key_of_a_question_is_refused_with_what_was_meant(key: str, meant: str) -> None:
+    with pytest.raises(VocabularyError, match=f"did you mean {meant}") as refusal:
+        QUERYABLES.asked(key)
+    assert f"/properties/{key}" in str(refusal.value)
+    pointer = f"/properties/{key}"
+    assert QUERYABLES.asked(pointer).pointer == pointer
+    assert QUERYABLES.key_of(pointer) == pointer
+    assert QUERYABLES.resolve(key).pointer == pointer
+
+
+# The common metadata of STAC 1.1 and properties of its extensions; none is mistaken for a declared one.
+STAC_NAMES = """
+    title description keywords roles created updated license providers mission bands data_type nodata unit statistics
+    proj:epsg proj:bbox proj:shape proj:transform proj:geometry proj:centroid view:off_nadir view:azimuth
+    view:sun_azimuth view:sun_elevation sat:absolute_orbit sat:anx_datetime sat:platform_international_designator
+    eo:snow_cover eo:bands sar:polarizations sar:instrument_mode processing:software processing:lineage
+    processing:facility product:timeliness sci:doi sci:citation mgrs:utm_zone mgrs:grid_square version deprecated
+    experimental published expires s2:tile_id s2:mgrs_tile note foo
+"""
+
+
+@pytest.mark.parametrize("key", STAC_NAMES.split())
+def test_other_properties_can_be_asked_for_by_name(key: str) -> None:
+    assert QUERYABLES.asked(key).pointer == f"/properties/{key}"
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_typing_errors_are_a_distance(one: str, other: str) -> None:
+    number = typing_errors(one, other)
+    assert number == typing_errors(other, one)
+    assert (number == 0) == (one == other)
+    assert abs(len(one) - len(other)) <= number <= max(len(one), len(other))
+
+
+def test_two_letters_that_change_places_are_one_error() -> None:
+    assert typing_errors("platfrom", "platform") == 1
+    assert typing_errors("abcd", "badc") == 2
+    assert typing_errors("", "abc") == 3
