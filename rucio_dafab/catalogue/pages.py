@@ -62,10 +62,8 @@ def read_page(asked: Search, limit: int, cursor: str | None, *, session: Session
 def _own(
     asked: Search, limit: int, after: tuple[datetime | None, str] | None, session: Session
 ) -> Iterator[FoundDocument]:
-    """Yield documents in two stretches, so that each is one walk along an index: with a begin, then without."""
-    base = own_statement(asked, table.c.document, table.c.extent_start)
     left = limit
-    for stretch in _stretches(base, after):
+    for stretch in stretches(asked, after):
         if left == 0:
             return
         rows = session.execute(stretch.limit(left), execution_options={"yield_per": BATCH})
@@ -74,7 +72,14 @@ def _own(
             yield FoundDocument(asked.scope, name, DID_TYPE_OF[code], document.encode(), start)
 
 
-def _stretches(base: Select[Any], after: tuple[datetime | None, str] | None) -> Iterator[Select[Any]]:
+def stretches(asked: Search, after: tuple[datetime | None, str] | None = None) -> Iterator[Select[Any]]:
+    """Yield the SQL of documents in two stretches, each one walk along an index: with a begin, then without.
+
+    Args:
+        asked: the question.
+        after: begin and name of the document before the first.
+    """
+    base = own_statement(asked, table.c.document, table.c.extent_start)
     key = (table.c.extent_start, table.c.name)
     order = (table.c.extent_start.desc().nulls_last(), table.c.name.desc())
     dated, undated = base.where(key[0].is_not(None)), base.where(key[0].is_(None))

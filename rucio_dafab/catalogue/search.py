@@ -7,7 +7,6 @@ collections in Rucio's sense, holds DIDs with documents of their own.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from rucio.common.types import InternalScope
@@ -114,10 +113,10 @@ def list_names(search: Search, *, session: Session) -> Iterator[str]:
         DidTypeUnknown: if there is no such type of DID.
         UnsupportedQuery: if the catalogue cannot answer a test.
     """
-    found = statement(search)
     if _walks(search):
-        return (row.name for row in _read(search, found, session))
-    return (name for (name,) in _read(search, found.with_only_columns(found.selected_columns["name"]), session))
+        return (row.name for row in _read(search, statement(search), session))
+    rows = own_statement(search, names_only=True).offset(search.offset)
+    return (name for (name,) in _read(search, rows, session))
 
 
 def _read(search: Search, rows: Select[Any], session: Session) -> Iterator[Any]:
@@ -149,14 +148,21 @@ def inherits(search: Search) -> bool:
     return asked and has(search.expression, is_document_test)
 
 
-def own_statement(search: Search, *more: Any) -> Select[Any]:
-    """Return the SQL for DIDs that satisfy the question by themselves; ``more`` are further columns of the table."""
+def own_statement(search: Search, *more: Any, names_only: bool = False) -> Select[Any]:
+    """Return the SQL for DIDs that satisfy the question by themselves.
+
+    Args:
+        search: the question; its limit and offset are left to the caller.
+        more: further columns of the table of documents.
+        names_only: whether of the DID its name is enough.
+    """
     with_documents = bool(more) or has(search.expression, is_document_test)
     wanted = search.on_documents if with_documents else search.expression
     did = OWN_DID if with_documents else RUCIO_DID
-    target = _target(own=with_documents)
-    rows = select(*did.shown, *more).where(did.scope == search.scope.internal, *_shown(search, did))
-    rows = rows.where(compile_filter(wanted, target))
+    target = make_target(table, DIDS, vocabulary.load(), own=with_documents)
+    columns = (did.name,) if names_only else did.shown
+    conditions = (did.scope == search.scope.internal, *_shown(search, did), compile_filter(wanted, target))
+    rows = select(*columns, *more).where(*conditions)
     if with_documents and has(wanted, is_remote_test):
         # The scope on both sides: PostgreSQL does not carry a condition over a join of two columns to both indexes.
         rows = rows.where(DIDS.c.scope == search.scope, *_same(table, DIDS))
@@ -240,6 +246,5 @@ def _same(one: Any, other: Any) -> tuple[ColumnElement[bool], ColumnElement[bool
     return one.c.scope == other.c.scope, one.c.name == other.c.name
 
 
-@cache
-def _target(*, own: bool = False) -> Target:
-    return make_target(table, DIDS, vocabulary.load(), own=own)
+def _target() -> Target:
+    return make_target(table, DIDS, vocabulary.load())
