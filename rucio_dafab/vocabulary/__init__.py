@@ -1,7 +1,7 @@
 """What things are called: keys, types, units, aliases, areas of interest and the ontology."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rucio_dafab.vocabulary import areas as _areas
@@ -20,15 +20,14 @@ class Vocabulary:
     queryables: Queryables
     areas: Areas
 
-    @property
+    @cached_property
     def ontology(self) -> "Ontology":
-        """The ontology; it is loaded at first use, since most filters name no class."""
+        """The ontology, loaded at first use, since most filters name no class; it then stays the same version."""
         from rucio_dafab.vocabulary import ontology  # noqa: PLC0415 - not needed by most
 
         return ontology.load()
 
 
-@cache
 def load() -> Vocabulary:
-    """Return the vocabulary of this installation."""
+    """Return the vocabulary of this installation: ask for one a question, so that all of it means one version."""
     return Vocabulary(_queryables.load(), _areas.load())

@@ -1,58 +1,55 @@
-"""The ontology: classes found by IRI, CURIE, name or label, and expanded to everything below them."""
+"""The ontology: classes found by IRI, CURIE, name or label, and expanded to everything below them.
+
+An ontology may have others beside it (a site publishes them: ENVO, SWEET, its own). Questions are answered across all
+of them; where two use the same word, the first one is meant.
+"""
 
 import difflib
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache, cached_property
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import orjson
-
-from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
+from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index, squash
+from rucio_dafab.vocabulary.ontology_rules import Rule
 
 PREFIXES = {
     "dafab": "https://w3id.org/dafab/ontology#",
+    "agrovoc": "http://aims.fao.org/aos/agrovoc/",
+    "corine": "http://www.w3.org/2015/03/corine#",
     "envo": "http://purl.obolibrary.org/obo/ENVO_",
+    "gcmd": "https://gcmd.earthdata.nasa.gov/kms/concept/",
+    "geo": "http://www.opengis.net/ont/geosparql#",
+    "prov": "http://www.w3.org/ns/prov#",
+    "sosa": "http://www.w3.org/ns/sosa/",
     "sweet": "http://sweetontology.net/",
+    "worldcover": "https://doi.org/10.5281/zenodo.7254221#",
 }
-"""CURIE prefixes that a query may use."""
-
-
-@dataclass(frozen=True)
-class OntologyClass:
-    """A named class.
-
-    Attributes:
-        id: Its IRI.
-        name: Its local name.
-        labels: Language → labels, the preferred one first.
-        definition: In English, or the empty string.
-        parents: Ids of its direct superclasses.
-        matches: IRIs of other vocabularies with exactly the same meaning.
-        below: Ids of the class itself and of everything below it, equivalents included; sorted.
-    """
-
-    id: str
-    name: str
-    labels: Mapping[str, tuple[str, ...]] = field(hash=False)
-    definition: str
-    parents: tuple[str, ...]
-    matches: tuple[str, ...]
-    below: tuple[str, ...] = field(repr=False)
+"""CURIE prefixes that a query may use; WorldCover has codes, not IRIs: its DOI stands before them."""
 
 
 @dataclass(frozen=True)
 class Ontology:
-    """The classes of one version of an ontology."""
+    """The classes of one version of an ontology, with the others that are known beside it.
+
+    Attributes:
+        iri: Of the ontology.
+        version: What it calls its version.
+        classes: Its own classes by id.
+        prefixes: CURIE prefixes of its own → namespace.
+        rules: What gives a document a class by its values.
+        others: Ontologies beside it; theirs are not looked at.
+    """
 
     iri: str
     version: str
     classes: Mapping[str, OntologyClass] = field(hash=False, repr=False)
+    prefixes: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    rules: tuple[Rule, ...] = field(default=(), repr=False)
+    others: tuple["Ontology", ...] = field(default=(), repr=False)
 
     def resolve(self, text: str) -> str:
         """Return the id of the class that `text` names: an IRI, a CURIE, a local name or a label in any language.
@@ -66,121 +63,182 @@ class Ontology:
         asked = text.strip()
         if found := self.find(asked):
             return found
-        ids = self._labels.get(_squash(asked), ())
+        key = squash(asked)
+        foreign = (each for other in self.others for each in other._labels.get(key, ()))
+        ids = self._labels.get(key) or self._distinct(foreign)
         if len(ids) == 1:
             return ids[0]
         if ids:
             raise VocabularyError(f"'{asked[:60]}' is ambiguous: {self._offer(ids)}")
-        near = difflib.get_close_matches(_squash(asked), [*self._names, *self._labels], n=5, cutoff=0.6)
-        candidates = [each for key in near for each in (self._names.get(key, ()) or self._labels[key])]
-        hint = f": did you mean {self._offer(candidates[:3])}?" if candidates else ""
+        candidates = self._near(key)
+        hint = f": did you mean {self._offer(candidates)}?" if candidates else ""
         raise VocabularyError(f"no class is called '{asked[:60]}'{hint}")
 
     def find(self, text: str) -> str | None:
         """Return the id of the class with this IRI, CURIE or local name, or ``None``: labels are not looked at."""
         prefix, colon, local = text.partition(":")
-        iri = PREFIXES[prefix.lower()] + local if colon and prefix.lower() in PREFIXES else text
-        if found := self._iris.get(iri):
+        namespace = self._prefixes.get(prefix.lower()) if colon else None
+        iri = namespace + local if namespace else text
+        if found := self._class_of(iri):
             return found
-        ids = self._names.get(_squash(local if colon and prefix.lower() == "dafab" else text), ())
-        return ids[0] if len(ids) == 1 else None
+        name = squash(local if namespace == PREFIXES["dafab"] else text)
+        for each in self._all:
+            ids = each._names.get(name, ())
+            if ids:
+                return ids[0] if len(ids) == 1 else None
+        return None
 
     def expand(self, class_id: str) -> tuple[str, ...]:
-        """Return the ids of the class and of everything below it; of an unknown id, only itself."""
-        known = self.classes.get(class_id)
-        return known.below if known else (class_id,)
+        """Return the ids of the class and of everything below it, sorted; of an unknown id, only itself.
+
+        What other vocabularies call exactly the same is among them, and what they have below it.
+        """
+        if class_id not in self._expanded:
+            self._expanded[class_id] = self._expand(class_id)
+        return self._expanded[class_id]
+
+    def get(self, class_id: str) -> OntologyClass | None:
+        """Return a class of this ontology or of those beside it."""
+        return next((each.classes[class_id] for each in self._all if class_id in each.classes), None)
 
     def label(self, class_id: str, language: str = "en") -> str:
-        """Return the preferred label of a class, or its local name where it has none in `language`."""
-        known = self.classes[class_id]
-        return next(iter(known.labels.get(language, ())), known.name)
+        """Return the preferred label of a class, or its local name where it has none in `language`.
+
+        Raises:
+            KeyError: for an unknown class.
+        """
+        known = self.get(class_id)
+        if known is None:
+            raise KeyError(class_id)
+        return known.label(language)
+
+    def curie(self, class_id: str) -> str:
+        """Return an id as a CURIE where one of the prefixes fits, else as it is."""
+        fitting = [(len(space), prefix) for prefix, space in self._prefixes.items() if class_id.startswith(space)]
+        length, prefix = max(fitting, default=(0, ""))
+        return f"{prefix}:{class_id[length:]}" if prefix else class_id
+
+    def beside(self, others: Iterable["Ontology"]) -> "Ontology":
+        """Return this ontology with others beside it."""
+        return Ontology(self.iri, self.version, self.classes, self.prefixes, self.rules, tuple(others))
+
+    def _class_of(self, iri: str) -> str | None:
+        """Return the class of this IRI, or the one that matches it exactly."""
+        if any(iri in each.classes for each in self._all):
+            return iri
+        return next((found[0] for each in self._all if (found := each._matched.get(iri))), None)
+
+    def _expand(self, class_id: str) -> tuple[str, ...]:
+        found: set[str] = set()
+        todo = [class_id]
+        while todo:
+            asked = todo.pop()
+            known = self.get(asked)
+            new = {asked, *(known.below if known else ())} - found
+            found |= new
+            same = {match for each in new for match in self._same(each)} - found
+            found |= {match for match in same if self.get(match) is None}
+            todo += [match for match in same if self.get(match) is not None]
+        return tuple(sorted(found))
+
+    def _same(self, class_id: str) -> Iterator[str]:
+        """Yield what has exactly the meaning of a class: its own matches, and classes that match it."""
+        if known := self.get(class_id):
+            yield from known.matches
+        for each in self._all:
+            yield from each._matched.get(class_id, ())
+
+    def _distinct(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return one id of each meaning."""
+        by_meaning: dict[tuple[str, ...], str] = {}
+        for each in ids:
+            by_meaning.setdefault(self.expand(each), each)
+        return tuple(by_meaning.values())
+
+    def _near(self, key: str) -> tuple[str, ...]:
+        """Return the classes with the nearest names, three at most; of other ontologies only where this has none."""
+        for each in self._all:
+            words = {**each._labels, **each._names}
+            near = difflib.get_close_matches(key, words, n=5, cutoff=0.6)
+            if near:
+                likeness = [difflib.SequenceMatcher(None, word, key).ratio() for word in near]
+                best = [word for word, like in zip(near, likeness, strict=True) if like > likeness[0] - 0.15]
+                return tuple(dict.fromkeys(found for word in best for found in words[word]))[:3]
+        return ()
 
     def _offer(self, ids: Iterable[str]) -> str:
-        return ", ".join(f"{self.label(each)} (dafab:{self.classes[each].name})" for each in dict.fromkeys(ids))
+        return ", ".join(f"{self.label(each)} ({self.curie(each)})" for each in dict.fromkeys(ids))
 
     @cached_property
-    def _iris(self) -> dict[str, str]:
-        matched = {match: each.id for each in self.classes.values() for match in each.matches}
-        return matched | {each: each for each in self.classes}
+    def _all(self) -> tuple["Ontology", ...]:
+        return (self, *self.others)
+
+    @cached_property
+    def _expanded(self) -> dict[str, tuple[str, ...]]:
+        """What was asked before: a class is expanded once in the life of a version."""
+        return {}
+
+    @cached_property
+    def _prefixes(self) -> dict[str, str]:
+        own = {prefix.lower(): space for each in reversed(self._all) for prefix, space in each.prefixes.items()}
+        return own | PREFIXES
+
+    @cached_property
+    def _matched(self) -> dict[str, tuple[str, ...]]:
+        return index((match, each.id) for each in self.classes.values() for match in each.matches)
 
     @cached_property
     def _names(self) -> dict[str, tuple[str, ...]]:
-        return _index((_squash(each.name), each.id) for each in self.classes.values())
+        return index((squash(each.name), each.id) for each in self.classes.values())
 
     @cached_property
     def _labels(self) -> dict[str, tuple[str, ...]]:
-        return _index(
-            (_squash(label), each.id)
-            for each in self.classes.values()
-            for labels in each.labels.values()
-            for label in labels
-        )
+        return index((squash(text), each.id) for each in self.classes.values() for text in each.texts())
 
 
-def source() -> Path:
-    """Return the path of this installation's ontology."""
-    return resources() / "etc" / "ontology" / "dafab.ttl"
+class Provider(Protocol):
+    """Who knows what was published: the catalogue, in whose database versions stand."""
+
+    def current(self) -> Ontology | None:
+        """Return the current ontology with those beside it; ``None`` where nothing was published."""
+
+
+_provider: Provider | None = None
+_held: ContextVar[Ontology | None] = ContextVar("held", default=None)
+
+
+def provide(provider: Provider | None) -> None:
+    """Let this process ask for the published ontology; the last one who is named is asked."""
+    global _provider  # noqa: PLW0603 - the rooms below the catalogue cannot know it, so it makes itself known
+    _provider = provider
+
+
+def load() -> Ontology:
+    """Return the current ontology: what was published, else what is installed. It never changes once it is returned.
+
+    Each call may ask the database whether there is a newer version: ask once for a question, and :func:`hold` it for
+    many documents.
+    """
+    held = _held.get()
+    if held is not None:
+        return held
+    published = _provider.current() if _provider is not None else None
+    return published or shipped()
 
 
 @cache
-def load() -> Ontology:
-    """Return the ontology of this installation.
+def shipped() -> Ontology:
+    """Return the ontology of this installation (``etc/ontology``)."""
+    from rucio_dafab.vocabulary import ontology_compiled  # noqa: PLC0415 - needs this module
 
-    Its classes and their closure stand beside the Turtle, made from it by
-    :mod:`rucio_dafab.vocabulary.ontology_reader`; they are used while they carry the Turtle's checksum, and otherwise
-    the Turtle itself is read.
-    """
-    path = source()
-    if kept := _kept(path):
-        return kept
-    from rucio_dafab.vocabulary.ontology_reader import read  # noqa: PLC0415 - slow to import, rarely needed
-
-    return read(path)
+    return ontology_compiled.load()
 
 
-def write_classes(ontology: Ontology) -> None:
-    """Write the classes of this installation's ontology beside its Turtle."""
-    path = source()
-    document = {
-        "sha256": _checksum(path),
-        "iri": ontology.iri,
-        "version": ontology.version,
-        "classes": [asdict(each) for each in ontology.classes.values()],
-    }
-    path.with_suffix(".json").write_bytes(
-        orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    )
-
-
-def _kept(path: Path) -> Ontology | None:
+@contextmanager
+def hold() -> Iterator[Ontology]:
+    """Let :func:`load` return one and the same version inside the block, in this thread."""
+    token = _held.set(load())
     try:
-        document = orjson.loads(path.with_suffix(".json").read_bytes())
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None
-    if document["sha256"] != _checksum(path):
-        return None
-    classes = {table["id"]: _class(table) for table in document["classes"]}
-    return Ontology(document["iri"], document["version"], classes)
-
-
-def _class(table: dict[str, Any]) -> OntologyClass:
-    labels = {language: tuple(texts) for language, texts in table["labels"].items()}
-    tuples = {name: tuple(table[name]) for name in ("parents", "matches", "below")}
-    return OntologyClass(**{**table, "labels": labels, **tuples})
-
-
-def _checksum(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
-
-
-def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    index: dict[str, dict[str, None]] = defaultdict(dict)
-    for key, each in pairs:
-        index[key][each] = None
-    return {key: tuple(ids) for key, ids in index.items()}
-
-
-def _squash(text: str) -> str:
-    """Return `text` without what people vary: case, blanks, hyphens, underscores, composed accents."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(letter for letter in plain if not letter.isspace() and letter not in "-_")
+        yield load()
+    finally:
+        _held.reset(token)

@@ -1,72 +1,179 @@
-"""Read an ontology: rdflib reads the Turtle, owlready2 computes the closure (named subsumption and equivalence).
+"""An ontology of its triples: classes with labels, the closure, alignments and rules.
 
-``owl:imports`` is never followed. Both libraries are slow to import, so :func:`rucio_dafab.vocabulary.ontology.load`
-comes here only where the classes beside the Turtle are stale. After a change of ``etc/ontology/dafab.ttl`` write them
-anew::
-
-    python -m rucio_dafab.vocabulary.ontology_reader
+The closure is that of named subsumption and equivalence: A ≡ B ⊓ … lies below B, A ≡ B ⊔ … above B and the rest. What
+only a description-logic reasoner can tell is found on request (HermiT by way of owlready2, in Java).
 """
 
-import io
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import owlready2
-from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, URIRef
+from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
+from rdflib.collection import Collection
 from rdflib.term import Node
 
+from rucio_dafab.vocabulary import ontology_graph
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.ontology import Ontology, OntologyClass, source, write_classes
+from rucio_dafab.vocabulary.ontology import PREFIXES, Ontology
+from rucio_dafab.vocabulary.ontology_alignments import AlignmentSet, exact_matches, read_alignments
+from rucio_dafab.vocabulary.ontology_classes import OntologyClass, local_name
+from rucio_dafab.vocabulary.ontology_compiled import alignment_files
+from rucio_dafab.vocabulary.ontology_parse import parse
+from rucio_dafab.vocabulary.ontology_rules import Condition, Rule
+
+DAFAB: Final = Namespace(PREFIXES["dafab"])
+_VANN: Final = Namespace("http://purl.org/vocab/vann/")
+_TOP: Final = {OWL.Thing, RDFS.Resource}
+_LIMITS: Final = {"above": DAFAB.above, "below": DAFAB.below, "at_least": DAFAB.atLeast, "at_most": DAFAB.atMost}
 
 
-def read(path: Path) -> Ontology:
-    """Read a Turtle file and compute its closure.
+@dataclass(frozen=True)
+class Reading:
+    """An ontology as its file has it.
+
+    Attributes:
+        ontology: Its classes.
+        graph: All its triples, without ``owl:imports``.
+        alignments: What stands beside the file.
+        imports: IRIs of ontologies that it imports and that were not fetched.
+        media_type: Of the file.
+    """
+
+    ontology: Ontology
+    graph: Graph
+    alignments: tuple[AlignmentSet, ...]
+    imports: tuple[str, ...]
+    media_type: str
+
+
+def read(path: Path, *, reason: bool = False) -> Reading:
+    """Read an ontology with the alignments beside it, and compute its closure.
+
+    Args:
+        path: the file; see :data:`rucio_dafab.vocabulary.ontology_parse.FORMATS`.
+        reason: whether HermiT is asked too for what lies below what.
 
     Raises:
-        VocabularyError: if it cannot be read or declares no ontology.
+        VocabularyError: if a file cannot be read, declares no ontology, or a rule is wrong.
     """
-    try:
-        graph = Graph().parse(path, format="turtle")
-    except (OSError, SyntaxError, ValueError) as error:  # rdflib's BadSyntax is a SyntaxError
-        raise VocabularyError(f"{path.name} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    iri = next(graph.subjects(RDF.type, OWL.Ontology), None)
-    if iri is None:
-        raise VocabularyError(f"{path.name} declares no owl:Ontology")
-    # Otherwise owlready2 would fetch them over the network.
+    graph, media_type = parse(path)
+    iri = _ontology_iri(graph, path.name)
+    imports = tuple(sorted(str(each) for each in graph.objects(None, OWL.imports)))
     graph.remove((None, OWL.imports, None))
-    below = _closure(graph)
-    classes = {each: _describe(graph, each, below[each]) for each in sorted(below)}
-    return Ontology(str(iri), _text(graph, iri, OWL.versionInfo), classes)
+    alignments = tuple(read_alignments(each) for each in alignment_files(path))
+    parents = _parents(graph)
+    if reason:
+        from rucio_dafab.vocabulary.ontology_reasoner import inferred  # noqa: PLC0415 - needs Java
+
+        for child, above in inferred(graph, parents).items():
+            parents[child] |= above
+    classes = _classes(graph, parents, exact_matches(alignments))
+    version = _text(graph, iri, OWL.versionInfo) or local_name(_text(graph, iri, OWL.versionIRI))
+    made = Ontology(str(iri), version, classes, _prefixes(graph, iri), tuple(_rules(graph, path.name)))
+    return Reading(made, graph, alignments, imports, media_type)
 
 
-def _closure(graph: Graph) -> dict[str, tuple[str, ...]]:
-    world = owlready2.World()
-    try:
-        triples = io.BytesIO(graph.serialize(format="nt", encoding="utf-8"))
-        world.get_ontology("urn:rucio-dafab:loading#").load(fileobj=triples, only_local=True)
-        return {each.iri: tuple(sorted(below.iri for below in each.descendants())) for each in world.classes()}
-    finally:
-        world.close()
+def _ontology_iri(graph: Graph, name: str) -> URIRef:
+    """Return the IRI of the ontology: of several, as a file of many modules has, the one that is part of no other."""
+    found = sorted(each for each in graph.subjects(RDF.type, OWL.Ontology) if isinstance(each, URIRef))
+    if not found:
+        raise VocabularyError(f"{name} declares no owl:Ontology")
+    imported = set(graph.objects(None, OWL.imports))
+    tops = [each for each in found if each not in imported]
+    if len(tops) > 1:
+        raise VocabularyError(f"{name} declares {len(tops)} ontologies, {tops[0]} and {tops[1]} among them: one a file")
+    return tops[0] if tops else found[0]
 
 
-def _describe(graph: Graph, iri: str, below: tuple[str, ...]) -> OntologyClass:
+def _parents(graph: Graph) -> dict[str, set[str]]:
+    """Return the named classes with the named classes directly above them."""
+    parents: dict[str, set[str]] = {str(each): set() for each in graph.subjects(RDF.type, OWL.Class) if _is_named(each)}
+    for child, above in graph.subject_objects(RDFS.subClassOf):
+        if str(child) in parents and isinstance(child, URIRef):
+            parents[str(child)].update(_named(graph, above, OWL.intersectionOf))
+    for one, other in graph.subject_objects(OWL.equivalentClass):
+        if not isinstance(one, URIRef):
+            continue
+        parents.setdefault(str(one), set()).update(_named(graph, other, OWL.intersectionOf))
+        for each in _named(graph, other, OWL.unionOf):
+            parents.setdefault(each, set()).add(str(one))
+    return parents
+
+
+def _named(graph: Graph, expression: Node, operator: URIRef) -> set[str]:
+    """Return the class itself, or the named members of an intersection or union."""
+    if isinstance(expression, URIRef):
+        return set() if expression in _TOP else {str(expression)}
+    members = next(graph.objects(expression, operator), None)
+    if members is None:
+        return set()
+    return {str(each) for each in Collection(graph, members) if isinstance(each, URIRef) and each not in _TOP}
+
+
+def _is_named(node: Node) -> bool:
+    return isinstance(node, URIRef) and node not in _TOP and node != OWL.Nothing
+
+
+def _classes(
+    graph: Graph, parents: dict[str, set[str]], matches: dict[str, tuple[str, ...]]
+) -> dict[str, OntologyClass]:
+    declared = {child: above & parents.keys() for child, above in parents.items()}
+    below = ontology_graph.below(declared)
+    return {each: _describe(graph, each, below[each], matches.get(each, ())) for each in sorted(below)}
+
+
+def _describe(graph: Graph, iri: str, below: tuple[str, ...], matches: Iterable[str]) -> OntologyClass:
     node = URIRef(iri)
     labels: dict[str, list[str]] = defaultdict(list)
-    for predicate in (RDFS.label, SKOS.altLabel):
+    for predicate in (RDFS.label, SKOS.prefLabel, SKOS.altLabel):
         literals = [each for each in graph.objects(node, predicate) if isinstance(each, Literal)]
         for label in sorted(literals, key=str):
-            labels[label.language or ""].append(str(label))
-    parents = sorted(str(each) for each in graph.objects(node, RDFS.subClassOf) if isinstance(each, URIRef))
-    matches = sorted(str(each) for each in graph.objects(node, SKOS.exactMatch))
-    definition = _text(graph, node, SKOS.definition)
-    name = iri.rpartition("#")[2] if "#" in iri else iri.rpartition("/")[2]
-    frozen = {language: tuple(texts) for language, texts in labels.items()}
-    return OntologyClass(iri, name, frozen, definition, tuple(parents), tuple(matches), below)
+            if str(label) not in labels[label.language or ""]:
+                labels[label.language or ""].append(str(label))
+    parents = sorted(str(each) for each in graph.objects(node, RDFS.subClassOf) if _is_named(each))
+    inline = (str(each) for each in graph.objects(node, SKOS.exactMatch) if isinstance(each, URIRef))
+    return OntologyClass(
+        id=iri,
+        name=local_name(iri),
+        labels={language: tuple(texts) for language, texts in labels.items()},
+        definition=_text(graph, node, SKOS.definition) or _text(graph, node, RDFS.comment),
+        parents=tuple(parents),
+        matches=tuple(sorted({*inline, *matches})),
+        below=below,
+        deprecated=any(str(each) in {"true", "1"} for each in graph.objects(node, OWL.deprecated)),
+    )
+
+
+def _prefixes(graph: Graph, iri: URIRef) -> dict[str, str]:
+    prefix, space = (_text(graph, iri, _VANN[f"preferredNamespace{each}"]) for each in ("Prefix", "Uri"))
+    return {prefix: space} if prefix and space else {}
+
+
+def _rules(graph: Graph, name: str) -> Iterator[Rule]:
+    for rule in sorted(graph.subjects(RDF.type, DAFAB.Rule), key=str):
+        conditions = [_condition(graph, each, f"{name}: the rule {rule}") for each in graph.objects(rule, DAFAB.test)]
+        assigned = _text(graph, rule, DAFAB.assigns)
+        if not assigned or not conditions:
+            raise VocabularyError(f"{name}: the rule {rule} needs dafab:assigns and at least one dafab:test")
+        yield Rule(str(rule), assigned, tuple(sorted(conditions, key=repr)))
+
+
+def _condition(graph: Graph, node: Node, place: str) -> Condition:
+    try:
+        limits = {key: float(_text(graph, node, at)) for key, at in _LIMITS.items() if (node, at, None) in graph}
+    except ValueError as error:
+        raise VocabularyError(f"{place} compares with what is no number: {error}") from error
+    values = tuple(sorted(str(each) for each in graph.objects(node, DAFAB.value)))
+    if bool(limits) == bool(values):
+        raise VocabularyError(f"{place} must compare with either a text or numbers")
+    made = Condition(_text(graph, node, DAFAB.member), _text(graph, node, DAFAB.relativeTo) or None, values, **limits)
+    made.holds({})  # a pointer that is none is refused
+    return made
 
 
 def _text(graph: Graph, node: Node, predicate: URIRef) -> str:
-    return str(next(graph.objects(node, predicate), ""))
-
-
-if __name__ == "__main__":
-    write_classes(read(source()))
+    """Return the value of a property, in English where there are several, or the empty string."""
+    found = sorted(graph.objects(node, predicate), key=lambda each: (getattr(each, "language", "") != "en", str(each)))
+    return str(found[0]) if found else ""

@@ -1,7 +1,7 @@
 -- eo:cloud_cover.not.lt=20,theme.not.isa=Drought,foo.not.in=a|5,geom.not.within=11_50_12_51
 document.eo_cloud_cover >= %(param_1)s AND NOT (document.classes && %(param_2)s::TEXT[]) AND (CASE WHEN (jsonb_typeof(document.members #> %(param_3)s::TEXT[]) = %(jsonb_typeof_1)s::VARCHAR) THEN CAST(document.members #> %(param_3)s::TEXT[] AS NUMERIC) != CAST(%(param_4)s::VARCHAR AS NUMERIC) END OR CASE WHEN (jsonb_typeof(document.members #> %(param_3)s::TEXT[]) = %(jsonb_typeof_2)s::VARCHAR) THEN ((document.members #>> %(param_3)s::TEXT[]) COLLATE "C") != %(param_5)s::VARCHAR AND ((document.members #>> %(param_3)s::TEXT[]) COLLATE "C") != %(param_6)s::VARCHAR END) AND NOT ST_Within(document.geometry, ST_GeomFromWKB(%(param_7)s, 4326))
 -- param_1 = 20.0
--- param_2 = ['https://w3id.org/dafab/ontology#AgriculturalDrought', 'https://w3id.org/dafab/ontology#Drought', 'https://w3id.org/dafab/ontology#HydrologicalDrought']
+-- param_2 = ['http://purl.obolibrary.org/obo/ENVO_1000745', 'http://sweetontology.net/phenPlanetClimate/Drought', 'https://w3id.org/dafab/ontology#AgriculturalDrought', 'https://w3id.org/dafab/ontology#Drought', 'https://w3id.org/dafab/ontology#HydrologicalDrought', 'https://w3id.org/dafab/ontology#MeteorologicalDrought']
 -- param_3 = ['properties', 'foo']
 -- jsonb_typeof_1 = 'number'
 -- param_4 = '5.0'

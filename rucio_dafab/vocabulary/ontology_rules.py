@@ -1,0 +1,87 @@
+"""Rules that give a document classes by the values that stand in it, as an ontology declares them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rucio_dafab.vocabulary.queryables import split_pointer
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test of one member of a document; what is absent, or no number where one is needed, fails it.
+
+    Attributes:
+        member: JSON pointer from the root of the document.
+        relative_to: Pointer of another member: the number is the share of that in per cent.
+        values: Texts, of which the member must be one; none where numbers are compared.
+        above: What the number must exceed.
+        below: What it must stay below.
+        at_least: What it must reach.
+        at_most: What it must not exceed.
+    """
+
+    member: str
+    relative_to: str | None = None
+    values: tuple[str, ...] = ()
+    above: float | None = None
+    below: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        """Return whether the document passes."""
+        found = _get(document, self._path)
+        if self.values:
+            return isinstance(found, str) and found in self.values
+        number = self._share(document, found) if self._whole else _number(found)
+        return number is not None and all(
+            (
+                self.above is None or number > self.above,
+                self.below is None or number < self.below,
+                self.at_least is None or number >= self.at_least,
+                self.at_most is None or number <= self.at_most,
+            )
+        )
+
+    def _share(self, document: Mapping[str, Any], part: Any) -> float | None:
+        numerator, denominator = _number(part), _number(_get(document, self._whole))
+        return None if numerator is None or not denominator else 100.0 * numerator / denominator
+
+    @cached_property
+    def _path(self) -> tuple[str, ...]:
+        return split_pointer(self.member)
+
+    @cached_property
+    def _whole(self) -> tuple[str, ...]:
+        return split_pointer(self.relative_to) if self.relative_to else ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All `conditions` together give a document the class `class_id`; `name` is the rule's own IRI."""
+
+    name: str
+    class_id: str
+    conditions: tuple[Condition, ...]
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        """Return whether the document gets the class."""
+        return all(each.holds(document) for each in self.conditions)
+
+
+def classify(document: Mapping[str, Any], rules: Iterable[Rule]) -> set[str]:
+    """Return the ids of the classes that the rules give a document."""
+    return {each.class_id for each in rules if each.holds(document)}
+
+
+def _get(document: Any, path: Iterable[str]) -> Any:
+    """Return the member of nested objects at `path`, or ``None``."""
+    for segment in path:
+        document = document.get(segment) if isinstance(document, Mapping) else None
+    return document
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
