@@ -75,6 +75,8 @@ def read_known(dids: Sequence[tuple[InternalScope, str]], *, session: Session) -
 
 
 def _rows(dids: Sequence[tuple[InternalScope, str]], session: Session) -> Iterator[Any]:
+    if not dids:
+        return iter(())
     asked = {"scopes": [scope.internal for scope, _ in dids], "names": [name for _, name in dids]}
     return iter(session.execute(_statement, asked, execution_options={"yield_per": ROWS}))
 
