@@ -8,6 +8,8 @@ from flask import has_request_context, request
 from rucio.common import exception
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import permission
+from rucio.core.did_meta_plugins import METADATA_PLUGIN_MODULES
+from rucio.core.did_meta_plugins.did_column_meta import DidColumnMeta
 from rucio.core.did_meta_plugins.did_meta_plugin_interface import DidMetaPlugin
 from rucio.db.sqla.constants import DatabaseOperationType
 from rucio.db.sqla.session import db_session, get_engine, read_session, transactional_session
@@ -21,6 +23,7 @@ from rucio_dafab.catalogue.ancestry import descendants_of
 from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown
 from rucio_dafab.query import rucio_filter
 from rucio_dafab.query.errors import QueryError
+from rucio_dafab.rucio_columns import LEFT_TO_US, RucioColumns
 from rucio_dafab.stac.errors import DocumentError, KeyUnknown
 
 
@@ -31,6 +34,8 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         super().__init__()
         self._plugin_name = metadata.PLUGIN
         areas.install(get_engine)
+        if METADATA_PLUGIN_MODULES and type(METADATA_PLUGIN_MODULES[0]) is DidColumnMeta:
+            METADATA_PLUGIN_MODULES[0] = RucioColumns(self.list_dids)
 
     def get_plugin_name(self) -> str:
         """Return the name by which clients ask for this plugin."""
@@ -92,6 +97,10 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
             AccessDenied: inside of a request, if the account may not set them of something that is attached below.
         """
         values = meta if meta is not None else metadata or {}
+        if wrong := sorted(LEFT_TO_US & values.keys()):
+            raise exception.InvalidMetadata(
+                f"{wrong[0]} is the DID's own; a property so called is /properties/{wrong[0]}"
+            )
         below = descendants_of(scope, name, session=session) if recursive else []
         _check_below(below, values, session)
         with _rucio_errors():

@@ -106,8 +106,9 @@ def _inherited(
 def _position(cursor: str) -> tuple[datetime | None, str]:
     try:
         start, name = orjson.loads(base64.urlsafe_b64decode(cursor))
-        if not isinstance(name, str):
+        moment = None if start is None else datetime.fromisoformat(start)
+        if not isinstance(name, str) or not name.isprintable() or (moment is not None and moment.tzinfo is None):
             raise TypeError
-        return (None if start is None else datetime.fromisoformat(start)), name
+        return moment, name
     except (binascii.Error, ValueError, TypeError) as error:
         raise CursorInvalid(f"{cursor[:60]!r} is no cursor of this catalogue") from error
