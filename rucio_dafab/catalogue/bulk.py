@@ -18,6 +18,7 @@ from rucio.db.sqla import models
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.lines import Line, read_lines
@@ -110,6 +111,8 @@ def load(
             loading.read(read_lines(path, progress))
         finally:
             loading.finish()
+    with transactions() as session:
+        links.settle(options.scope, session=session)
     loading.report.seconds = perf_counter() - began
     return loading.report
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     select,
     tuple_,
+    update,
 )
 from sqlalchemy.orm import Session
 
@@ -93,6 +94,18 @@ def superseded(scope: InternalScope, names: Iterable[str], *, session: Session) 
         link.c.target_scope == scope, link.c.target_name.in_(list(names)), link.c.rel == PREDECESSOR
     )
     return set(session.scalars(statement))
+
+
+def settle(scope: InternalScope, *, session: Session) -> None:
+    """Mark the documents that have a successor and are not marked.
+
+    Of two transactions that write an item and its successor at the same moment, neither sees the other.
+    """
+    is_named = (link.c.target_scope == documents.c.scope, link.c.target_name == documents.c.name)
+    statement = update(documents).values(latest=False)
+    session.execute(
+        statement.where(*is_named, link.c.rel == PREDECESSOR, documents.c.scope == scope, documents.c.latest)
+    )
 
 
 def without_successor(scope: Any, name: Any) -> ColumnElement[bool]:

@@ -1,7 +1,9 @@
 """New versions of items through ``POST /dafab/publish``: links, what searches find, two at once, what leaves."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -228,8 +230,6 @@ def test_when_the_latest_is_deleted_the_one_before_is_the_latest(
 
 
 def test_the_links_of_loaded_files_say_what_is_the_latest(site: Any, make_item: Any, names: Any, tmp_path: Any) -> None:
-    import json
-
     items = [make_item(f"SU_load_{number}", "water_analysis", platform="SU_load") for number in range(1, 4)]
     for number, item in enumerate(items[1:], start=1):
         item["links"] = [{"rel": PREDECESSOR, "href": f"SU_load_{number}"}]
@@ -244,3 +244,15 @@ def test_the_links_of_loaded_files_say_what_is_the_latest(site: Any, make_item: 
     file.write_text(json.dumps(items[2]) + "\n")
     site.dafab("catalogue", "load", str(file), "--update", "--json")
     assert names({"platform": "SU_load"}) == {"SU_load_2", "SU_load_3"}
+
+
+def test_versions_that_are_written_at_the_same_moment_know_each_other(
+    site: Any, make_item: Any, names: Any, tmp_path: Any
+) -> None:
+    items = [make_item(f"SU_moment_{number:02}", "water_analysis", platform="SU_moment") for number in range(40)]
+    for before, item in pairwise(items):
+        item["links"] = [{"rel": PREDECESSOR, "href": before["id"]}]
+    file = tmp_path / "items.ndjson"
+    file.write_text("".join(json.dumps(item) + "\n" for item in items))
+    site.dafab("catalogue", "load", str(file), "--batch", "1", "--json")
+    assert names({"platform": "SU_moment"}) == {"SU_moment_39"}
