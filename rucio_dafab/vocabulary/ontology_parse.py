@@ -8,11 +8,13 @@ are plain abbreviations, so that none can grow.
 import io
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
+from xml.sax import SAXException
 
 import orjson
 from rdflib import OWL, Graph
@@ -50,10 +52,12 @@ MEDIA_TYPES: Final = {
 _OWL_XML_ROOT: Final = f"{OWL}Ontology"
 _IMPORT: Final = re.compile(rb"<((?:\w+:)?)Import\b[^>]*?(?:/>|>[^<]*</\1Import\s*>)")
 # The base of relative IRIs, which an ontology should not have: no path of this machine gets into a class.
-_BASE: Final = "urn:relative:"
+_BASE: Final = "https://relative.invalid/"
+_BOM: Final = b"\xef\xbb\xbf"
 # What rdflib's parsers raise on malformed files besides its own errors.
 _MALFORMED: Final = (
     RdfError,
+    SAXException,
     SyntaxError,
     ValueError,
     LookupError,
@@ -78,6 +82,7 @@ def parse(path: Path) -> tuple[Graph, str]:
     if syntax == "xml":
         syntax = _scan_xml(content, path.name)
     else:
+        content = content.removeprefix(_BOM)
         _check_text(content, path.name)
         if syntax == "json-ld":
             _check_json(content, path.name)
@@ -112,7 +117,7 @@ def _check_text(content: bytes, name: str) -> None:
 
 def _check_json(content: bytes, name: str) -> None:
     try:
-        document = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise VocabularyError(f"{name} is no JSON: {error}") from error
     level: list[Any] = [document]
@@ -169,7 +174,7 @@ def _triples(content: bytes, syntax: str, name: str) -> Graph:
         try:
             if syntax == "owl/xml":
                 content, syntax = _from_owl_xml(content), "nt"
-            return Graph().parse(data=content, format=syntax, publicID=_BASE)
+            return Graph().parse(io.BytesIO(content), format=syntax, publicID=_BASE)
         except _MALFORMED as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise VocabularyError(f"{name} cannot be read: {reason}") from error
@@ -194,11 +199,13 @@ def _from_owl_xml(content: bytes) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep rdflib from logging literals that are not what their type says: nothing here reads them."""
+    """Keep rdflib from logging literals that are not what their type says, and from warning of its own JSON-LD."""
     logger = logging.getLogger("rdflib")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         logger.setLevel(before)

@@ -48,18 +48,19 @@ class Reading:
     media_type: str
 
 
-def read(path: Path, *, reason: bool = False) -> Reading:
+def read(path: Path, *, iri: str | None = None, reason: bool = False) -> Reading:
     """Read an ontology with the alignments beside it, and compute its closure.
 
     Args:
         path: the file; see :data:`rucio_dafab.vocabulary.ontology_parse.FORMATS`.
+        iri: which of the ontologies that the file declares is meant, where those are several.
         reason: whether HermiT is asked too for what lies below what.
 
     Raises:
         VocabularyError: if a file cannot be read, declares no ontology, or a rule is wrong.
     """
     graph, media_type = parse(path)
-    iri = _ontology_iri(graph, path.name)
+    node = _ontology_node(graph, iri, path.name)
     imports = tuple(sorted(str(each) for each in graph.objects(None, OWL.imports)))
     graph.remove((None, OWL.imports, None))
     alignments = tuple(read_alignments(each) for each in alignment_files(path))
@@ -70,20 +71,22 @@ def read(path: Path, *, reason: bool = False) -> Reading:
         for child, above in inferred(graph, parents).items():
             parents[child] |= above
     classes = _classes(graph, parents, exact_matches(alignments))
-    version = _text(graph, iri, OWL.versionInfo) or local_name(_text(graph, iri, OWL.versionIRI))
-    made = Ontology(str(iri), version, classes, _prefixes(graph, iri), tuple(_rules(graph, path.name)))
+    version = _text(graph, node, OWL.versionInfo) or local_name(_text(graph, node, OWL.versionIRI))
+    made = Ontology(str(node), version, classes, _prefixes(graph, node), tuple(_rules(graph, path.name)))
     return Reading(made, graph, alignments, imports, media_type)
 
 
-def _ontology_iri(graph: Graph, name: str) -> URIRef:
-    """Return the IRI of the ontology: of several, as a file of many modules has, the one that is part of no other."""
+def _ontology_node(graph: Graph, iri: str | None, name: str) -> URIRef:
+    """Return the ontology that is asked for, or the one that there is: of several, the one that no other imports."""
     found = sorted(each for each in graph.subjects(RDF.type, OWL.Ontology) if isinstance(each, URIRef))
     if not found:
         raise VocabularyError(f"{name} declares no owl:Ontology")
     imported = set(graph.objects(None, OWL.imports))
-    tops = [each for each in found if each not in imported]
+    tops = [each for each in found if str(each) == iri] if iri else [each for each in found if each not in imported]
+    if iri and not tops:
+        raise VocabularyError(f"{name} declares no ontology {iri[:200]}, but {found[0]}")
     if len(tops) > 1:
-        raise VocabularyError(f"{name} declares {len(tops)} ontologies, {tops[0]} and {tops[1]} among them: one a file")
+        raise VocabularyError(f"{name} declares {len(tops)} ontologies, {tops[0]} among them: say which one by --iri")
     return tops[0] if tops else found[0]
 
 
@@ -91,14 +94,14 @@ def _parents(graph: Graph) -> dict[str, set[str]]:
     """Return the named classes with the named classes directly above them."""
     parents: dict[str, set[str]] = {str(each): set() for each in graph.subjects(RDF.type, OWL.Class) if _is_named(each)}
     for child, above in graph.subject_objects(RDFS.subClassOf):
-        if str(child) in parents and isinstance(child, URIRef):
+        if str(child) in parents:
             parents[str(child)].update(_named(graph, above, OWL.intersectionOf))
     for one, other in graph.subject_objects(OWL.equivalentClass):
-        if not isinstance(one, URIRef):
+        if str(one) not in parents:
             continue
-        parents.setdefault(str(one), set()).update(_named(graph, other, OWL.intersectionOf))
-        for each in _named(graph, other, OWL.unionOf):
-            parents.setdefault(each, set()).add(str(one))
+        parents[str(one)].update(_named(graph, other, OWL.intersectionOf))
+        for each in _named(graph, other, OWL.unionOf) & parents.keys():
+            parents[each].add(str(one))
     return parents
 
 
