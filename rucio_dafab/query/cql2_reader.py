@@ -180,7 +180,9 @@ def _is_a(reader: _Reader, _: str, arguments: list[object], place: str) -> Expre
     queryable = reader.vocabulary.queryables.at(operand.pointer)
     if queryable.type is not ValueType.CONCEPTS or not isinstance(arguments[1], str):
         raise QueryError("isA takes a property that holds concepts (themes) and the name of a class", place)
-    return IsA(operand, reader.vocabulary.ontology.resolve(arguments[1]))
+    ontology = reader.vocabulary.ontology
+    class_id = ontology.resolve(arguments[1])
+    return IsA(operand, class_id, ontology.expand(class_id))
 
 
 def _spatial(reader: _Reader, operator: str, arguments: list[object], place: str) -> Expression:

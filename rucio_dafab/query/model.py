@@ -10,7 +10,7 @@ conjunctions and disjunctions with :func:`all_of` and :func:`any_of`, which keep
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -193,10 +193,15 @@ class Temporal:
 
 @dataclass(frozen=True)
 class IsA:
-    """The document shows the class with IRI `class_id` or anything below it; unknown where it names no class."""
+    """The document shows the class with IRI `class_id` or anything below it; unknown where it names no class.
+
+    ``below`` is that class with everything below it in the version of the ontology in which the question was read, so
+    that all of a question means one version. It is empty where a question was not read but made.
+    """
 
     operand: Property
     class_id: str
+    below: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

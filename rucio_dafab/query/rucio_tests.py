@@ -219,7 +219,8 @@ def _is_a(subject: Subject, value: object) -> Expression:
     every = isinstance(value, str) and "&" in value
     names = value.split("&") if isinstance(value, str) and every else alternatives(value)
     ontology = subject.vocabulary.ontology
-    tests = [IsA(subject.member(), ontology.resolve(_text(subject, name))) for name in names]
+    ids = [ontology.resolve(_text(subject, name)) for name in names]
+    tests = [IsA(subject.member(), each, ontology.expand(each)) for each in ids]
     return (all_of if every else any_of)(*tests)
 
 

@@ -213,7 +213,7 @@ def _temporal(node: Temporal, target: Target, negated: bool) -> Condition:
 
 
 def _is_a(node: IsA, target: Target, negated: bool) -> Condition:
-    classes = literal(list(target.expand(node.class_id)), ARRAY(Text))
+    classes = literal(list(node.below or target.expand(node.class_id)), ARRAY(Text))
     shown = target.classes.op("&&", return_type=Boolean())(classes)
     return not_(shown) if negated else shown
 
