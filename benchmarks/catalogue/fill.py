@@ -107,10 +107,11 @@ def read_rows(count: int) -> Iterator[Row]:
     """Yield the generated items of a catalogue of `count` scenes, scenes first."""
     for name in ("items.ndjson", "derived.ndjson"):
         for line in read_lines(generated(count) / name):
-            yield _row(line)
+            yield make_row(line)
 
 
-def _row(line: Line) -> Row:
+def make_row(line: Line) -> Row:
+    """Return an item as loading its line would store it."""
     parsed = parse(line, COLLECTIONS)
     prepared = parsed if isinstance(parsed, Reject) else prepare(parsed)
     if not isinstance(prepared, PreparedItem):

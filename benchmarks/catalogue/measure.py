@@ -42,7 +42,7 @@ Sessions = Callable[[], Session]
 
 
 def through_core(plugin: Any, sessions: Sessions) -> Ask:
-    """Return what lists names through ``list_dids`` of Rucio's core with one metadata plugin, as the REST server does."""
+    """Return what lists names by ``list_dids`` of Rucio's core with one metadata plugin, as the REST server does."""
     column_plugin = DidColumnMeta()
 
     def ask(question: Question) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from rucio.common.types import InternalScope
 from rucio.db.sqla.constants import DIDType
-from sqlalchemy import CTE, ColumnElement, Select, and_, exists, func, null, or_, select
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, exists, func, null, or_, select
 from sqlalchemy.orm import Session
 
 from rucio_dafab import vocabulary
@@ -26,7 +26,7 @@ from rucio_dafab.catalogue.expressions import (
 )
 from rucio_dafab.catalogue.rows import read_rows, stream_rows
 from rucio_dafab.catalogue.tables import document as table
-from rucio_dafab.catalogue.targets import CONTENTS, DIDS, OWN_DID, RUCIO_DID, ListedDid, make_target
+from rucio_dafab.catalogue.targets import CONTENTS, DIDS, RUCIO_DID, ListedDid, make_target, own_did
 from rucio_dafab.query.model import EVERYTHING, Expression, tests_did_type
 from rucio_dafab.query.sql import Target, compile_filter
 from rucio_dafab.query.versions import only_latest
@@ -148,24 +148,25 @@ def inherits(search: Search) -> bool:
     return asked and has(search.expression, is_document_test)
 
 
-def own_statement(search: Search, *more: Any, names_only: bool = False) -> Select[Any]:
+def own_statement(search: Search, *more: Any, names_only: bool = False, documents: FromClause = table) -> Select[Any]:
     """Return the SQL for DIDs that satisfy the question by themselves.
 
     Args:
         search: the question; its limit and offset are left to the caller.
         more: further columns of the table of documents.
         names_only: whether of the DID its name is enough.
+        documents: the table of documents, or a sample of it.
     """
     with_documents = bool(more) or has(search.expression, is_document_test)
     wanted = search.on_documents if with_documents else search.expression
-    did = OWN_DID if with_documents else RUCIO_DID
-    target = make_target(table, DIDS, vocabulary.load(), own=with_documents)
+    did = own_did(documents) if with_documents else RUCIO_DID
+    target = make_target(documents, DIDS, vocabulary.load(), own=with_documents)
     columns = (did.name,) if names_only else did.shown
     conditions = (did.scope == search.scope.internal, *_shown(search, did), compile_filter(wanted, target))
     rows = select(*columns, *more).where(*conditions)
     if with_documents and has(wanted, is_remote_test):
         # The scope on both sides: PostgreSQL does not carry a condition over a join of two columns to both indexes.
-        rows = rows.where(DIDS.c.scope == search.scope, *_same(table, DIDS))
+        rows = rows.where(DIDS.c.scope == search.scope, *_same(documents, DIDS))
     return rows
 
 

@@ -68,18 +68,16 @@ def _rucio_did(dids: FromClause) -> ListedDid:
     )
 
 
-def _own_did(documents: FromClause) -> ListedDid:
+RUCIO_DID: Final = _rucio_did(DIDS)
+"""Any DID."""
+
+
+def own_did(documents: FromClause) -> ListedDid:
+    """Return the DIDs of documents: to ask Rucio's table for each of many would take longer than to find them."""
     c = documents.c
     return ListedDid(
         type_coerce(c.scope, String), c.name, c.did_type, c.did_bytes, c.did_length, suppressed=c.did_suppressed
     )
-
-
-RUCIO_DID: Final = _rucio_did(DIDS)
-"""Any DID."""
-
-OWN_DID: Final = _own_did(document)
-"""A DID with a document: to ask Rucio's table for each of many would take longer than to find them."""
 
 
 def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary, *, own: bool = False) -> Target:
@@ -102,7 +100,7 @@ def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary,
         times=Times(documents.c.extent_start, documents.c.extent_end, extent_range(documents)),
         classes=documents.c.classes,
         expand=partial(_expand, vocabulary),
-        did=_did_columns(dids, _own_did(documents) if own else _rucio_did(dids)),
+        did=_did_columns(dids, own_did(documents) if own else _rucio_did(dids)),
         related=partial(_related, documents, vocabulary),
         predicate=_predicate,
     )

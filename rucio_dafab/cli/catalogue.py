@@ -87,15 +87,16 @@ def facets(
     ] = None,
     cell: Annotated[float, typer.Option(help="Width of a cell of the grid in degrees.")] = 1.0,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="Values at most, the most frequent first.")] = 50,
-    estimate: Annotated[bool, typer.Option("--estimate", help="The planner's guess of the total, at once.")] = False,
+    subclasses: Annotated[
+        bool, typer.Option("--subclasses", help="With --by class: count what is below a class with it.")
+    ] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="From statistics and samples, at once.")] = False,
     scope: Scope = SCOPE,
     as_json: Json = False,
 ) -> None:
     """Count the documents that answer a question: all of them, by month, class, place or any property."""
     if filter_ and cql2:
         raise DafabError("--filter and --cql2: only one of them can be the question")
-    if estimate and by:
-        raise DafabError("--estimate guesses the total alone: leave out --by")
     use_server_configuration()
     from rucio.common.types import InternalScope  # noqa: PLC0415
 
@@ -109,13 +110,15 @@ def facets(
             total = counting.estimate(asked, session=session) if estimate else counting.count(asked, session=session)
             typer.echo(json.dumps({"count": total, "exact": not estimate}) if as_json else str(total))
             return
-        found = counting.facets(asked, by, cell=cell, most=most, session=session)
+        spread = counting.estimate_facets if estimate else counting.facets
+        found = spread(asked, counting.By(by, cell, subclasses), most=most, session=session)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found]))
     else:
         width = len(str(found[0].count)) if found else 0
         for each in found:
-            typer.echo(f"{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
+            about = "" if each.exact else "~"
+            typer.echo(f"{about}{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
 
 
 app.command()(documents.validate)

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.integration
 
 ITEMS = [
     # name, west, month, cloud cover, instruments, class
-    ("FA_0", 1.2, "2026-01", 3.0, ["msi"], "river_flood"),
-    ("FA_1", 1.4, "2026-01", 3.0, ["msi", "sar"], "drought"),
-    ("FA_2", 7.7, "2026-02", 50.0, [], "drought"),
+    ("FA_0", 1.2, "2026-01", 3.0, ["msi"], "dafab:RiverineFlood"),
+    ("FA_1", 1.4, "2026-01", 3.0, ["msi", "sar"], "dafab:Drought"),
+    ("FA_2", 7.7, "2026-02", 50.0, [], "dafab:Drought"),
     ("FA_3", -121.1, "2026-03", None, None, None),
 ]
 
@@ -62,6 +62,19 @@ def test_cells_can_be_asked_for(site: Any, filled: None) -> None:
         assert int(inside) == count
 
 
+def test_a_class_counts_with_what_is_below_it(site: Any, filled: None) -> None:
+    alone, rolled_up = facets(site, "--by", "class"), facets(site, "--by", "class", "--subclasses")
+    assert rolled_up.items() > alone.items()
+    anomaly = next(value for value in rolled_up if value is not None and value.endswith("#WaterAnomaly"))
+    assert anomaly not in alone
+    assert rolled_up[anomaly] == sum(theme is not None for *_, theme in ITEMS)
+    assert int(site.dafab("catalogue", "facets", "--cql2", "id LIKE 'FA%' AND isA(theme, 'WaterAnomaly')")) == 3
+
+
+def test_where_few_answer_an_estimate_is_exact(site: Any, filled: None) -> None:
+    assert facets(site, "--by", "month", "--estimate") == facets(site, "--by", "month")
+
+
 def test_the_most_frequent_come_first(site: Any, filled: None) -> None:
     assert facets(site, "--by", "month", "--most", "1") == {"2026-01": 2}
 
@@ -79,7 +92,7 @@ def test_an_estimate_says_that_it_is_one(site: Any, filled: None) -> None:
     [
         (("--by", "grid", "--cell", "0"), "0.01"),
         (("--by", "grid", "--cell", "nan"), "0.01"),
-        (("--by", "month", "--estimate"), "--by"),
+        (("--by", "month", "--subclasses"), "subclasses"),
         (("--filter", "a=1", "--cql2", "b = 1"), "--cql2"),
         (("--cql2", "a ="), "CQL2"),
         (("--by", "/properties/~2"), "~2"),
