@@ -13,7 +13,7 @@ from sqlalchemy import and_, delete, null, select
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import containers, links
-from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in, cursor_of, row_of, upsert_all
+from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in, cursor_of, insert_all, replace_all, row_of
 from rucio_dafab.catalogue.prepared import PreparedItem, Reject
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac.asset_names import asset_names
@@ -72,11 +72,13 @@ class _Batch:
             return self._written
         added = containers.add(scope, [item.name for item in items], account, session=session)
         new = [item for item in items if item.name in added]
-        others = self._wanted_of(item for item in items if item.name not in added)
-        attached = containers.attach(scope, {item.name: item.collection for item in (*new, *others)}, session=session)
+        bare, replaced = self._wanted_of(item for item in items if item.name not in added)
+        wanted = (*new, *bare, *replaced)
+        attached = containers.attach(scope, {item.name: item.collection for item in wanted}, session=session)
         self._copy_documents(new)
-        upsert_all((row_of(scope, item.name, item.columns) for item in others), session=session)
-        self._write_links(new, others)
+        insert_all((row_of(scope, item.name, item.columns) for item in bare), session=session)
+        replace_all((row_of(scope, item.name, item.columns) for item in replaced), session=session)
+        self._write_links(wanted, replaced)
         containers.tell_rucio(scope, account, added, attached, session=session)
         self._written.created += len(added)
         return self._written
@@ -92,7 +94,7 @@ class _Batch:
         with cursor_of(self._session) as cursor:
             copy_in(cursor, table, (*COLUMNS, table.c.did_type, table.c.latest), made)
 
-    def _write_links(self, new: Sequence[PreparedItem], replaced: Sequence[PreparedItem]) -> None:
+    def _write_links(self, items: Sequence[PreparedItem], replaced: Sequence[PreparedItem]) -> None:
         """Write the links of items whose documents are written, in place of those of documents that were replaced."""
         scope, link = self._target.scope, links.link
         if names := [item.name for item in replaced]:
@@ -100,7 +102,7 @@ class _Batch:
         names = [column.name for column in link.columns]
         made = [
             dict(zip(names, (scope.internal, name, rel, to.internal, to_name), strict=True))
-            for item in (*new, *replaced)
+            for item in items
             for _, name, rel, to, to_name in links.rows(scope, item.name, item.links)
         ]
         if made:
@@ -128,13 +130,13 @@ class _Batch:
             return f"{scope.external}:{collection} is a {found.did_type.name} and cannot be the collection"
         return None if found.is_open else f"the collection {scope.external}:{collection} is closed"
 
-    def _wanted_of(self, items: Iterable[PreparedItem]) -> list[PreparedItem]:
-        """Return those that are written of items that had a DID before."""
+    def _wanted_of(self, items: Iterable[PreparedItem]) -> tuple[list[PreparedItem], list[PreparedItem]]:
+        """Return those that are written of items that had a DID before: without a document on it, and with one."""
         by_name = {item.name: item for item in items}
-        if not by_name:
-            return []
-        held = self._hold(by_name)
-        return [item for item in by_name.values() if self._wanted(item, held.get(item.name))]
+        held = self._hold(by_name) if by_name else {}
+        wanted = [item for item in by_name.values() if self._wanted(item, held.get(item.name))]
+        bare = [item for item in wanted if held[item.name].partial is None]
+        return bare, [item for item in wanted if held[item.name].partial is not None]
 
     def _hold(self, names: Iterable[str]) -> Mapping[str, Any]:
         """Return type, document and collection of DIDs by name, and keep others from writing them."""

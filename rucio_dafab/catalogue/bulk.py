@@ -4,23 +4,27 @@ A batch is in the catalogue whole or not at all, and what is there is skipped by
 finished by starting it again.
 """
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+import psycopg
+from rucio.common.exception import DatabaseException
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.db.sqla import models
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.batch import Target, Written, write
-from rucio_dafab.catalogue.errors import DidUnknown
+from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken
 from rucio_dafab.catalogue.lines import Line, read_lines
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
@@ -33,6 +37,9 @@ WRITERS: Final = 2
 
 BATCH_BYTES: Final = 32 * 2**20
 """Bytes of lines after which a batch ends, however few they are."""
+
+GARBAGE: Final = 100_000
+"""Objects made and kept after which Python looks for cyclic garbage while a file is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +107,44 @@ def load(
 
     Raises:
         FileUnreadable: if the file cannot be read; the batches before stay.
+        LoadBroken: if the database fails; the batches before stay.
         DidUnknown: if there is no such account.
     """
-    began = perf_counter()
-    with transactions() as session:
-        _check_account(options.account, session)
-    with ThreadPoolExecutor(options.writers) as pool:
-        loading = _Load(options, transactions, reject, pool)
-        try:
-            loading.read(read_lines(path, progress))
-        finally:
-            loading.finish()
-    with transactions() as session:
-        links.settle(options.scope, session=session)
-    loading.report.seconds = perf_counter() - began
-    return loading.report
+    began, report = perf_counter(), LoadReport()
+    try:
+        with transactions() as session:
+            _check_account(options.account, session)
+        with _rare_collections(), ThreadPoolExecutor(options.writers) as pool:
+            loading = _Load(options, transactions, reject, pool, report)
+            try:
+                loading.read(read_lines(path, progress))
+            finally:
+                loading.finish()
+        with transactions() as session:
+            links.settle(options.scope, session=session)
+    except (psycopg.Error, SQLAlchemyError, DatabaseException) as error:
+        raise LoadBroken(
+            f"the database failed after {report.items} lines ({_line(error)}): load the file again to finish it"
+        ) from error
+    report.seconds = perf_counter() - began
+    return report
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cyclic garbage rarely: documents have none, and make Python look for it every few lines."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _line(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error)
+    # Rucio's exceptions begin with what they are called.
+    return next(iter((text.partition("Details: ")[2] or text).strip().splitlines()), type(error).__name__)
 
 
 def _check_account(account: InternalAccount, session: Session) -> None:
@@ -139,9 +169,10 @@ class _Load:
         transactions: Transactions,
         reject: Callable[[Reject], object],
         pool: ThreadPoolExecutor,
+        report: LoadReport,
     ) -> None:
-        self.report = LoadReport()
-        self._options, self._transactions, self._reject, self._pool = options, transactions, reject, pool
+        self._options, self._transactions, self._reject = options, transactions, reject
+        self._pool, self._report = pool, report
         self._waiting: deque[tuple[_Batch, Future[Written]]] = deque()
         # At the start, and for as long as items turn out to be there, it is quicker to ask than to prepare.
         self._asks = not options.update
@@ -153,9 +184,12 @@ class _Load:
                 self._submit(batch)
 
     def finish(self) -> None:
-        """Wait for what is being written."""
-        while self._waiting:
-            self._collect()
+        """Wait for what is being written; where that fails, nothing more is begun."""
+        try:
+            while self._waiting:
+                self._collect()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
 
     def _batches(self, lines: Iterable[Line]) -> Iterator[_Batch]:
         """Yield lines as batches in which no id stands twice."""
@@ -186,7 +220,7 @@ class _Load:
         with self._transactions() as session:
             known = set(session.scalars(statement))
         left = [line for line, item in found if isinstance(item, Reject) or item.id not in known]
-        self.report.skipped += len(lines) - len(left)
+        self._report.skipped += len(lines) - len(left)
         self._asks = bool(known)
         return left
 
@@ -210,13 +244,13 @@ class _Load:
         """Wait for the oldest batch and count it: what is counted is what was committed."""
         batch, writing = self._waiting.popleft()
         written = writing.result()
-        self.report.created += written.created
-        self.report.updated += written.updated
-        self.report.unchanged += written.unchanged
-        self.report.skipped += written.skipped
+        self._report.created += written.created
+        self._report.updated += written.updated
+        self._report.unchanged += written.unchanged
+        self._report.skipped += written.skipped
         self._asks = self._asks or written.skipped > 0
         for found in sorted((*batch.rejects, *written.rejects), key=lambda each: each.line):
-            self.report.rejected += 1
+            self._report.rejected += 1
             self._reject(found)
 
 

@@ -5,24 +5,21 @@ messages and its mark for the judge among them. All of it happens in the caller'
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rucio.common.config import config_get_list
 from rucio.common.constants import DEFAULT_VO
 from rucio.common.types import InternalAccount, InternalScope
-from rucio.common.utils import generate_uuid
 from rucio.db.sqla import models
 from rucio.db.sqla.constants import DIDReEvaluation, DIDType
 from sqlalchemy import ARRAY, Column, ColumnElement, Text, bindparam, column, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue.document_rows import cursor_of
-
 _DIDS: Final = models.DataIdentifier.__table__
 _CONTENTS: Final = models.DataIdentifierAssociation.__table__
+_ITEM: Final = "%ITEM%"
 
 
 def add(scope: InternalScope, names: Collection[str], account: InternalAccount, *, session: Session) -> set[str]:
@@ -79,39 +76,44 @@ def tell_rucio(
     session: Session,
 ) -> None:
     """Leave what Rucio's daemons wait for: messages, and one mark a collection for the rules on it."""
-    _add_messages(_messages(scope, account, added, attached), session)
+    who = {"account": account.external, "scope": scope.external}
+    vo = {} if account.vo == DEFAULT_VO else {"vo": account.vo}
+    children: dict[str, list[str]] = {}
+    for collection, item in attached:
+        children.setdefault(collection, []).append(item)
+    _add_messages("CREATE_CNT", who | {"name": _ITEM, "expired_at": None} | vo, sorted(added), session)
+    for collection, items in sorted(children.items()):
+        child = {"childscope": scope.external, "childname": _ITEM, "childtype": "CONTAINER"}
+        _add_messages("REGISTER_CNT", who | {"name": collection} | child | vo, items, session)
     marks = [
-        {"scope": scope, "name": name, "rule_evaluation_action": DIDReEvaluation.ATTACH}
-        for name in sorted({collection for collection, _ in attached})
+        {"scope": scope, "name": name, "rule_evaluation_action": DIDReEvaluation.ATTACH} for name in sorted(children)
     ]
     if marks:
         session.execute(insert(models.UpdatedDID), marks)
 
 
-def _messages(
-    scope: InternalScope, account: InternalAccount, added: Iterable[str], attached: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    who = {"account": account.external, "scope": scope.external}
-    vo = {} if account.vo == DEFAULT_VO else {"vo": account.vo}
-    for name in sorted(added):
-        yield "CREATE_CNT", who | {"name": name, "expired_at": None} | vo
-    for collection, item in attached:
-        child = {"childscope": scope.external, "childname": item, "childtype": "CONTAINER"}
-        yield "REGISTER_CNT", who | {"name": collection} | child | vo
+def _add_messages(event: str, payload: dict[str, Any], items: Sequence[str], session: Session) -> None:
+    """Do as ``rucio.core.message.add_messages`` with a payload an item; none of these is for the service ``email``.
 
-
-def _add_messages(messages: Iterable[tuple[str, dict[str, Any]]], session: Session) -> None:
-    """Do as ``rucio.core.message.add_messages``, by COPY; none of these is for the service ``email``."""
-    found = config_get_list("hermes", "services_list", raise_exception=False, default="activemq,email", session=session)
-    services = [each for each in found if each != "email"]
-    now = datetime.now(UTC).replace(tzinfo=None)
-    columns = "id, event_type, payload, services, created_at, updated_at"
-    into = models.Message.__table__.fullname
-    with cursor_of(session) as cursor, cursor.copy(f"COPY {into} ({columns}) FROM STDIN") as copy:
-        for event, payload in messages:
-            text = json.dumps(payload)
-            for service in services:
-                copy.write_row((generate_uuid(), event, text, service, now, now))
+    Args:
+        event: type of the messages.
+        payload: what they say; :data:`_ITEM` stands for the name of the item, which no character of needs an escape.
+        items: names.
+        session: the caller's transaction.
+    """
+    services = config_get_list(
+        "hermes", "services_list", raise_exception=False, default="activemq,email", session=session
+    )
+    before, after = json.dumps(payload).split(_ITEM)
+    for service in (each for each in services if each != "email"):
+        values = {
+            "id": func.gen_random_uuid(),
+            "event_type": literal(event),
+            "payload": literal(before) + column("item", Text) + literal(after),
+            "services": literal(service),
+        }
+        rows = select(*values.values()).select_from(_unnested(item=items))
+        session.execute(insert(models.Message).from_select(list(values), rows))
 
 
 def _unnested(**columns: Sequence[str]) -> Any:

@@ -10,26 +10,23 @@ from typing import Any, Final
 
 from psycopg import Cursor, sql
 from rucio.common.types import InternalScope
+from rucio.db.sqla import models
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     DateTime,
     Double,
-    LargeBinary,
     Table,
-    bindparam,
-    func,
     make_url,
-    text,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue.links import link
 from rucio_dafab.catalogue.tables import KEPT_BY_DATABASE
 from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.stac.links import PREDECESSOR
 
 Row = Mapping[str, Any]
 
@@ -88,37 +85,67 @@ def copy_in(cursor: Cursor[Any], into: Table, columns: Sequence[Column[Any]], ro
             copy.write_row(values)
 
 
-def upsert(row: Row, *, session: Session) -> bool:
-    """Write one document in place of any that its DID had; return whether it had none."""
-    statement, constants = _upsert()
-    written = session.connection().exec_driver_sql(statement, constants | _parameters(row))
-    return bool(written.scalar_one())
+def put(row: Row, *, session: Session) -> bool | None:
+    """Write one document in place of any that its DID had, and hold the DID until the transaction ends.
+
+    Returns:
+        Whether the DID had none before; ``None`` where there is no such DID.
+    """
+    session.flush()
+    connection, parameters = session.connection(), _parameters(row)
+    if connection.exec_driver_sql(_insertion(), parameters).rowcount:
+        return True
+    return False if connection.exec_driver_sql(_replacement(), parameters).rowcount else None
 
 
-def upsert_all(rows: Iterable[Row], *, session: Session) -> None:
-    """Write documents in place of any that their DIDs had."""
-    statement, constants = _upsert()
-    parameters = [constants | _parameters(row) for row in rows]
-    if parameters:
+def insert_all(rows: Iterable[Row], *, session: Session) -> None:
+    """Write the documents of DIDs that have none; the caller holds these."""
+    _execute_all(_insertion(), rows, session)
+
+
+def replace_all(rows: Iterable[Row], *, session: Session) -> None:
+    """Write documents in place of those that their DIDs have; the caller holds these."""
+    _execute_all(_replacement(), rows, session)
+
+
+def _execute_all(statement: str, rows: Iterable[Row], session: Session) -> None:
+    if parameters := [_parameters(row) for row in rows]:
         session.connection().exec_driver_sql(statement, parameters)
 
 
+# SQLAlchemy would take longer to compile these than PostgreSQL to run them; and psycopg remembers how to send a
+# statement of less than 4096 letters alone.
 @cache
-def _upsert() -> tuple[str, dict[str, Any]]:
-    """Return the statement as psycopg takes it, and its parameters that are the same for all rows.
+def _insertion() -> str:
+    """Return the statement that holds a DID and gives it a document, with the state of the DID, unless it has one."""
+    names = ", ".join(_quoted(column.name) for column in COLUMNS)
+    values = ", ".join(_value(column) for column in COLUMNS)
+    return f"""
+WITH held AS (
+  SELECT did_type::text, suppressed, bytes, length FROM {models.DataIdentifier.__table__.fullname}
+  WHERE scope = %(scope)s AND name = %(name)s FOR NO KEY UPDATE)
+INSERT INTO {table.fullname} ({names}, latest, did_type, did_suppressed, did_bytes, did_length)
+SELECT {values}, NOT EXISTS (
+  SELECT FROM {link.fullname}
+  WHERE target_scope = %(scope)s AND target_name = %(name)s AND rel = '{PREDECESSOR}'), held.*
+FROM held ON CONFLICT DO NOTHING"""  # noqa: S608 - names of our own tables and columns
 
-    SQLAlchemy would compile it each time, which takes longer than all the rest.
-    """
-    values: dict[str, Any] = {column.name: bindparam(column.name, type_=column.type) for column in COLUMNS}
-    values["geometry"] = func.ST_GeomFromEWKB(bindparam("geometry", type_=LargeBinary()))
-    values["latest"] = links.without_successor(values["scope"], values["name"])
-    statement = postgresql.insert(table).values(values)
-    changed = {column.name: statement.excluded[column.name] for column in COLUMNS if column.name not in _KEY}
-    statement = statement.on_conflict_do_update(index_elements=_KEY, set_=changed | {"updated_at": func.now()})
-    # A version that replaced another carries the transaction that locked that one.
-    is_new = text(f"{table.name}.xmax = 0")
-    compiled = statement.returning(is_new).compile(dialect=_DIALECT)
-    return str(compiled), {name: value for name, value in compiled.params.items() if name not in values}
+
+@cache
+def _replacement() -> str:
+    changes = ", ".join(f"{_quoted(column.name)} = {_value(column)}" for column in COLUMNS if column.name not in _KEY)
+    return f"""
+UPDATE {table.fullname} SET {changes}, updated_at = now() WHERE scope = %(scope)s AND name = %(name)s"""  # noqa: S608
+
+
+def _value(column: Column[Any]) -> str:
+    if column.name == "geometry":
+        return "ST_GeomFromEWKB(%(geometry)s)"
+    return f"%({column.name})s::{column.type.compile(_DIALECT)}"
+
+
+def _quoted(name: str) -> str:
+    return str(_DIALECT.identifier_preparer.quote(name))
 
 
 def _parameters(row: Row) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from rucio.db.sqla import models
 from sqlalchemy import delete, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import links
-from rucio_dafab.catalogue.document_rows import row_of, upsert
+from rucio_dafab.catalogue import document_rows, links
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
@@ -63,7 +62,6 @@ def put(scope: InternalScope, name: str, document: Mapping[str, Any], *, session
     """
     whole = dict(document)
     check_document(whole)
-    _hold_did(scope, name, session=session)
     _write(scope, name, whole, valid=True, session=session)
 
 
@@ -177,8 +175,10 @@ def _hold_did(scope: InternalScope, name: str, *, session: Session) -> None:
 def _write(
     scope: InternalScope, name: str, document: dict[str, Any], *, valid: bool | None = None, session: Session
 ) -> None:
-    """Write a document and its columns; whoever does holds the DID."""
+    """Write a document and its columns."""
     record = make_record(document, valid=valid)
     check_size(len(record["document"]))
-    is_new = upsert(row_of(scope, name, record), session=session)
+    is_new = document_rows.put(document_rows.row_of(scope, name, record), session=session)
+    if is_new is None:
+        raise DidUnknown(f"there is no DID {scope.external}:{name}")
     links.write(scope, name, document, is_new=is_new, session=session)

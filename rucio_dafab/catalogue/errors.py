@@ -11,6 +11,10 @@ class DidUnknown(CatalogueError):
     """There is no DID of that scope and name, so nothing can hang on it."""
 
 
+class LoadBroken(CatalogueError):
+    """The database failed while a file was loaded: what was committed stays, and loading it again finishes it."""
+
+
 class ChangeDenied(CatalogueError):
     """The account may not change the document of this DID."""
 

@@ -67,10 +67,12 @@ def write(
         is_new: whether it is known to have had none.
         session: the caller's transaction.
     """
+    wanted = {row[2:] for row in rows(scope, name, links_of(document, name))}
+    if is_new and not wanted:
+        return
     own = (link.c.scope == scope, link.c.name == name)
     target = (link.c.rel, link.c.target_scope, link.c.target_name)
     known = set() if is_new else set(session.execute(select(*target).where(*own)).tuples())
-    wanted = {row[2:] for row in rows(scope, name, links_of(document, name))}
     if gone := known - wanted:
         session.execute(delete(link).where(*own, tuple_(*target).in_(gone)))
     if made := wanted - known:

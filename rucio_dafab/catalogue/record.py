@@ -57,10 +57,17 @@ def make_record(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The typed columns whose members share a parent: its path, and name of the column, member and reader of each."""
+    """The typed columns whose members share a parent.
+
+    Attributes:
+        path: of the parent.
+        members: name of the column, member and reader of each.
+        nothing: the columns of a document without the parent.
+    """
 
     path: tuple[str, ...]
     members: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+    nothing: Mapping[str, None]
 
 
 def _columns(queryables: Queryables) -> tuple[_Group, ...]:
@@ -69,7 +76,9 @@ def _columns(queryables: Queryables) -> tuple[_Group, ...]:
     for queryable, name in typed_queryables(queryables):
         *parent, member = queryable.path
         groups.setdefault(tuple(parent), []).append((name, member, _READERS[queryable.type]))
-    return tuple(_Group(path, tuple(members)) for path, members in groups.items())
+    return tuple(
+        _Group(path, tuple(members), dict.fromkeys(name for name, _, _ in members)) for path, members in groups.items()
+    )
 
 
 @cache
@@ -81,6 +90,9 @@ def _typed(document: dict[str, Any], groups: tuple[_Group, ...]) -> dict[str, An
     record: dict[str, Any] = {}
     for group in groups:
         parent = pointers.get(document, group.path)
+        if not isinstance(parent, dict | list):
+            record.update(group.nothing)
+            continue
         for name, member, read in group.members:
             value = parent.get(member) if isinstance(parent, dict) else pointers.get(parent, (member,))
             record[name] = None if value is None else read(value)
