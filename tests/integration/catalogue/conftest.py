@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from rucio_dafab.client import PublishReport, PublishRequest
+from rucio_dafab.client import DafabClient, PublishReport, PublishRequest
 from rucio_dafab.site.credentials import load
 
 BOX = (6.0, 49.0, 7.0, 50.0)
@@ -143,3 +143,32 @@ def document(database: psycopg.Connection[Any]) -> Callable[[str], dict[str, Any
         return None if row is None else json.loads(row[0])
 
     return read
+
+
+@pytest.fixture(scope="session")
+def client(site: Any) -> DafabClient:
+    """Return the client of the administrator."""
+    found: DafabClient = site.client("dafab_admin")
+    return found
+
+
+@pytest.fixture
+def put(client: DafabClient, make_item: Any) -> Callable[..., str]:
+    """Return a function that publishes an item without files and gives its name."""
+
+    def call(name: str, collection: str = "water_analysis", **properties: Any) -> str:
+        client.publish(PublishRequest("dafab", make_item(name, collection, **properties), {}))
+        return name
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def bare(rucio_as: Any) -> Callable[[str], str]:
+    """Return a function that makes a container without a document."""
+
+    def make(name: str) -> str:
+        rucio_as("dafab_admin").add_container("dafab", name)
+        return name
+
+    return make

@@ -1,69 +1,15 @@
-"""Documents in bulk over HTTP: read whole or in part, changed by pointer, by many at once; misfits and giants."""
+"""Documents changed by pointer, many at once and by many at once: what stands, and what is refused."""
 
-import json
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import requests
 from rucio.common import exception
 
-from rucio_dafab.client import Conflict, DafabClient, NotFound, NotPermitted, PublishRequest, Refused
-from rucio_dafab.stac.validate import MAX_BYTES
+from rucio_dafab.client import Conflict, DafabClient, NotFound, NotPermitted, Refused
+from tests.integration.catalogue.document_support import Put, change, one_line, read, send
 
 pytestmark = pytest.mark.integration
-
-Put = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def client(site: Any) -> DafabClient:
-    found: DafabClient = site.client("dafab_admin")
-    return found
-
-
-@pytest.fixture
-def put(client: DafabClient, make_item: Any) -> Put:
-    """Return a function that publishes an item without files, anew where it was changed, and gives its name."""
-
-    def call(name: str, collection: str = "water_analysis", **properties: Any) -> str:
-        client.publish(PublishRequest("dafab", make_item(name, collection, **properties), {}))
-        return name
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def bare(rucio_as: Any) -> Callable[[str], str]:
-    """Return a function that makes a container without a document."""
-
-    def make(name: str) -> str:
-        rucio_as("dafab_admin").add_container("dafab", name)
-        return name
-
-    return make
-
-
-def change(op: str, path: str, *value: Any) -> dict[str, Any]:
-    return {"op": op, "path": path} | ({"value": value[0]} if value else {})
-
-
-def read(client: DafabClient, name: str) -> dict[str, Any]:
-    return next(client.read_documents([name])).document
-
-
-def send(site: Any, client: DafabClient, method: str, path: str, body: Any) -> requests.Response:
-    """Send any body to a route; text and bytes as they are."""
-    headers = {"X-Rucio-Auth-Token": client.auth_token, "Content-Type": "application/json"}
-    data = body if isinstance(body, str | bytes | Iterator) else json.dumps(body)
-    return requests.request(method, f"{site.url}{path}", data=data, headers=headers, timeout=60)
-
-
-def one_line(answer: requests.Response) -> str:
-    told = answer.json()
-    assert len(told["ExceptionMessage"].splitlines()) == 1
-    return f"{told['ExceptionClass']}: {told['ExceptionMessage']}"
 
 
 def test_operations_are_applied_in_order_and_the_columns_follow(client: DafabClient, put: Put, names: Any) -> None:
@@ -252,114 +198,6 @@ def test_a_schema_may_be_asked_for(client: DafabClient, put: Put) -> None:
         client.patch_documents([name], mark, schema="trees")
 
 
-def test_the_schema_that_a_document_names_is_told(client: DafabClient, put: Put) -> None:
-    name, uri = put("DO_named"), "https://w3id.org/dafab/schemas/water_analysis/1.0.0/schema.json"
-    with pytest.raises(Refused, match="/properties/processing:level is missing"):
-        client.patch_documents([name], [change("upsert", "/stac_extensions", [uri])])
-    client.patch_documents(
-        [name],
-        [
-            change("upsert", "/stac_extensions", [uri]),
-            change("insert", "/properties/processing:level", "L4"),
-            change("insert", "/properties/processing:version", "1.0.0"),
-            change("insert", "/properties/dafab:water-analysis", {"water_analysis_algorithm_version": 100}),
-        ],
-    )
-    assert [each.schema for each in client.read_documents([name, "water_analysis"])] == [uri, None]
-
-
-def test_violations_are_all_told_at_once(site: Any, client: DafabClient, make_item: Any) -> None:
-    broken = make_item("DO_broken", "water_analysis", gsd=-1, instruments="msi", **{"eo:cloud_cover": 101})
-    answer = send(site, client, "POST", "/dafab/publish", {"scope": "dafab", "item": broken, "files": []})
-    assert answer.status_code == 400
-    assert one_line(answer).startswith("InvalidMetadata: the document does not fit the schema water_analysis 1.0.0")
-    assert {each["pointer"] for each in answer.json()["violations"]} == {
-        "/properties/gsd",
-        "/properties/instruments",
-        "/properties/eo:cloud_cover",
-    }
-
-
-def test_reading_many_keeps_the_order_and_repeats(client: DafabClient, put: Put, bare: Any) -> None:
-    found = [put(f"DO_many_{n}", mark=n) for n in range(3)]
-    empty = bare("DO_many_empty")
-    asked = [found[2], empty, found[0], found[2], found[1]]
-    read_back = list(client.read_documents(asked))
-    assert [each.name for each in read_back] == asked
-    assert [each.document.get("properties", {}).get("mark") for each in read_back] == [2, None, 0, 2, 1]
-    pointers = ["/properties/mark", "/geometry/coordinates/0/0/1", "/assets", "/links/99", ""]
-    values = [each.values for each in client.read_values(asked, pointers)]
-    assert [each.get("/properties/mark") for each in values] == [2, None, 0, 2, 1]
-    assert values[0]["/geometry/coordinates/0/0/1"] == 49.0
-    assert values[1] == {"": {}}
-    assert "/links/99" not in values[0]
-    assert list(client.read_documents([])) == []
-
-
-def test_documents_are_given_as_they_were_written(site: Any, client: DafabClient, bare: Any) -> None:
-    name = bare("DO_written")
-    client.patch_documents(
-        [name], [change("insert", "/properties", {"z": 1.0, "a": 1.5e-7, "é": "\u2028", "n": 2**53 + 1})]
-    )
-    answer = send(site, client, "POST", "/dids/bulkmetadoc", {"dids": [{"scope": "dafab", "name": name, "type": "C"}]})
-    assert answer.headers["content-type"] == "application/x-json-stream"
-    assert '"document":{"properties":{"z":1.0,"a":1.5e-7,"é":"\u2028","n":9007199254740993}}' in answer.content.decode()
-
-
-def test_a_did_that_is_not_there_is_told_before_the_answer_begins(client: DafabClient, put: Put) -> None:
-    name = put("DO_there")
-    with pytest.raises(NotFound, match="no DID dafab:DO_not_there"):
-        list(client.read_documents([name, "DO_not_there", name]))
-
-
-def test_reading_and_bulk_metadata_are_one_statement_each(in_server: Any, put: Put) -> None:
-    found = [put(f"DO_counted_{n}", mark=n) for n in range(12)]
-    ran = in_server(
-        "import json, sys\n"
-        "from rucio.core import did\n"
-        "from rucio.common.types import InternalScope\n"
-        "from rucio.db.sqla.session import get_engine, get_maker\n"
-        "from sqlalchemy import event\n"
-        "from rucio_dafab.catalogue import metadata, reads\n"
-        "from rucio_dafab.plugin import DafabMetadata\n"
-        "said = []\n"
-        "event.listen(get_engine(), 'before_cursor_execute', lambda *arguments: said.append(arguments[2]))\n"
-        "dids = [(InternalScope('dafab'), name) for name in sys.argv[1:]]\n"
-        "as_dictionaries = [{'scope': scope, 'name': name} for scope, name in dids]\n"
-        "def count(call):\n"
-        "    with get_maker()() as session:\n"
-        "        session.connection()\n"
-        "        said.clear()\n"
-        "        return [len(list(call(session))), len(said)]\n"
-        "print(json.dumps([\n"
-        "    count(lambda session: reads.read_many(dids, session=session)),\n"
-        "    count(lambda session: reads.read_known(dids * 50, session=session)),\n"
-        "    count(lambda session: DafabMetadata().get_metadata_bulk(as_dictionaries, session=session)),\n"
-        "]))\n",
-        *found,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == [[12, 1], [600, 1], [12, 1]]
-
-
-def test_rucios_own_bulk_call_answers_for_our_plugin_and_the_others(rucio_as: Any, put: Put) -> None:
-    found, stock = [put(f"DO_meta_{n}", mark=n) for n in range(3)], rucio_as("user_dafab")
-    dids = [{"scope": "dafab", "name": name} for name in [*found, "DO_nowhere"]]
-    ours = list(stock.get_metadata_bulk(dids, plugin="DAFAB"))
-    assert ours == [
-        {"scope": "dafab", "name": name} | stock.get_metadata("dafab", name, plugin="DAFAB") for name in found
-    ]
-    columns = {each["name"]: each for each in stock.get_metadata_bulk(dids)}
-    assert columns.keys() == set(found)
-    assert columns[found[0]]["did_type"] == "CONTAINER"
-    both = {each["name"]: each for each in stock.get_metadata_bulk(dids, plugin="ALL")}
-    assert [both[name]["mark"] for name in found] == [0, 1, 2]
-    inherited = {each["name"]: each for each in stock.get_metadata_bulk(dids[:3], inherit=True, plugin="DAFAB")}
-    assert [inherited[name]["mark"] for name in found] == [0, 1, 2]
-    with pytest.raises(exception.InvalidObject):
-        list(stock.get_metadata_bulk([{"scope": "dafab"}], plugin="DAFAB"))
-
-
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -401,109 +239,10 @@ def test_a_patch_that_is_none_is_refused_in_one_line(site: Any, client: DafabCli
     assert len(answer.json()["ExceptionMessage"]) < 500
 
 
-def test_a_body_need_not_say_that_it_is_json(site: Any, client: DafabClient, put: Put) -> None:
-    """The live catalogue's client does not, as Rucio's."""
-    headers = {"X-Rucio-Auth-Token": client.auth_token}
-    dids = [{"scope": "dafab", "name": put("DO_untyped")}]
-    for method, body in (
-        ("PATCH", {"dids": dids, "operations": [change("upsert", "/a", 1)]}),
-        ("POST", {"dids": dids}),
-    ):
-        answer = requests.request(
-            method, f"{site.url}/dids/bulkmetadoc", data=json.dumps(body), headers=headers, timeout=30
-        )
-        assert answer.status_code == 200, answer.text
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"dids": [{"scope": "dafab", "name": "stac"}], "paths": ["no pointer"]}, 400),
-        ({"dids": [{"scope": "dafab", "name": "stac"}], "paths": ["/a~"]}, 400),
-        ({"dids": [{"scope": "dafab", "name": "stac"}], "paths": ["/x"] * 101}, 400),
-        ({"dids": [{"scope": "dafab", "name": "stac"}] * 10_001}, 400),
-        ({"dids": [{"scope": "dafab", "name": "stac"}], "archived": True}, 409),
-        ({"dids": "stac"}, 400),
-        ([], 400),
-    ],
-)
-def test_a_reading_that_is_none_is_refused_in_one_line(site: Any, client: DafabClient, body: Any, status: int) -> None:
-    answer = send(site, client, "POST", "/dids/bulkmetadoc", body)
-    assert answer.status_code == status
-    one_line(answer)
-
-
-def test_who_has_no_token_reads_and_changes_nothing(site: Any) -> None:
-    for method in ("POST", "PATCH"):
-        body = {"dids": [{"scope": "dafab", "name": "stac"}]}
-        if method == "PATCH":
-            body |= {"operations": [change("upsert", "/a", 1)]}  # type: ignore[dict-item]
-        answer = requests.request(method, f"{site.url}/dids/bulkmetadoc", json=body, timeout=30)
-        assert answer.status_code == 401
-        assert answer.json()["ExceptionClass"] == "CannotAuthenticate"
-
-
 def test_a_token_that_expired_is_renewed_for_a_patch(site: Any, put: Put) -> None:
     name, own = put("DO_token"), site.client("dafab_admin")
     own.auth_token = "expired"
     assert own.patch_documents([name], [change("upsert", "/properties/mark", 1)]).updated == (name,)
-
-
-def test_a_document_that_is_too_large_is_refused_everywhere(
-    site: Any, rucio_as: Any, client: DafabClient, put: Put, make_item: Any, tmp_path: Any
-) -> None:
-    name, large = put("DO_large"), "x" * (MAX_BYTES + 1)
-    said = f"more than the {MAX_BYTES}"
-    with pytest.raises(Refused, match=said):
-        client.publish(PublishRequest("dafab", make_item("DO_larger", note=large), {}))
-    with pytest.raises(exception.InvalidMetadata, match=said):
-        rucio_as("dafab_admin").set_metadata("dafab", name, "note", large)
-    with pytest.raises(Refused, match=said):
-        client.patch_documents([name], [change("insert", "/properties/note", large)])
-    half = large[: MAX_BYTES // 2]
-    client.patch_documents([name], [change("insert", "/properties/one", half)])
-    with pytest.raises(Refused, match=said):
-        client.patch_documents([name], [change("insert", "/properties/other", half)])
-    client.patch_documents([name], [change("delete", "/properties/one")])
-    file, rejects = tmp_path / "items.ndjson", tmp_path / "rejects.ndjson"
-    lines = [make_item("DO_line_small"), make_item("DO_line_large", note=large), make_item("DO_line_last")]
-    file.write_text("\n".join([*map(json.dumps, lines), "x" * (5 * MAX_BYTES)]))
-    ran = site.run_dafab("catalogue", "load", str(file), "--rejects", str(rejects), "--json")
-    assert ran.returncode == 1
-    assert json.loads(ran.stdout)["created"] == 2
-    told = [json.loads(line) for line in rejects.read_text().splitlines()]
-    assert [(each["line"], each["id"]) for each in sorted(told, key=lambda each: each["line"])] == [
-        (2, "DO_line_large"),
-        (4, None),
-    ]
-    assert all("more than" in each["reason"] for each in told)
-
-
-def test_a_load_tells_what_violates_the_schema(site: Any, make_item: Any, tmp_path: Any) -> None:
-    file, rejects = tmp_path / "items.ndjson", tmp_path / "rejects.ndjson"
-    lines = [make_item("DO_fits"), make_item("DO_misfit", gsd=-1, **{"eo:cloud_cover": "n/a"})]
-    file.write_text("\n".join(map(json.dumps, lines)))
-    assert site.run_dafab("catalogue", "load", str(file), "--rejects", str(rejects)).returncode == 1
-    told = json.loads(rejects.read_text())
-    assert (told["line"], told["id"]) == (2, "DO_misfit")
-    assert "/properties/eo:cloud_cover" in told["reason"]
-    assert "/properties/gsd -1" in told["reason"]
-
-
-@pytest.mark.parametrize(
-    "path", ["/dafab/publish", "/dafab/search", "/dids/bulkmetadoc", "/dids/dafab/stac/meta", "/dids"]
-)
-def test_a_body_that_is_too_large_is_refused_unread(site: Any, client: DafabClient, path: str) -> None:
-    answer = send(site, client, "POST", path, b'{"a": "' + b"x" * (30 << 20) + b'"}')
-    assert answer.status_code == 413
-    assert one_line(answer).startswith("InputValidationError: the body of the request has more than")
-    assert send(site, client, "GET", "/ping", b"").status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/dafab/publish", "/dids/bulkmetadoc", "/dids/bulkmeta"])
-def test_a_body_that_does_not_say_its_size_is_cut_off(site: Any, client: DafabClient, path: str) -> None:
-    chunks = (b" " * (1 << 20) for _ in range(30))
-    assert send(site, client, "POST", path, chunks).status_code == 413
 
 
 def test_a_patch_without_the_right_changes_nothing(site: Any, client: DafabClient, put: Put) -> None:
