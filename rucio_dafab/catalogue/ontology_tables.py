@@ -21,8 +21,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from rucio_dafab.catalogue.tables import SCHEMA, metadata
 
 
-def _publication() -> Column[int]:
-    cascading = ForeignKey(f"{SCHEMA}.ontology.number", ondelete="CASCADE")
+def _publication(name: str) -> Column[int]:
+    # Named, since Rucio names what is not, and does not know of schemas then.
+    cascading = ForeignKey(f"{SCHEMA}.ontology.number", ondelete="CASCADE", name=name)
     return Column("ontology", BigInteger, cascading, primary_key=True, autoincrement=False)
 
 
@@ -48,7 +49,7 @@ Index("ontology_newest", ontology.c.iri, ontology.c.number.desc())
 ontology_class: Final = Table(
     "ontology_class",
     metadata,
-    _publication(),
+    _publication("ontology_class_publication"),
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("labels", JSONB, nullable=False),
@@ -63,7 +64,7 @@ ontology_class: Final = Table(
 ontology_alignment: Final = Table(
     "ontology_alignment",
     metadata,
-    _publication(),
+    _publication("ontology_alignment_publication"),
     Column("source", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("predicate", Text, primary_key=True),

@@ -31,7 +31,7 @@ def upgrade() -> None:
     op.create_index("ontology_newest", "ontology", ["iri", sa.text("number DESC")], schema="dafab")
     op.create_table(
         "ontology_class",
-        _publication(),
+        _publication("ontology_class_publication"),
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("labels", JSONB, nullable=False),
@@ -44,7 +44,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "ontology_alignment",
-        _publication(),
+        _publication("ontology_alignment_publication"),
         sa.Column("source", sa.Text, primary_key=True),
         sa.Column("subject", sa.Text, primary_key=True),
         sa.Column("predicate", sa.Text, primary_key=True),
@@ -61,6 +61,6 @@ def downgrade() -> None:
         op.drop_table(name, schema="dafab")
 
 
-def _publication() -> sa.Column[int]:
-    cascading = sa.ForeignKey("dafab.ontology.number", ondelete="CASCADE")
+def _publication(name: str) -> sa.Column[int]:
+    cascading = sa.ForeignKey("dafab.ontology.number", ondelete="CASCADE", name=name)
     return sa.Column("ontology", sa.BigInteger, cascading, primary_key=True, autoincrement=False)
