@@ -5,7 +5,7 @@ condition is true exactly on the rows where the expression is true, and false or
 must therefore not be negated again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -52,7 +52,7 @@ from rucio_dafab.query.model import (
 )
 from rucio_dafab.query.sql_members import INVERSE, OPERATIONS, Condition, Member
 from rucio_dafab.query.sql_space import Predicate, is_near, postgis, relates
-from rucio_dafab.query.sql_time import Times, compare_extent, lies
+from rucio_dafab.query.sql_time import Times, compare_extent, compare_extents, lies
 from rucio_dafab.query.typed_tests import did_queryable
 from rucio_dafab.vocabulary.coercion import Scalar
 from rucio_dafab.vocabulary.queryables import Queryable, Queryables, ValueType
@@ -105,8 +105,10 @@ def _compile(node: Expression, target: Target, negated: bool) -> Condition:
     match node:
         case Not(part):
             return _compile(part, target, not negated)
+        case And(parts) if not negated:
+            return and_(true(), *_conjunction(parts, target))
         case And(parts) | Or(parts):
-            every = isinstance(node, And) is not negated
+            every = isinstance(node, Or) and negated
             start: Condition = true() if every else false()
             return (and_ if every else or_)(start, *(_compile(part, target, negated) for part in parts))
         case Related():
@@ -116,6 +118,26 @@ def _compile(node: Expression, target: Target, negated: bool) -> Condition:
             return not_(condition) if negated else condition
         case _:
             return _LEAVES[type(node)](node, target, negated)
+
+
+def _conjunction(parts: Sequence[Expression], target: Target) -> Iterator[Condition]:
+    """Yield the conditions of what must all hold; instants at once, so that an index knows both ends of a period."""
+    on_time = [
+        (part.comparator, _instant(part.value))
+        for part in parts
+        if isinstance(part, Comparison) and _compares_extent(part)
+    ]
+    if on_time:
+        yield compare_extents(target.times, on_time)
+    yield from (_compile(part, target, negated=False) for part in parts if not _compares_extent(part))
+
+
+def _compares_extent(node: Expression) -> bool:
+    return (
+        isinstance(node, Comparison)
+        and node.comparator is not Comparator.NOT_EQUAL
+        and _pointer(node.operand) == _DATETIME
+    )
 
 
 def _comparison(node: Comparison, target: Target, negated: bool) -> Condition:

@@ -1,6 +1,6 @@
 """Tests of time in SQL: of a document's extent, which an index may know as a range, or of one column."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,13 +38,24 @@ Needed = tuple[str, Comparator, datetime | str]
 
 def compare_extent(times: Times, comparator: Comparator, moment: datetime, negated: bool) -> Condition:
     """Compare the whole extent: it must begin after, or end before, the instant."""
-    if comparator in {Comparator.EQUAL, Comparator.NOT_EQUAL}:
-        same: list[Needed] = [(side, Comparator.EQUAL, moment) for side in ("start", "end")]
-        if (comparator is Comparator.EQUAL) is not negated:
-            return _all(times, same)
-        return or_(*(_compared(times, _inverse(each)) for each in same))
-    side = "end" if comparator in _UPPER else "start"
-    return _all(times, [(side, INVERSE[comparator] if negated else comparator, moment)])
+    if comparator is Comparator.NOT_EQUAL:
+        comparator, negated = Comparator.EQUAL, not negated
+    needed = _sides(comparator, moment)
+    if not negated:
+        return _all(times, needed)
+    inverse = [_inverse(each) for each in needed]
+    return _all(times, inverse) if len(inverse) == 1 else or_(*(_compared(times, each) for each in inverse))
+
+
+def compare_extents(times: Times, tests: Iterable[tuple[Comparator, datetime]]) -> Condition:
+    """Compare the extent with several instants; all tests must hold, and none is that it differs."""
+    return _all(times, [each for comparator, moment in tests for each in _sides(comparator, moment)])
+
+
+def _sides(comparator: Comparator, moment: datetime) -> list[Needed]:
+    if comparator is Comparator.EQUAL:
+        return [("start", comparator, moment), ("end", comparator, moment)]
+    return [("end" if comparator in _UPPER else "start", comparator, moment)]
 
 
 def lies(node: Temporal, times: Times, negated: bool) -> Condition:
