@@ -18,7 +18,7 @@ from typing_extensions import override
 from werkzeug.exceptions import HTTPException
 
 from rucio_dafab import vocabulary
-from rucio_dafab.catalogue import areas, documents, metadata, search
+from rucio_dafab.catalogue import areas, documents, metadata, ontology_snapshots, search
 from rucio_dafab.catalogue.ancestry import descendants_of
 from rucio_dafab.catalogue.errors import CatalogueError, DidUnknown
 from rucio_dafab.query import rucio_filter
@@ -34,6 +34,7 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
         super().__init__()
         self._plugin_name = metadata.PLUGIN
         areas.install(get_engine)
+        ontology_snapshots.install(get_engine)
         if METADATA_PLUGIN_MODULES and type(METADATA_PLUGIN_MODULES[0]) is DidColumnMeta:
             METADATA_PLUGIN_MODULES[0] = RucioColumns(self.list_dids)
 

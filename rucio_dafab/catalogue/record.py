@@ -16,7 +16,8 @@ from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.geometry import read_footprint
 from rucio_dafab.stac.validate import faults, parse_time
-from rucio_dafab.vocabulary import ontology
+from rucio_dafab.vocabulary import concepts, ontology
+from rucio_dafab.vocabulary.ontology_rules import classify
 from rucio_dafab.vocabulary.queryables import Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 
@@ -118,21 +119,10 @@ def _extent(document: Mapping[str, Any]) -> tuple[datetime | None, datetime | No
 
 
 def _classes(document: dict[str, Any]) -> list[str] | None:
-    """Return the ids of the classes that a document's themes name, sorted; ``None`` for none."""
-    themes = pointers.get(document, ("properties", "themes"))
-    named = [
-        concept.get("id")
-        for theme in (themes if isinstance(themes, list) else [])
-        if isinstance(theme, dict) and isinstance(theme.get("concepts"), list)
-        for concept in theme["concepts"]
-        if isinstance(concept, dict)
-    ]
-    return sorted({_class_id(name) for name in map(_text, named) if name}) or None
-
-
-def _class_id(name: str) -> str:
-    """Return the id of a class; one that the ontology does not know stays as it is written, and is found so."""
-    return ontology.load().find(name) or name
+    """Return the ids of the classes that a document's themes name and its values tell, sorted; ``None`` for none."""
+    words = ontology.recent()
+    named = {each for each in concepts.classes(document, words) or () if _text(each)}
+    return sorted(named | classify(document, words.rules)) or None
 
 
 def _number(value: Any) -> float | None:

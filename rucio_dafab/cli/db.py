@@ -33,8 +33,9 @@ def upgrade(
 
 
 def _import_json(engine: Engine) -> None:
-    from rucio_dafab.catalogue import stock  # noqa: PLC0415
+    from rucio_dafab.catalogue import ontology_snapshots, stock  # noqa: PLC0415
 
+    ontology_snapshots.install(lambda: engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("metadata of the JSON plugin", total=None)
@@ -54,8 +55,10 @@ def reindex() -> None:
     """
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415
 
+    from rucio_dafab.catalogue import ontology_snapshots  # noqa: PLC0415
     from rucio_dafab.catalogue import reindex as columns  # noqa: PLC0415
 
+    ontology_snapshots.install(get_engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("documents", total=None)

@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "db": ("rucio_dafab.cli.db:app", "Create, upgrade and check our tables in Rucio's database."),
     "catalogue": ("rucio_dafab.cli.catalogue:app", "Load, dump, count and validate many items at once."),
     "area": ("rucio_dafab.cli.area:app", "Name areas of interest for every query."),
+    "ontology": ("rucio_dafab.cli.ontology:app", "Check, publish and align what classes mean."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
     "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),
     "demo": ("rucio_dafab.cli.demo:demo", "Run the main job on a simulated scene and check every answer."),

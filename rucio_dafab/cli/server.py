@@ -14,7 +14,7 @@ class ServerUnknown(DafabError):
 
 
 def use_server_configuration() -> None:
-    """Point Rucio, before it is imported, at the server's ``rucio.cfg``.
+    """Point Rucio, before it is imported, at the server's ``rucio.cfg``; classes then mean what is published there.
 
     That is the one of ``RUCIO_CONFIG`` where it names a database, else the one of the site of ``DAFAB_HOME``: the
     variables that ``rucio-dafab env`` prints name a client's.
@@ -26,10 +26,17 @@ def use_server_configuration() -> None:
     for path in (Path(named) if named else None, Home.from_environment().server_config):
         if path is not None and _has_database(path):
             os.environ["RUCIO_CONFIG"] = str(path)
+            _use_published_ontologies()
             return
     raise ServerUnknown(
         "this command works on the database: set RUCIO_CONFIG to the server's rucio.cfg, or DAFAB_HOME to a site"
     )
+
+
+def _use_published_ontologies() -> None:
+    from rucio_dafab.catalogue import ontology_snapshots, sessions  # noqa: PLC0415 - reads the server's configuration
+
+    ontology_snapshots.install(sessions.engine)
 
 
 def _has_database(path: Path) -> bool:

@@ -6,11 +6,10 @@ of them; where two use the same word, the first one is meant.
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Protocol
+from time import monotonic
+from typing import Final, Protocol
 
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index, squash
@@ -203,27 +202,35 @@ class Provider(Protocol):
         """Return the current ontology with those beside it; ``None`` where nothing was published."""
 
 
+RECENT: Final = 0.1
+"""Seconds for which :func:`recent` does not ask again."""
+
 _provider: Provider | None = None
-_held: ContextVar[Ontology | None] = ContextVar("held", default=None)
+_asked: tuple[float, Ontology] | None = None
 
 
 def provide(provider: Provider | None) -> None:
     """Let this process ask for the published ontology; the last one who is named is asked."""
-    global _provider  # noqa: PLW0603 - the rooms below the catalogue cannot know it, so it makes itself known
-    _provider = provider
+    global _provider, _asked
+    _provider, _asked = provider, None
 
 
 def load() -> Ontology:
     """Return the current ontology: what was published, else what is installed. It never changes once it is returned.
 
-    Each call may ask the database whether there is a newer version: ask once for a question, and :func:`hold` it for
-    many documents.
+    Each call may ask the database whether there is a newer version: ask once for a question.
     """
-    held = _held.get()
-    if held is not None:
-        return held
     published = _provider.current() if _provider is not None else None
     return published or shipped()
+
+
+def recent() -> Ontology:
+    """Return an ontology that was current within the last tenth of a second: for who writes many documents."""
+    global _asked  # noqa: PLW0603 - what was asked last
+    now = monotonic()
+    if _asked is None or now - _asked[0] > RECENT:
+        _asked = now, load()
+    return _asked[1]
 
 
 @cache
@@ -232,13 +239,3 @@ def shipped() -> Ontology:
     from rucio_dafab.vocabulary import ontology_compiled  # noqa: PLC0415 - needs this module
 
     return ontology_compiled.load()
-
-
-@contextmanager
-def hold() -> Iterator[Ontology]:
-    """Let :func:`load` return one and the same version inside the block, in this thread."""
-    token = _held.set(load())
-    try:
-        yield load()
-    finally:
-        _held.reset(token)

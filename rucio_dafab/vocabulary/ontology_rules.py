@@ -33,16 +33,19 @@ class Condition:
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Return whether the document passes."""
         found = _get(document, self._path)
+        if found is None:
+            return False
         if self.values:
             return isinstance(found, str) and found in self.values
         number = self._share(document, found) if self._whole else _number(found)
-        return number is not None and all(
-            (
-                self.above is None or number > self.above,
-                self.below is None or number < self.below,
-                self.at_least is None or number >= self.at_least,
-                self.at_most is None or number <= self.at_most,
-            )
+        return number is not None and self._is_within(number)
+
+    def _is_within(self, number: float) -> bool:
+        return not (
+            (self.above is not None and number <= self.above)
+            or (self.below is not None and number >= self.below)
+            or (self.at_least is not None and number < self.at_least)
+            or (self.at_most is not None and number > self.at_most)
         )
 
     def _share(self, document: Mapping[str, Any], part: Any) -> float | None:

@@ -65,7 +65,7 @@ def make_item() -> Callable[..., dict[str, Any]]:
     ) -> dict[str, Any]:
         west, south, east, north = box
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-        themes = [{"scheme": "https://dafab.example/ontology", "concepts": [{"id": theme}]}] if theme else None
+        themes = [{"scheme": "https://w3id.org/dafab/ontology", "concepts": [{"id": theme}]}] if theme else None
         return {
             "type": "Feature",
             "stac_version": "1.1.0",
