@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue import geoparquet, links
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken
 from rucio_dafab.catalogue.lines import Line, read_lines
@@ -99,7 +99,7 @@ def load(
     """Load a file of items.
 
     Args:
-        path: NDJSON, plain or packed by gzip.
+        path: NDJSON, plain or packed by gzip, or GeoParquet; its first bytes tell.
         options: how.
         transactions: opens a transaction a batch; Rucio's ``db_session`` for one.
         reject: told of each line that is not loaded.
@@ -117,7 +117,7 @@ def load(
         with _rare_collections(), ThreadPoolExecutor(options.writers) as pool:
             loading = _Load(options, transactions, reject, pool, report)
             try:
-                loading.read(read_lines(path, progress))
+                loading.read(_lines(path, progress))
             finally:
                 loading.finish()
         with transactions() as session:
@@ -128,6 +128,12 @@ def load(
         ) from error
     report.seconds = perf_counter() - began
     return report
+
+
+def _lines(path: Path, progress: Callable[[int], object] | None) -> Iterator[Line]:
+    if geoparquet.is_geoparquet(path):
+        return geoparquet.read_lines(path, progress)
+    return read_lines(path, progress)
 
 
 @contextmanager

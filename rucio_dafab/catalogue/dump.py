@@ -1,4 +1,4 @@
-"""All items of the catalogue as a file of documents, one a line, as they were written."""
+"""All items of the catalogue as a file: documents as they were written, one a line, or GeoParquet."""
 
 import gzip
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from rucio.common.types import InternalScope
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from rucio_dafab.catalogue import geoparquet
 from rucio_dafab.catalogue.lines import FileUnreadable
 from rucio_dafab.catalogue.tables import document as table
 
@@ -19,10 +20,11 @@ STREAM_ROWS: Final = 500
 def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = None, *, session: Session) -> int:
     """Write the documents of the valid items of a scope in the order of their names, streamed; return how many.
 
-    The file appears under its name when it is whole; it is packed by gzip where the name ends with ``.gz``.
+    The file appears under its name when it is whole; it is packed by gzip where the name ends with ``.gz``, and it is
+    :mod:`GeoParquet <rucio_dafab.catalogue.geoparquet>` where that ends with ``.parquet``.
 
     Raises:
-        FileUnreadable: if the file cannot be written.
+        FileUnreadable: if the file cannot be written, or if the items do not fit into one table.
     """
     wanted = [table.c.scope == scope, table.c.partial.is_(False), table.c.searchable["type"].astext == "Feature"]
     if collections is not None:
@@ -30,6 +32,8 @@ def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = N
     rows = session.scalars(
         select(table.c.document).where(*wanted).order_by(table.c.name), execution_options={"yield_per": STREAM_ROWS}
     )
+    if path.suffix == ".parquet":
+        return geoparquet.write_items(path, rows)
     part = path.with_name(f"{path.name}.part")
     try:
         with gzip.open(part, "wb") if path.suffix == ".gz" else part.open("wb") as stream:

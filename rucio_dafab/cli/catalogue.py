@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON
 
 @app.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="STAC items, one a line (NDJSON, also packed by gzip).")],
+    file: Annotated[Path, typer.Argument(help="STAC items: NDJSON, also packed by gzip, or GeoParquet.")],
     scope: Scope = SCOPE,
     account: Annotated[str, typer.Option(help="Owner of what is made.")] = "dafab_admin",
     collection: documents.Collections = None,
@@ -59,12 +59,12 @@ def load(
 
 @app.command()
 def dump(
-    file: Annotated[Path, typer.Argument(help="Where to, NDJSON; packed by gzip where the name ends with .gz.")],
+    file: Annotated[Path, typer.Argument(help="Where to: .parquet is GeoParquet, else NDJSON; .gz is packed.")],
     scope: Scope = SCOPE,
     collection: Annotated[list[str] | None, typer.Option(help="Only items of this collection; several may be.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the documents of all items, one a line, in the order of their names; `load` reads them again."""
+    """Write the documents of all items in the order of their names; `load` reads them again."""
     use_server_configuration()
     from rucio.common.types import InternalScope  # noqa: PLC0415
 
@@ -73,7 +73,8 @@ def dump(
 
     with sessions.reading() as session:
         written = dumping.dump(file, InternalScope(scope), collection, session=session)
-    typer.echo(json.dumps({"items": written}) if as_json else f"{written} items in {file}")
+    told = f"{written} items in {file}" if file.exists() else "no items"
+    typer.echo(json.dumps({"items": written}) if as_json else told)
 
 
 @app.command()

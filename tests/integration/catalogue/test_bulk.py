@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import psycopg
 import pytest
 
@@ -316,6 +317,17 @@ def test_a_dump_is_loaded_without_a_change(site: Any, load: Load, make_item: Any
     assert [each["id"] for each in documents] == ["BU_dump0", "BU_dump1", "BU_dump2"]
     again = json.loads(site.dafab("catalogue", "load", str(file), "--scope", "bulk.more", "--update", "--json"))
     assert (again["unchanged"], again["items"]) == (3, 3)
+
+
+def test_geoparquet_goes_out_and_comes_in(site: Any, load: Load, make_item: Any, scopes: Any, tmp_path: Path) -> None:
+    load([make_item(f"BU_geo{number}", "other", nested={"a": [1.5, 2.5], "b": "ü"}) for number in range(3)])
+    file, options = tmp_path / "dump.parquet", ("--scope", "bulk.more", "--json")
+    told = json.loads(site.dafab("catalogue", "dump", str(file), "--collection", "other", *options))
+    assert told["items"] == len(geopandas.read_parquet(file)) >= 3
+    for wanted in ("items", "unchanged"):
+        again = json.loads(site.dafab("catalogue", "load", str(file), "--update", *options))
+        assert again[wanted] == told["items"]
+    assert site.dafab("catalogue", "dump", str(tmp_path / "none.parquet"), "--collection", "none") == "no items\n"
 
 
 @pytest.mark.shared
