@@ -22,10 +22,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import geoparquet, links
+from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken
-from rucio_dafab.catalogue.lines import Line, read_lines
+from rucio_dafab.catalogue.lines import Line, is_parquet, read_lines
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
 
@@ -131,7 +131,9 @@ def load(
 
 
 def _lines(path: Path, progress: Callable[[int], object] | None) -> Iterator[Line]:
-    if geoparquet.is_geoparquet(path):
+    if is_parquet(path):
+        from rucio_dafab.catalogue import geoparquet  # noqa: PLC0415 - takes a second to import
+
         return geoparquet.read_lines(path, progress)
     return read_lines(path, progress)
 

@@ -9,7 +9,6 @@ from rucio.common.types import InternalScope
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import geoparquet
 from rucio_dafab.catalogue.lines import FileUnreadable
 from rucio_dafab.catalogue.tables import document as table
 
@@ -33,6 +32,8 @@ def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = N
         select(table.c.document).where(*wanted).order_by(table.c.name), execution_options={"yield_per": STREAM_ROWS}
     )
     if path.suffix == ".parquet":
+        from rucio_dafab.catalogue import geoparquet  # noqa: PLC0415 - takes a second to import
+
         return geoparquet.write_items(path, rows)
     part = path.with_name(f"{path.name}.part")
     try:

@@ -20,20 +20,10 @@ from rucio_dafab.catalogue.lines import FileUnreadable, Line
 ROWS: Final = 1000
 """Items that are held at once, about 10 MB of documents."""
 
-_MAGIC: Final = b"PAR1"
 # What the library takes for a footprint that is not there: it knows none, nor a collection of geometries.
 _NOWHERE: Final = {"type": "Polygon", "coordinates": []}
 _NOWHERE_WKB: Final = shapely.to_wkb(shapely.Polygon(), flavor="iso")
 _GEOMETRIES: Final = ("geometry", "proj:geometry")
-
-
-def is_geoparquet(path: Path) -> bool:
-    """Return whether a file that can be read begins as Parquet does."""
-    try:
-        with path.open("rb") as stored:
-            return stored.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
 
 
 def write_items(path: Path, documents: Iterable[str]) -> int:

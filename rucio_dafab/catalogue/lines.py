@@ -13,6 +13,7 @@ LONGEST_LINE: Final = 4 * MAX_BYTES
 """Bytes of a line that is read: a document of the largest size may be written with much space between its members."""
 
 _GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
 
 
 class FileUnreadable(CatalogueError):
@@ -29,6 +30,15 @@ class Line:
     number: int
     text: bytes
     whole: bool = True
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file that can be read begins as Parquet does."""
+    try:
+        with path.open("rb") as stored:
+            return stored.read(len(_PARQUET)) == _PARQUET
+    except OSError:
+        return False
 
 
 def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rucio_dafab.catalogue import geoparquet
-from rucio_dafab.catalogue.lines import FileUnreadable
+from rucio_dafab.catalogue.lines import FileUnreadable, is_parquet
 
 SQUARE = {"type": "Polygon", "coordinates": [[[6.0, 49.0], [7.0, 49.0], [7.0, 50.0], [6.0, 49.0]]]}
 
@@ -37,7 +37,7 @@ def item(name: str, geometry: Mapping[str, Any] | None = SQUARE, **properties: A
 
 def there_and_back(path: Path, *items: Mapping[str, Any]) -> list[dict[str, Any]]:
     assert geoparquet.write_items(path, map(json.dumps, items)) == len(items)
-    assert geoparquet.is_geoparquet(path)
+    assert is_parquet(path)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     return [json.loads(line.text) for line in geoparquet.read_lines(path)]
 
@@ -144,5 +144,5 @@ def test_files_that_hold_no_items_are_refused(tmp_path: Path) -> None:
 def test_a_packed_file_is_none(tmp_path: Path) -> None:
     path = tmp_path / "items.ndjson.gz"
     path.write_bytes(gzip.compress(b"{}"))
-    assert not geoparquet.is_geoparquet(path)
-    assert not geoparquet.is_geoparquet(tmp_path / "none")
+    assert not is_parquet(path)
+    assert not is_parquet(tmp_path / "none")
