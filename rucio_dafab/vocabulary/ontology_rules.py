@@ -82,7 +82,10 @@ def classify(document: Mapping[str, Any], rules: Iterable[Rule]) -> set[str]:
 def _get(document: Any, path: Iterable[str]) -> Any:
     """Return the member of nested objects at `path`, or ``None``."""
     for segment in path:
-        document = document.get(segment) if isinstance(document, Mapping) else None
+        # JSON's objects: asking for Mapping costs four times as much, for each item of a load.
+        if not isinstance(document, dict):
+            return None
+        document = document.get(segment)
     return document
 
 
