@@ -27,6 +27,14 @@ class NotStored(StoreError):
     """The store does not hold what was named."""
 
 
+class Held(StoreError):
+    """A product that somebody holds, by a lease or a pin, and that is therefore not removed."""
+
+
+class PolicyError(DasiError):
+    """A retention policy that cannot be used; the text names the file and the key."""
+
+
 class ContentDiffers(StoreError):
     """Another content stands under the same identifier already."""
 

@@ -1,9 +1,11 @@
 """Products as FDB holds them: found by key, with the manifest that says what each one consists of."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from dasi_backend.errors import StoreError
+from dasi_backend.errors import ChecksumError, NotStored, StoreError
 from dasi_backend.fdb import Database, Element, Selection
 from dasi_backend.keys import LEVEL_1, LEVEL_3, ProductKey, from_identifier
 from dasi_backend.manifest import MANIFEST, Manifest
@@ -29,13 +31,20 @@ class Product:
         return tuple(file.band for file in self.manifest.files if file.band)
 
 
-def find(database: Database, selection: Selection) -> Iterator[Product]:
+def find(database: Database, selection: Selection, hidden: Collection[str] = ()) -> Iterator[Product]:
     """Yield the selected products; the lock on the listing is the caller's.
+
+    Args:
+        database: Where to look.
+        selection: Keys of products.
+        hidden: Products that are being removed, whose bytes may be gone.
 
     Raises:
         ChecksumError: if a manifest is damaged.
     """
     for element in database.objects(dict(selection) | MANIFEST):
+        if element.key["product"] in hidden:
+            continue
         manifest = Manifest.decode(read(element), str(element.path))
         yield Product(_key(element.key, manifest), manifest)
 
@@ -55,6 +64,23 @@ def where(identifier: str) -> dict[str, str]:
     """Return the narrowest selection that finds an id: a Sentinel identifier says its database."""
     named = from_identifier(identifier)
     return {name: named[name] for name in LEVEL_1 if named} | {"product": identifier.lower()}
+
+
+def item_of(database: Database, key: ProductKey) -> dict[str, Any]:
+    """Return the STAC item of a product; the lock on the listing is the caller's.
+
+    Raises:
+        ChecksumError: if it is damaged.
+        NotStored: if it is not there.
+    """
+    element = objects(database, key).get(level_3({"kind": "part", "part": "item"}))
+    if element is None:
+        raise NotStored(f"{key.id}: the store lost its item")
+    try:
+        item: dict[str, Any] = json.loads(read(element))
+    except ValueError as error:
+        raise ChecksumError(f"{key.id}: the item in {element.path} is damaged") from error
+    return item
 
 
 def read(element: Element) -> bytes:

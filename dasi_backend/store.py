@@ -1,38 +1,32 @@
 """The rolling store: whole products in FDB, archived all or nothing, given back with every byte checked."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from dasi_backend import errors, products, writer
-from dasi_backend.copying import Extent, checksum_of, copy
-from dasi_backend.errors import ChecksumError, KeyRefused, NotStored, StoreError
-from dasi_backend.fdb import Database, Element
+from dasi_backend import errors, products, retrieving, staged, writer
+from dasi_backend.accounting import Account, account
+from dasi_backend.errors import Held, KeyRefused, NotStored, StoreError
+from dasi_backend.fdb import Element
+from dasi_backend.holds import Holds, Use
 from dasi_backend.keys import LEVEL_3, STORE_KEYS, ProductKey, canonical, check_id
-from dasi_backend.locks import EXCLUSIVE, SHARED, WAIT_SECONDS, Locks
-from dasi_backend.manifest import StoredFile
-from dasi_backend.products import Level3, Product, level_3
-from dasi_backend.staged import ITEM, without_assets
+from dasi_backend.locks import SHARED, WAIT_SECONDS
+from dasi_backend.parts import Parts
+from dasi_backend.products import Product
+from dasi_backend.records import Note
+from dasi_backend.removal import Remover
+from dasi_backend.retrieving import Progress
 from rucio_dafab.resources import resources
 
 __all__ = ["Archived", "Product", "ProductKey", "Query", "Store"]
 
 Query = Mapping[str, str | int | Sequence[str | int]]
 """Values by key of the store, such as ``{"mission": "s2a", "tile": ["33uwp", "33uwq"]}``; none asks for everything."""
-
-Progress = Callable[[str, int], None]
-"""Called with the path of a file and its bytes when it is done."""
-
-_PARALLEL: Final = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +61,16 @@ class Store:
     ) -> None:
         self.root = root.absolute()
         roots = (self.root, *(other.absolute() for other in others))
-        self._database = Database(schema or resources() / "etc" / "fdb" / "schema", roots)
-        self._locks = Locks(self.root / ".locks", wait_seconds)
+        self._parts = Parts.at(schema or resources() / "etc" / "fdb" / "schema", roots, wait_seconds)
+
+    @property
+    def holds(self) -> Holds:
+        """The pins and leases of this store."""
+        return Holds(self._parts)
+
+    def account(self) -> Account:
+        """Return what is in the store, what it takes, when it was last used, and who holds what."""
+        return account(self._parts)
 
     def archive(self, folder: Path) -> ProductKey:
         """Archive a staged scene, durably and all or nothing, and return its key; again is harmless.
@@ -81,12 +83,24 @@ class Store:
         """
         return self.put(folder).key
 
-    def put(self, folder: Path) -> Archived:
-        """Archive as :meth:`archive` does, and say whether the product was there already."""
-        job = writer.job(folder.absolute(), self._database, self._locks)
+    def put(self, folder: Path, use: Use | None = None) -> Archived:
+        """Archive as :meth:`archive` does, and say whether the product was there already.
+
+        Args:
+            folder: The staged scene.
+            use: Who uses it from the first moment on: the lease is there before the product is.
+        """
+        job = writer.job(folder.absolute(), self._parts)
         self._make()
-        answer = _written(job, folder)
-        return Archived(ProductKey(**answer["key"]), answer["outcome"])
+        if use is None:
+            return _archived(_written(job, folder))
+        product = staged.read(folder, json.loads(job)["resolutions"]).key.product
+        self.holds.take(product, use)
+        try:
+            return _archived(_written(job, folder))
+        except BaseException:
+            self.holds.release(product, use.holder)
+            raise
 
     def products(self, query: Query | None = None) -> Iterator[Product]:
         """Yield the products that satisfy a query, by day and id.
@@ -97,8 +111,8 @@ class Store:
         selection = _selection(query or {})
         if below := [name for name in selection if name in LEVEL_3]:
             raise KeyRefused(f"{below[0]}: a product is not chosen by what is in it")
-        with self._listing():
-            found = list(products.find(self._database, selection))
+        with self._listing() as hidden:
+            found = list(products.find(self._parts.database, selection, hidden))
         yield from sorted(found, key=lambda product: (product.key.date, product.key.product))
 
     def get(self, identifier: str) -> Product:
@@ -108,15 +122,23 @@ class Store:
             NotStored: if there is none.
         """
         check_id(identifier)
-        for product in self.products(products.where(identifier)):
-            if product.key.id == identifier:
-                return product
+        record = self._parts.records.get(identifier.lower())
+        # The record knows the database of any id; FDB has the last word, and is asked for everything where it says no.
+        for where in ([record.key.database | {"product": record.key.product}] if record else []) + [
+            products.where(identifier)
+        ]:
+            for product in self.products(where):
+                if product.key.id == identifier:
+                    return product
         raise NotStored(f"the store at {self.root} has no product {identifier}")
 
     def contains(self, identifier: str) -> bool:
         """Say whether a product of this id is stored."""
-        check_id(identifier)
-        return any(product.key.id == identifier for product in self.products(products.where(identifier)))
+        try:
+            self.get(identifier)
+        except NotStored:
+            return False
+        return True
 
     def size(self, query: Query | None = None) -> int:
         """Return the bytes of the files of all products that satisfy a query."""
@@ -142,24 +164,17 @@ class Store:
             ChecksumError: if a data file is damaged, naming it.
             StoreError: if the folder is there with other contents, or cannot be written.
         """
-        product = self.get(key if isinstance(key, str) else key.id)
-        files = _chosen(product, bands)
-        if folder.is_dir() and any(folder.iterdir()):
-            return _verified(folder, files, product)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        except OSError as error:
-            raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
-        try:
-            with self._locks.database(product.key.database_name, SHARED):
-                _copy_all(product, files, products.objects(self._database, product.key), partial, progress)
-            partial.chmod(0o777 & ~_umask())
-            partial.rename(folder)
-        except OSError as error:
-            raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        identifier = key if isinstance(key, str) else key.id
+        known = self.get(identifier).key
+        with self._parts.locks.database(known.database_name, SHARED):
+            product = self.get(identifier)  # under the lock nobody removes it, as somebody may have before
+            self._parts.records.touch(known.product)
+            files = retrieving.chosen(product, bands)
+            if folder.is_dir() and any(folder.iterdir()):
+                return retrieving.verified(folder, files, product)
+            with retrieving.appearing(folder) as partial:
+                found = products.objects(self._parts.database, product.key)
+                retrieving.copy_all(product, files, found, partial, progress)
         return folder
 
     def objects(self, query: Query | None = None) -> Iterator[Element]:
@@ -169,10 +184,11 @@ class Store:
             KeyRefused: if a key is not one of the store's or a value cannot be one.
         """
         selection = _selection(query or {})
-        with self._listing():
-            found = list(self._database.objects(selection))
+        with self._listing() as hidden:
+            found = list(self._parts.database.objects(selection))
         for element in found:
-            if all(element.key.get(name) in values for name, values in selection.items() if name in LEVEL_3):
+            below = all(element.key.get(name) in values for name, values in selection.items() if name in LEVEL_3)
+            if below and element.key["product"] not in hidden:
                 yield element
 
     def wipe(self, query: Query, doit: bool = False, everything: bool = False) -> list[ProductKey]:
@@ -185,23 +201,31 @@ class Store:
 
         Raises:
             KeyRefused: if no key is named, or one that is below a product: FDB would remove more, or nothing, silently.
+            Held: if one of them is leased or pinned: none is removed then.
             StoreError: if a database is in use for longer than the store waits.
         """
         if not query and not everything:
             raise KeyRefused("a wipe names at least one key")
         keys = [product.key for product in self.products(query)]
+        remover = Remover(self._parts)
+        if held := [f"{key.id} {reason}" for key in keys if (reason := remover.holder(key.product))]:
+            more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+            raise Held(f"{held[0]}{more}: nothing was removed")
         for key in keys if doit else ():
-            with (
-                self._locks.product(key.product),
-                self._locks.listing(EXCLUSIVE),
-                self._locks.database(key.database_name, EXCLUSIVE),
-            ):
-                self._database.wipe(key.index)
+            remover.remove(key)
         return keys
 
-    def _listing(self) -> AbstractContextManager[None]:
-        """Lock the list of databases; where there is no store yet there is nothing to lock."""
-        return self._locks.listing(SHARED) if self.root.is_dir() else nullcontext()
+    @contextmanager
+    def _listing(self) -> Iterator[Collection[str]]:
+        """Lock the list of databases and yield what is hidden in it: the products that are being removed.
+
+        Where there is no store yet there is nothing to lock.
+        """
+        if not self.root.is_dir():
+            yield ()
+            return
+        with self._parts.locks.listing(SHARED):
+            yield self._parts.records.names(Note.REMOVING)
 
     def _make(self) -> None:
         try:
@@ -232,6 +256,10 @@ def _written(job: str, folder: Path) -> dict[str, Any]:
     return answer
 
 
+def _archived(answer: Mapping[str, Any]) -> Archived:
+    return Archived(ProductKey(**answer["key"]), answer["outcome"])
+
+
 def _selection(query: Query) -> dict[str, list[str]]:
     """Return a query as canonical values of known keys; an ``id`` is asked for as ``product``."""
     selection: dict[str, list[str]] = {}
@@ -244,70 +272,3 @@ def _selection(query: Query) -> dict[str, list[str]]:
         if not values:
             raise KeyRefused(f"{name}: no value is given")
     return selection
-
-
-def _chosen(product: Product, bands: Sequence[str] | None) -> list[StoredFile]:
-    if bands is None:
-        return list(product.manifest.files)
-    wanted = {band.lower() for band in bands}
-    known = {band.lower() for band in product.bands}
-    if absent := sorted(wanted - known):
-        there = ", ".join(product.bands) or "no band"
-        raise NotStored(f"{product.key.id} has no band {', '.join(absent)}: it has {there}")
-    return [file for file in product.manifest.files if file.band is None or file.band.lower() in wanted]
-
-
-def _copy_all(
-    product: Product,
-    files: Sequence[StoredFile],
-    found: Mapping[Level3, Element],
-    folder: Path,
-    progress: Progress | None,
-) -> None:
-    def one(file: StoredFile) -> None:
-        _copy_one(product, file, found, folder / file.path)
-        if progress:
-            progress(file.path, file.size)
-
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        for done in [pool.submit(one, file) for file in files]:
-            done.result()
-    _rewrite_item(product, files, folder / ITEM)
-
-
-def _copy_one(product: Product, file: StoredFile, found: Mapping[Level3, Element], target: Path) -> None:
-    name = f"{product.key.id}/{file.path}"
-    if not file.size:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
-        return
-    element = found.get(level_3(file.key))
-    if element is None:
-        raise NotStored(f"{name}: the store lost this object")
-    if element.length != file.size:
-        raise ChecksumError(f"{name}: {element.path} has {element.length} bytes of it, {file.size} were stored")
-    copy(Extent(element.path, element.offset, element.length), target, file.blake3, name)
-
-
-def _rewrite_item(product: Product, files: Sequence[StoredFile], path: Path) -> None:
-    """Leave out of the item what was not asked for, so that the folder is a staged scene of its own."""
-    chosen = {file.path for file in files}
-    absent = {file.asset for file in product.manifest.files if file.asset and file.path not in chosen}
-    if absent:
-        path.write_bytes(without_assets(json.loads(path.read_bytes()), absent))
-
-
-def _verified(folder: Path, files: Sequence[StoredFile], product: Product) -> Path:
-    """Return a folder that holds these very files already."""
-    whole = len(files) == len(product.manifest.files)
-    for file in files:
-        path = folder / file.path
-        if not path.is_file() or ((whole or file.path != ITEM) and checksum_of(path) != file.blake3):
-            raise StoreError(f"{folder} is there with other contents: {file.path} is not the stored one")
-    return folder
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

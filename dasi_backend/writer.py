@@ -24,8 +24,11 @@ from dasi_backend import products, staged
 from dasi_backend.errors import ContentDiffers, StagedError, StoreError
 from dasi_backend.fdb import Database, named
 from dasi_backend.keys import ProductKey
-from dasi_backend.locks import SHARED, Locks
+from dasi_backend.locks import SHARED
 from dasi_backend.manifest import MANIFEST, Manifest, StoredFile, content_checksum
+from dasi_backend.parts import Parts
+from dasi_backend.records import Note, ProductRecord
+from dasi_backend.removal import Remover
 from rucio_dafab.errors import DafabError
 
 STORED: Final = "stored"
@@ -34,7 +37,7 @@ _BESIDE_BYTES: Final = 1_000_000
 """What FDB writes beside the objects: indexes, tables of contents and the manifest."""
 
 
-def job(folder: Path, database: Database, locks: Locks) -> str:
+def job(folder: Path, parts: Parts) -> str:
     """Return the job, as text, of archiving one folder.
 
     The folder is read here once: what is no staged scene is refused without a process, and a process that lives for
@@ -48,15 +51,12 @@ def job(folder: Path, database: Database, locks: Locks) -> str:
         {
             "folder": str(folder),
             "resolutions": staged.read(folder).resolutions,
-            "schema": str(database.schema),
-            "roots": [str(root) for root in database.roots],
-            "locks": str(locks.folder),
-            "wait_seconds": locks.wait_seconds,
+            "parts": parts.stated(),
         }
     )
 
 
-def write(scene: staged.Staged, database: Database, locks: Locks) -> tuple[str, ProductKey]:
+def write(scene: staged.Staged, parts: Parts) -> tuple[str, ProductKey]:
     """Archive a staged scene, all of it or nothing; what is stored already with the same content stays.
 
     To be called in a process that leaves by ``os._exit``.
@@ -68,27 +68,40 @@ def write(scene: staged.Staged, database: Database, locks: Locks) -> tuple[str, 
         ContentDiffers: if the store has another content, or another spelling, of this id.
         DafabError: if a file cannot be read or FDB refuses.
     """
-    with locks.product(scene.key.product):
-        # The list is let go before the database is locked: removing takes them in this order too.
-        with locks.listing(SHARED):
-            known = next(products.find(database, products.where(scene.key.id)), None)
+    with parts.locks.product(scene.key.product):
+        remover = Remover(parts)
+        remover.finish(scene.key.product)
+        # The list is let go before the database is locked: removing takes them the other way round.
+        with parts.locks.listing(SHARED):
+            known = _known(scene.key, parts)
         if known:
             _refuse_other_content(known, scene)
+            parts.records.touch(scene.key.product)
             return UNCHANGED, known.key
-        with locks.database(scene.key.database_name, SHARED):
-            _publish(scene, database)
+        with parts.locks.database(scene.key.database_name, SHARED):
+            manifest = _publish(scene, parts.database, remover)
+            parts.records.keep(ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item))
     return STORED, scene.key
 
 
-def _publish(scene: staged.Staged, database: Database) -> None:
+def _known(key: ProductKey, parts: Parts) -> products.Product | None:
+    hidden = parts.records.names(Note.REMOVING)
+    return next(products.find(parts.database, products.where(key.id), hidden), None)
+
+
+def _publish(scene: staged.Staged, database: Database, remover: Remover) -> Manifest:
+    """Archive; what a writer that did not finish left of this product is cleared before, and after an error.
+
+    Right only under the product's lock and when the store lists nothing of it: no index then refers to such files.
+    """
     if products.objects(database, scene.key):
         raise StoreError(f"{scene.key.id}: the store has objects under this id that no manifest explains")
-    _clear(scene.key, database)
+    remover.clear(scene.key)
     _require_room(scene, database.roots[0])
     try:
-        _archive(scene, database)
+        return _archive(scene, database)
     except BaseException:
-        _clear(scene.key, database)
+        remover.clear(scene.key)
         raise
 
 
@@ -101,7 +114,7 @@ def _require_room(scene: staged.Staged, root: Path) -> None:
         raise StoreError(f"{scene.key.id} needs {wanted / 1e6:.1f} MB and {root} has {free / 1e6:.1f} MB left")
 
 
-def _archive(scene: staged.Staged, database: Database) -> None:
+def _archive(scene: staged.Staged, database: Database) -> Manifest:
     fdb = database.open()
     files = []
     for file in scene.files:
@@ -120,17 +133,7 @@ def _archive(scene: staged.Staged, database: Database) -> None:
     with named(f"{scene.key.id} could not be stored"):
         fdb.archive(manifest.encode(), scene.key.index | MANIFEST)
         fdb.flush()
-
-
-def _clear(key: ProductKey, database: Database) -> None:
-    """Remove what a writer that did not finish left of this product.
-
-    Right only under the product's lock and when the store lists nothing of it: no index then refers to such files.
-    """
-    for root in database.roots:
-        folder = root / key.database_name
-        for path in folder.glob(f"{key.product}:*") if folder.is_dir() else ():
-            path.unlink(missing_ok=True)
+    return manifest
 
 
 def _bytes(file: staged.StagedFile) -> bytes:
@@ -164,10 +167,9 @@ def _refuse_other_content(known: products.Product, scene: staged.Staged) -> None
 
 def _run(text: str) -> dict[str, Any]:
     task = json.loads(text)
-    database = Database(Path(task["schema"]), tuple(Path(root) for root in task["roots"]))
     try:
         scene = staged.read(Path(task["folder"]), task["resolutions"])
-        outcome, key = write(scene, database, Locks(Path(task["locks"]), task["wait_seconds"]))
+        outcome, key = write(scene, Parts.restated(task["parts"]))
     except DafabError as refusal:
         return {"refusal": type(refusal).__name__, "message": str(refusal)}
     return {"outcome": outcome, "key": asdict(key)}

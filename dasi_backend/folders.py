@@ -1,0 +1,65 @@
+"""The store as files: which products have bytes where, told by names alone.
+
+FDB names the folder of a database by its keys, and each file in it by the product, so an account of a thousand
+databases reads folders and opens nothing.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+REMOVED: Final = ".removed"
+"""Folder, in each root, of databases that are gone for everybody and wait to be deleted."""
+
+_DATABASE: Final = re.compile(r"[a-z0-9._-]+:[a-z0-9._-]+:\d{8}")
+_INDEX: Final = ".index"
+
+
+@dataclass(slots=True)
+class Occupied:
+    """What the files of one product take.
+
+    Attributes:
+        bytes: Of data and index files.
+        indexed: Whether an index was written: without one, FDB knows nothing of the data.
+    """
+
+    bytes: int = 0
+    indexed: bool = False
+
+
+def databases(roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield the folder of every database."""
+    for root in roots:
+        try:
+            with os.scandir(root) as entries:
+                yield from (Path(entry.path) for entry in entries if _DATABASE.fullmatch(entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+
+
+def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
+    """Return what every product takes, by name of the database and product, published or not."""
+    found: dict[tuple[str, str], Occupied] = {}
+    for folder in databases(roots):
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    product, colon, _ = entry.name.partition(":")
+                    if colon:
+                        one = found.setdefault((folder.name, product), Occupied())
+                        one.indexed |= entry.name.endswith(_INDEX)
+                        one.bytes += entry.stat().st_size
+        except FileNotFoundError:  # removed meanwhile: the folder, or a file of it
+            continue
+    return found
+
+
+def files_of(roots: Sequence[Path], database: str, product: str) -> Iterator[Path]:
+    """Yield the files of one product."""
+    for root in roots:
+        folder = root / database
+        yield from folder.glob(f"{product}:*") if folder.is_dir() else ()

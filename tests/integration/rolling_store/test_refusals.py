@@ -1,0 +1,87 @@
+"""What the rolling store does not keep, and what it says of it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dasi_backend.errors import ContentDiffers, KeyRefused, StagedError
+from dasi_backend.store import Store
+from tests.integration.rolling_store.scenes import contents, make_scene
+
+pytestmark = pytest.mark.integration
+
+
+def test_another_content_under_the_same_id_is_refused_by_name(store: Store, scene: Path, tmp_path: Path) -> None:
+    store.archive(scene)
+    other = make_scene(tmp_path / "other", seed=1)
+    with pytest.raises(ContentDiffers, match=r"'scene_a' already: B02\.tif, B03\.tif"):
+        store.archive(other)
+    assert contents(store.retrieve("scene_a", tmp_path / "out")) == contents(scene)
+
+
+def test_another_day_under_the_same_id_is_refused(store: Store, scene: Path, tmp_path: Path) -> None:
+    store.archive(scene)
+    later = make_scene(tmp_path / "later", datetime="2026-06-02T00:00:00Z")
+    with pytest.raises(ContentDiffers, match=r"item\.json differs"):
+        store.archive(later)
+
+
+def test_ids_that_differ_in_case_alone_are_refused(store: Store, scene: Path, tmp_path: Path) -> None:
+    store.archive(scene)
+    with pytest.raises(ContentDiffers, match="'Scene_A' is the stored 'scene_a' but for case"):
+        store.archive(make_scene(tmp_path / "twin", "Scene_A"))
+    assert not store.contains("Scene_A")
+
+
+@pytest.mark.parametrize("identifier", ["sc:ene", "sc/ene", "sc ene", "scène", "x" * 151, "../scene", "all"])
+def test_an_id_that_fdb_cannot_keep_is_refused_and_the_store_still_lists(
+    store: Store, scene: Path, tmp_path: Path, identifier: str
+) -> None:
+    store.archive(scene)
+    with pytest.raises(KeyRefused) as refusal:
+        store.archive(make_scene(tmp_path / "bad", identifier))
+    assert identifier in str(refusal.value)
+    assert [product.key.id for product in store.products()] == ["scene_a"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "item.json").unlink(), "no item.json"),
+        (lambda folder: (folder / "item.json").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "item.json").write_text("[]"), "no STAC item"),
+        (lambda folder: (folder / "B03.tif").unlink(), r"asset B03 names B03\.tif"),
+        (lambda folder: (folder / "B03.tif").write_bytes(b"no raster"), r"asset B03: B03\.tif is no raster"),
+        (shutil.rmtree, "no item.json"),
+    ],
+)
+def test_a_folder_that_is_no_staged_scene_is_refused(store: Store, scene: Path, damage: object, said: str) -> None:
+    damage(scene)  # type: ignore[operator]
+    with pytest.raises(StagedError, match=said):
+        store.archive(scene)
+    assert list(store.products()) == []
+
+
+@pytest.mark.parametrize("href", ["../B03.tif", "/etc/passwd", "https://example.org/B03.tif"])
+def test_a_band_outside_the_folder_is_refused(store: Store, scene: Path, href: str) -> None:
+    item = json.loads((scene / "item.json").read_text())
+    item["assets"]["B03"]["href"] = href
+    (scene / "item.json").write_text(json.dumps(item))
+    with pytest.raises(StagedError, match="B03"):
+        store.archive(scene)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"tile": "a:b"}, "tile=a:b"),
+        ({"colour": "x"}, "colour"),
+        ({"date": "20260231"}, "date=20260231"),
+        ({"band": "b02"}, "band"),
+    ],
+)
+def test_a_query_that_fdb_would_choke_on_is_refused(store: Store, query: dict[str, str], said: str) -> None:
+    with pytest.raises(KeyRefused, match=said):
+        list(store.products(query))
