@@ -35,7 +35,7 @@ def add(
     from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415 - reads the server's configuration
 
     with sessions.writing() as session:
-        made = areas.add(name, _geometry(geometry), session=session)
+        made = areas.add(name, given_geometry(geometry), session=session)
     typer.echo(f"@{made.key}")
 
 
@@ -82,7 +82,7 @@ def remove(name: Name) -> None:
         areas.remove(name, session=session)
 
 
-def _geometry(argument: str) -> Any:
+def given_geometry(argument: str) -> Any:
     """Return what was given: the text, or that of a file; of a collection of one feature, that feature."""
     text = sys.stdin.read() if argument == "-" else argument
     if argument != "-" and _is_file(argument):

@@ -20,7 +20,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "catalogue": ("rucio_dafab.cli.catalogue:app", "Load, dump, count and validate many items at once."),
     "area": ("rucio_dafab.cli.area:app", "Name areas of interest for every query."),
     "ontology": ("rucio_dafab.cli.ontology:app", "Check, publish and align what classes mean."),
+    "scenes": ("rucio_dafab.cli.scenes:app", "Find Sentinel scenes in archives and download their bands."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
+    "show": ("rucio_dafab.cli.show:show", "Draw a scene and its products as one picture."),
     "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),
     "demo": ("rucio_dafab.cli.demo:demo", "Run the main job on a simulated scene and check every answer."),
 }

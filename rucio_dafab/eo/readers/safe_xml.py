@@ -199,14 +199,21 @@ def _footprint(document: Document) -> tuple[tuple[float, float], ...]:
 def _images(document: Document) -> tuple[ImageFile, ...]:
     found = []
     for element in (*document.elements("IMAGE_FILE"), *document.elements("IMAGE_FILE_2A")):
-        path = (element.text or "").strip()
-        match = _IMAGE.search(path)
-        if match:
-            resolution = match["resolution"]
-            found.append(ImageFile(match["band"], int(resolution) if resolution else None, path))
+        image = image_file((element.text or "").strip())
+        if image:
+            found.append(image)
     if not found:
         raise SceneError(f"{document.path}: lists no IMAGE_FILE of a band")
     return tuple(found)
+
+
+def image_file(path: str) -> ImageFile | None:
+    """Return which image a path without suffix is of, or None where it is no image of a band."""
+    match = _IMAGE.search(path)
+    if match is None:
+        return None
+    resolution = match["resolution"]
+    return ImageFile(match["band"], int(resolution) if resolution else None, path)
 
 
 def _wavelengths(document: Document) -> dict[str, float]:

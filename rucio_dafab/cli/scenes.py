@@ -1,0 +1,197 @@
+"""``rucio-dafab scenes``: Sentinel scenes searched in archives, and downloaded band by band."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import shapely
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Column, Table
+
+from rucio_dafab.eo.sources.errors import SourceError
+from rucio_dafab.terminal import application
+from rucio_dafab.vocabulary.times import parse_interval
+
+if TYPE_CHECKING:
+    from rucio_dafab.eo.sources.download import Fetched
+    from rucio_dafab.eo.sources.plan import Plan
+    from rucio_dafab.eo.sources.values import Found
+
+app = application()
+
+From = Annotated[str | None, typer.Option("--from", help="A source (`scenes sources`) or the address of a STAC API.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def sources(as_json: Json = False) -> None:
+    """List the sources that are known by name, and the collections that each has."""
+    from rucio_dafab.eo.sources.providers import load_sources  # noqa: PLC0415
+
+    known = load_sources().providers
+    if as_json:
+        typer.echo(json.dumps([asdict(provider) for provider in known.values()], indent=1))
+        return
+    for name, provider in known.items():
+        typer.echo(f"{name:<20} {provider.title}: {', '.join(provider.collections) or 'its own collections'}")
+
+
+@app.command()
+def search(
+    source: From = "earth_search",
+    collection: Annotated[str, typer.Option(help="Of ours or of the source.")] = "sentinel_2_l2a",
+    bbox: Annotated[str | None, typer.Option(help="West,south,east,north in degrees.")] = None,
+    area: Annotated[str | None, typer.Option(help="@luxembourg, WKT, GeoJSON or its file.")] = None,
+    time: Annotated[str | None, typer.Option(help="A day, or a span: 2024-05-01/2024-05-31.")] = None,
+    cloud: Annotated[float | None, typer.Option(min=0, max=100, help="Per cent of clouds at most.")] = None,
+    tile: Annotated[str | None, typer.Option(help="MGRS tile, 32UNV.")] = None,
+    identifier: Annotated[str | None, typer.Option("--id", help="One product.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Products at most.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Find scenes in an archive, the newest first."""
+    from rucio_dafab.eo.sources.providers import load_sources  # noqa: PLC0415
+    from rucio_dafab.eo.sources.search import search as ask  # noqa: PLC0415
+    from rucio_dafab.eo.sources.values import Question  # noqa: PLC0415
+
+    when = parse_interval(time) if time else None
+    question = Question(
+        collection=collection or None,
+        geometry=_place(bbox, area),
+        start=when.start if when else None,
+        end=when.end if when else None,
+        cloud_cover=cloud,
+        tile=_tile(tile),
+        identifier=identifier,
+        limit=limit,
+    )
+    found = list(ask(load_sources().provider(source or "earth_search"), question))
+    if as_json:
+        typer.echo(orjson.dumps([asdict(each) for each in found], option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(found)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of products, or addresses of STAC items.")],
+    to: Annotated[Path, typer.Option(help="The folder in which the products appear.")],
+    source: From = None,
+    bands: Annotated[str | None, typer.Option(help="B02,B03,…; by default what the models take.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be downloaded.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Download the needed bands of products; what broke off goes on. Each appears whole or not at all.
+
+    Exit status 75 says that another try may help: too many requests, a server that is down, a cut connection.
+    """
+    # Seconds of onnxruntime, GDAL and obstore: after the command line has been read.
+    from rucio_dafab.eo.sources.plan import check_bands, needed_bands  # noqa: PLC0415
+    from rucio_dafab.eo.sources.reference import Remote  # noqa: PLC0415
+
+    wanted = check_bands(bands.upper().replace(" ", "").split(",")) if bands else needed_bands()
+    told: list[dict[str, Any]] = []
+    with _bars() as bar:
+        for name in dict.fromkeys(names):
+            remote = Remote.of(name, source)
+            plan = remote.plan(wanted, to, strict=bands is not None)
+            if dry_run:
+                told.append(_planned(plan, quiet=as_json))
+            else:
+                told.append(_fetched(remote.fetch(plan, to, bar(plan)), quiet=as_json))
+    if as_json:
+        typer.echo(json.dumps(told, indent=1))
+
+
+def _place(bbox: str | None, area: str | None) -> Mapping[str, Any] | None:
+    """Return the GeoJSON geometry that is asked for, or None."""
+    if bbox and area:
+        raise SourceError("--bbox and --area: only one of them can be the place")
+    if not (bbox or area):
+        return None
+    from rucio_dafab.cli.area import given_geometry  # noqa: PLC0415
+    from rucio_dafab.query.geometry import parse_geometry  # noqa: PLC0415
+    from rucio_dafab.vocabulary import areas  # noqa: PLC0415
+
+    found = parse_geometry(bbox or given_geometry(area or ""), areas.load(), "--bbox" if bbox else "--area")
+    return dict(shapely.geometry.mapping(found))
+
+
+def _tile(text: str | None) -> str | None:
+    """Return a tile as catalogues have it: ``32UNV``, whether it was given with the T or without."""
+    return re.sub(r"^T(?=\w{5}$)", "", text.upper()) if text else None
+
+
+def _show(found: "list[Found]") -> None:
+    """Print a table, ids whole: they are what `fetch` takes."""
+    if not found:
+        typer.echo("nothing found", err=True)
+        return
+    table = Table(Column("id", no_wrap=True), "time", Column("cloud", justify="right"), "tile", "", box=None)
+    for each in found:
+        clouds = "" if each.cloud_cover is None else f"{each.cloud_cover:.0f} %"
+        size = decimal(each.size) if each.size else ""
+        table.add_row(each.id, f"{each.start:%Y-%m-%d %H:%M}", clouds, each.tile or "",
+                      size if each.online else "offline")  # fmt: skip
+    console = Console()
+    widest = max(len(each.id) for each in found) + 45
+    Console(width=max(console.width, widest)).print(table)
+
+
+@contextmanager
+def _bars() -> "Iterator[Callable[[Plan], Callable[[int], None]]]":
+    """Yield what begins a bar for a product; on a terminal they are drawn, elsewhere nothing is."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"), markup=False),
+        BarColumn(bar_width=16),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console, expand=True, disable=not console.is_terminal) as progress:
+
+        def begin(plan: "Plan") -> Callable[[int], None]:
+            task = progress.add_task(plan.found.id, total=plan.size)
+            return lambda count: progress.advance(task, count)
+
+        yield begin
+
+
+def _planned(plan: "Plan", *, quiet: bool) -> dict[str, Any]:
+    if not quiet:
+        _say(f"{plan.found.id}: {len(plan.files)} files, {decimal(plan.size or 0)}{_missing(plan)}")
+        for file in plan.files:
+            _say(f"  {file.path}  {decimal(file.size or 0)}")
+    return _told(plan) | {"outcome": "planned"}
+
+
+def _fetched(fetched: "Fetched", *, quiet: bool) -> dict[str, Any]:
+    if not quiet:
+        what = f"fetched, {decimal(fetched.size)}" if fetched.outcome == "fetched" else "here already"
+        _say(f"{fetched.folder}: {what}{_missing(fetched.plan)}")
+    return _told(fetched.plan) | {
+        "outcome": fetched.outcome, "folder": str(fetched.folder), "downloaded_bytes": fetched.size,
+    }  # fmt: skip
+
+
+def _told(plan: "Plan") -> dict[str, Any]:
+    files = [{"path": file.path, "bytes": file.size, "band": file.band} for file in plan.files]
+    return {"id": plan.found.id, "source": plan.found.provider, "bytes": plan.size, "missing": list(plan.missing),
+            "files": files}  # fmt: skip
+
+
+def _missing(plan: "Plan") -> str:
+    return f" (without {', '.join(plan.missing)}, which it does not have)" if plan.missing else ""
+
+
+def _say(line: str) -> None:
+    Console(width=None if sys.stdout.isatty() else 220).print(line, markup=False, highlight=False, soft_wrap=True)
