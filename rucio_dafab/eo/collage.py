@@ -146,7 +146,8 @@ def _composed(scene: Scene, view: View, panels: Sequence[Panel]) -> Image.Image:
     pen = ImageDraw.Draw(sheet)
     constellation = str(scene.item["properties"].get("constellation", "scene")).replace("sentinel", "Sentinel")
     pen.text((GAP, 18), _shortened(scene.id, width - 2 * GAP, _font(26)), INK, _font(26))
-    pen.text((GAP, 52), f"{constellation} · {_when(scene)} · {attribution(scene)}", PALE_INK, _font(16))
+    notice = attribution(scene).replace("–", " to ")
+    pen.text((GAP, 52), f"{constellation} · {_when(scene)} · {notice}", PALE_INK, _font(16))
     for number, panel in enumerate(panels):
         left = GAP + number * (view.width + GAP)
         sheet.paste(Image.fromarray(panel.colours), (left, TITLE_HEIGHT))
@@ -203,7 +204,7 @@ def _signed(value: float) -> str:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the font that Pillow carries, the same on every machine; it has no superscripts and no times sign."""
+    """Return the font that Pillow carries, the same on every machine; it has no superscripts, no times sign, no dash."""
     return ImageFont.load_default(size)
 
 

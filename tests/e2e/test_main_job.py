@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import CHECKOUT, Shell
 
@@ -88,6 +89,23 @@ def test_rucio_downloads_the_files_of_a_product(shell: Shell, demo: Said, tmp_pa
     assert said.returncode == 0, said.stderr
     files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert f"{item}.observed_water.tif" in files, files
+
+
+def test_a_scene_and_its_products_are_drawn(shell: Shell, demo: Said, tmp_path: Path) -> None:
+    (scene,) = names(shell.ask("rucio did list 'dafab:S2B_*' --filter 'collection=sentinel_2_l2a'"))
+    (flood,) = names(shell.ask("rucio did list 'dafab:*' --filter 'theme.isa=Flood'"))
+    widths = []
+    for item in (scene, flood):
+        said = shell.ask(f"rucio-dafab show {item} --output {tmp_path}/{item}.png")
+        assert said.returncode == 0, said.stderr
+        assert scene in said.stdout
+        with Image.open(tmp_path / f"{item}.png") as picture:
+            widths.append(picture.width)
+    # The scene beside both products, and beside one alone.
+    assert widths[0] > widths[1] > 1000
+    said = shell.ask(f"rucio-dafab show none --output {tmp_path}/none.png")
+    assert said.returncode == 1
+    assert said.stderr.strip() == "error: the catalogue has no item none"
 
 
 @pytest.mark.shared
