@@ -204,7 +204,7 @@ def _signed(value: float) -> str:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the font that Pillow carries, the same on every machine; it has no superscripts, no times sign, no dash."""
+    """Return Pillow's own font, the same on every machine; it lacks superscripts, times sign and dash."""
     return ImageFont.load_default(size)
 
 
