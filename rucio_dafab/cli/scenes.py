@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Column, Table
+from rich.table import Column
 
 from rucio_dafab.eo.sources.errors import SourceError
 from rucio_dafab.terminal import application
@@ -132,19 +132,24 @@ def _tile(text: str | None) -> str | None:
 
 
 def _show(found: "list[Found]") -> None:
-    """Print a table, ids whole: they are what `fetch` takes."""
+    """Print a table, a line a product."""
     if not found:
         typer.echo("nothing found", err=True)
         return
-    table = Table(Column("id", no_wrap=True), "time", Column("cloud", justify="right"), "tile", "", box=None)
-    for each in found:
-        clouds = "" if each.cloud_cover is None else f"{each.cloud_cover:.0f} %"
-        size = decimal(each.size) if each.size else ""
-        table.add_row(each.id, f"{each.start:%Y-%m-%d %H:%M}", clouds, each.tile or "",
-                      size if each.online else "offline")  # fmt: skip
-    console = Console()
-    widest = max(len(each.id) for each in found) + 45
-    Console(width=max(console.width, widest)).print(table)
+    header = ("id", "day", "clouds", "tile", "size")
+    rows = [header, *(_row(each) for each in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    # A terminal shows as many columns as it can, a pipe all; ids stay whole, as they are what `fetch` takes.
+    width = Console().width if sys.stdout.isatty() else sum(widths) + len(widths)
+    shown = [column for column in range(len(header)) if column < 3 or sum(widths[: column + 1]) + column <= width]
+    for row in rows:
+        typer.echo(" ".join(f"{row[column]:<{widths[column]}}" for column in shown).rstrip())
+
+
+def _row(each: "Found") -> tuple[str, ...]:
+    clouds = "" if each.cloud_cover is None else f"{each.cloud_cover:.0f} %"
+    size = decimal(each.size) if each.size else ""
+    return each.id, f"{each.start:%Y-%m-%d}", clouds if each.online else "offline", each.tile or "", size
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def from_product(product: Mapping[str, Any], provider: str) -> Found:
         geometry=geometry if isinstance(geometry, dict) else None,
         start=_time(product, "Start", name),
         end=_time(product, "End", name),
-        cloud_cover=float(clouds) if isinstance(clouds, int | float) else None,
+        cloud_cover=float(clouds) if isinstance(clouds, int | float) and 0 <= clouds <= 100 else None,
         tile=tile if isinstance(tile, str) else None,
         online=product.get("Online") is True,
         size=size if isinstance(size, int) and size >= 0 else None,

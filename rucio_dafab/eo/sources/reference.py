@@ -62,9 +62,7 @@ class Remote:
             before, colon, after = name.partition(":")
             source, name = (before, after) if colon else (OF_PRODUCTS if is_product_name(name) else None, name)
             if source is None:
-                raise SourceError(
-                    f"{name!r} is no name of a Sentinel-2 product and no address: say with --from who has it"
-                )
+                raise SourceError(f"{name!r} is neither an address nor a Sentinel-2 product: say which source has it")
         provider = sources.provider(source) if source else sources.of_address(name)
         return cls(find(sources, provider, name), Downloads(sources, provider))
 
@@ -81,8 +79,9 @@ class Remote:
             SourceError: if the product cannot be used or had, or lacks bands.
         """
         plan = self.downloads.plan(self.found, bands, to)
-        if strict and plan.missing:
-            raise SourceError(f"{self.found.id} at {self.found.provider} has no {', '.join(plan.missing)}")
+        lacking = [band for band in bands if band not in {file.band for file in plan.files}]
+        if strict and lacking:
+            raise SourceError(f"{self.found.id} at {self.found.provider} has no {', '.join(lacking)}")
         return plan
 
     def fetch(self, plan: Plan, to: Path, progress: Progress | None = None) -> Fetched:

@@ -1,6 +1,5 @@
 """STAC APIs asked with pystac-client, and their items as what was found."""
 
-import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -168,7 +167,7 @@ def from_item(item: Mapping[str, Any], provider: str, url: str = "") -> Found:
         geometry=geometry if isinstance(geometry, dict) else None,
         start=start,
         end=end,
-        cloud_cover=float(clouds) if isinstance(clouds, int | float) and math.isfinite(clouds) else None,
+        cloud_cover=float(clouds) if isinstance(clouds, int | float) and 0 <= clouds <= 100 else None,
         tile=_tile(properties),
         online=properties.get("order:status") not in ("orderable", "ordered", "pending", "shipping"),
         size=None,
@@ -178,7 +177,8 @@ def from_item(item: Mapping[str, Any], provider: str, url: str = "") -> Found:
 
 
 def _self(item: Mapping[str, Any]) -> str:
-    for link in item.get("links") or ():
+    links = item.get("links")
+    for link in links if isinstance(links, list) else ():
         if isinstance(link, dict) and link.get("rel") == "self":
             return str(link.get("href", ""))
     return ""
@@ -207,7 +207,7 @@ def _file(key: str, asset: Mapping[str, Any], base: str, where: str) -> RemoteFi
         urls=tuple(dict.fromkeys(urljoin(base, href) for href in hrefs if isinstance(href, str) and href)),
         size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
         checksums=_checksums(key, asset, where),
-        resolution=float(gsd) if isinstance(gsd, int | float) and gsd > 0 else None,
+        resolution=float(gsd) if isinstance(gsd, int | float) and 0 < gsd < 1e6 else None,
     )
 
 

@@ -31,7 +31,11 @@ secret_key = "TEST_SECRET"
 [buckets.archive]
 endpoint = "{url}"
 region = "default"
-{account}
+account = "here"
+
+[buckets.open]
+endpoint = "{url}"
+region = "default"
 
 [providers.safe]
 kind = "odata"
@@ -62,9 +66,9 @@ def use(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     """Return a function that makes the archive known: openly, or with an account."""
 
     def known(*, account: bool = False, more: str = "") -> Sources:
-        hosts, bucket = ('["127.0.0.1"]', 'account = "here"') if account else ("[]", "")
+        hosts = '["127.0.0.1"]' if account else "[]"
         path = tmp_path / "sources.toml"
-        path.write_text(TABLE.format(url=archive.url, hosts=hosts, account=bucket) + more)
+        path.write_text(TABLE.format(url=archive.url, hosts=hosts) + more)
         monkeypatch.setenv("DAFAB_SOURCES", str(path))
         monkeypatch.setenv("DAFAB_SOURCE_CREDENTIALS", "")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -271,7 +271,9 @@ def test_object_storage_is_read_by_path_and_signed_with_keys(
 ) -> None:
     archive.files["/archive/deep/B02.tif"] = CONTENT
     file = PlannedFile("B02.tif", ("s3://archive/deep/B02.tif",), len(CONTENT), (MD5,), "B02")
-    assert transfer(use(), tmp_path / "open").bring(file).read_bytes() == CONTENT
+    archive.files["/open/deep/B02.tif"] = CONTENT
+    openly = PlannedFile("B02.tif", ("s3://open/deep/B02.tif",), len(CONTENT), (MD5,), "B02")
+    assert transfer(use(), tmp_path / "open").bring(openly).read_bytes() == CONTENT
     assert "authorization" not in {name.lower() for name in archive.asked[0].headers}
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     sources = use(account=True)
