@@ -174,3 +174,13 @@ def test_broken_files_never_break_the_reader(
 
 def test_the_formats_have_media_types() -> None:
     assert {*ontology_parse.FORMATS.values(), "owl/xml"} == set(ontology_parse.MEDIA_TYPES)
+
+
+def test_a_definition_that_is_a_node_says_nothing(tmp_path: Path) -> None:
+    sourced = TURTLE + (
+        ":B <http://www.w3.org/2004/02/skos/core#definition> [ rdfs:label 'what the source says' ] ."
+        ':A <http://www.w3.org/2004/02/skos/core#definition> "one"@en, [ rdfs:label "other" ] .'
+    )
+    first, again = (read(_file(tmp_path, "t.ttl", sourced)).ontology for _ in range(2))
+    assert {each.name: each.definition for each in first.classes.values()} == {"A": "one", "B": ""}
+    assert first.classes == again.classes
