@@ -31,6 +31,11 @@ class Work:
     root: Path
 
     @property
+    def source(self) -> Path:
+        """Where a scene from an archive is downloaded to."""
+        return self.root / "source"
+
+    @property
     def staged(self) -> Path:
         """The staged scene: a STAC folder with the band files."""
         return self.root / "staged"

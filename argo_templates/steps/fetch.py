@@ -1,15 +1,19 @@
-"""fetch: a scene from its source into the working folder, as a staged scene."""
+"""fetch: a scene from its source, a folder or an archive, into the working folder, as a staged scene."""
 
 import json
+from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates import progress
 from argo_templates.source import source_document
 from argo_templates.work import Work, fingerprint, finished, whole, write_json
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
+from rucio_dafab.eo.sources.plan import needed_bands
+from rucio_dafab.eo.sources.reference import Remote, is_reference
 from rucio_dafab.eo.staging import stage
 from rucio_dafab.names import LONGEST_SCENE, is_name, rule
 from rucio_dafab.stac.errors import DocumentInvalid
@@ -17,7 +21,10 @@ from rucio_dafab.stac.validate import check_document, check_types
 
 
 class FetchInput(Input):
-    """Where the scene is and where to work."""
+    """Where the scene is and where to work.
+
+    ``scene`` may also name a scene in an archive: the address of a STAC item, ``source:id``, or a product's name.
+    """
 
     scene: Annotated[str, Parameter(description="The folder of the scene: a STAC folder (item.json) or a SAFE folder")]
     work: Annotated[str, Parameter(description="The working folder of this run")]
@@ -34,11 +41,16 @@ class FetchOutput(Output):
 def fetch(given: FetchInput) -> FetchOutput:
     """Stage a scene; a scene that is staged already, and unchanged at its source, is not copied again.
 
+    Of a scene in an archive the bands that the models take are downloaded first.
+
     Raises:
+        SourceBusy: if the archive of the scene is busy or away; what came of it stays for the next try.
+        SourceError: if the archive refuses, or has no such scene.
         SceneError: if the folder is no scene, its id or document cannot stand in the catalogue, or no pixel is clear.
         WorkError: if the working folder cannot be used.
     """
-    source, work = Path(given.scene), Work(Path(given.work))
+    work = Work(Path(given.work))
+    source = _here(given.scene, work)
     scene = open_scene(source)
     _check(scene)
     made_from = fingerprint("fetch", scene.id, _state(source))
@@ -48,6 +60,28 @@ def fetch(given: FetchInput) -> FetchOutput:
     files = {name: str(band.path) for name, band in scene.bands.items()}
     write_json(work.origin, {"bands": files, "absent": dict(scene.absent)})
     return FetchOutput(scene_id=scene.id, staged=str(work.staged), bands=",".join(sorted(scene.bands)))
+
+
+def _here(scene: str, work: Work) -> Path:
+    """Return the folder of a scene, which comes from an archive first where its name says so."""
+    if not is_remote(scene):
+        return Path(scene)
+    remote = Remote.of(scene)
+    plan = remote.plan(needed_bands(), work.source)
+    # Downloads run in threads, which do not know who listens to this one.
+    here, done = copy_context(), 0
+
+    def came(count: int) -> None:
+        nonlocal done
+        done += count
+        here.run(progress.report, done, plan.size or done)
+
+    return remote.fetch(plan, work.source, came).folder
+
+
+def is_remote(scene: str) -> bool:
+    """Tell whether a scene lies in an archive: no such folder is here, and the text names a product there."""
+    return not Path(scene).exists() and is_reference(scene)
 
 
 def _check(scene: Scene) -> None:

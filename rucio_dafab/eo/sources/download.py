@@ -119,7 +119,7 @@ class Downloads:
     def _bring_all(self, plan: Plan, part: Path, progress: Progress | None) -> None:
         """Fetch all files side by side; the first refusal stops the others, which keep what they have."""
         stop = threading.Event()
-        transfer = Transfer(self._access, self._pace, part, progress, stop)
+        transfer = Transfer(self._access, self._pace, part, _one_at_a_time(progress), stop)
         with ThreadPoolExecutor(self._provider.connections, "fetch") as pool:
             # The largest first, so that no large one runs alone at the end.
             ordered = sorted(plan.files, key=lambda file: -(file.size or 0))
@@ -133,6 +133,18 @@ class Downloads:
         errors = [error for future in running if not future.cancelled() and (error := future.exception())]
         for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
             raise error
+
+
+def _one_at_a_time(progress: Progress | None) -> Progress:
+    """Return what threads may tell of their progress, which the listener hears from one of them at a time."""
+    lock = threading.Lock()
+
+    def tell(count: int) -> None:
+        with lock:
+            if progress is not None:
+                progress(count)
+
+    return tell
 
 
 @contextmanager
