@@ -33,6 +33,16 @@ COLLECTIONS: Final = {"sentinel-2-l2a": "sentinel_2_l2a", "water-analysis": "wat
 BATCH: Final = 5000
 """Items of one transaction."""
 
+LEAVES: Final = {
+    "normal": "NormalWaterCondition",
+    "river_flood": "RiverineFlood",
+    "coastal_flood": "CoastalFlood",
+    "urban_flood": "UrbanFlood",
+    "drought": "HydrologicalDrought",
+    "reservoir_low": "WaterDeficit",
+}
+"""Classes of our ontology by what the generator calls them (``dafab:class``)."""
+
 STOCK_SCHEMA: Final = "stock"
 """Where the stock Postgres plugin has its table ``dids``."""
 
@@ -113,6 +123,8 @@ def read_rows(count: int) -> Iterator[Row]:
 def make_row(line: Line) -> Row:
     """Return an item as loading its line would store it."""
     parsed = parse(line, COLLECTIONS)
+    if not isinstance(parsed, Reject) and (leaf := parsed.document["properties"].get("dafab:class")):
+        parsed.document["properties"]["themes"] = [{"concepts": [{"id": LEAVES[leaf]}]}]
     prepared = parsed if isinstance(parsed, Reject) else prepare(parsed)
     if not isinstance(prepared, PreparedItem):
         raise SystemExit(f"line {prepared.line} was refused: {prepared.reason}")
