@@ -1,6 +1,7 @@
 """The steps of ``dafab-process`` one after the other in this process, for ``rucio-dafab run`` and the tests."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +14,7 @@ from hera.workflows import Output
 from argo_templates import progress
 from argo_templates.steps.archive import ArchiveInput, archive, withdraw
 from argo_templates.steps.clean import CleanInput, clean
-from argo_templates.steps.fetch import FetchInput, fetch
+from argo_templates.steps.fetch import FetchInput, fetch, is_remote
 from argo_templates.steps.infer import RAN, InferInput, infer
 from argo_templates.steps.make import MakeInput, make
 from argo_templates.steps.publish import PublishInput, publish
@@ -74,14 +75,19 @@ class Report:
 
 
 def process(
-    scene: Path, rse: str, models: Sequence[str] = MODELS, *, keep_work: bool = False, watch: Watcher | None = None
+    scene: Path | str,
+    rse: str,
+    models: Sequence[str] = MODELS,
+    *,
+    keep_work: bool = False,
+    watch: Watcher | None = None,
 ) -> Report:
     """Run every step over one scene at the site of ``DAFAB_HOME``.
 
     A run that is killed is completed by the next one over the same scene, which takes up what was whole.
 
     Args:
-        scene: the folder of the scene.
+        scene: the folder of the scene, or the name of one in an archive.
         rse: the storage element that keeps the products.
         models: the models to run.
         keep_work: leave the working folder for a look at what the steps made.
@@ -106,10 +112,11 @@ def process(
         return report
 
 
-def work_folder(scene: Path) -> Path:
+def work_folder(scene: Path | str) -> Path:
     """Return the folder in which a scene is worked on: the same for every run over it."""
-    absolute = scene.absolute()
-    return Home.from_environment().work / f"{absolute.name[:100]}-{sha256(str(absolute).encode()).hexdigest()[:12]}"
+    place = str(scene) if is_remote(str(scene)) else str(Path(scene).absolute())
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", place.rstrip("/").rpartition("/")[2])
+    return Home.from_environment().work / f"{name[:100]}-{sha256(place.encode()).hexdigest()[:12]}"
 
 
 class _Run:
@@ -133,7 +140,7 @@ class _Run:
         self._watch(Event(name, "came", done, total, seconds))
 
 
-def _steps(run: _Run, scene: Path, folder: Path, rse: str, models: Sequence[str]) -> Report:
+def _steps(run: _Run, scene: Path | str, folder: Path, rse: str, models: Sequence[str]) -> Report:
     work = str(folder)
     fetched = run.step(
         "fetch", lambda: fetch(FetchInput(scene=str(scene), work=work)), lambda out: f"{out.scene_id}: {out.bands}"

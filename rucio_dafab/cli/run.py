@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -35,7 +34,10 @@ class RunError(DafabError):
 
 
 def run(
-    scene: Annotated[Path, typer.Argument(help="Folder of the scene: a STAC folder (item.json) or a SAFE folder.")],
+    scene: Annotated[
+        str,
+        typer.Argument(help="A STAC folder (item.json), a SAFE folder, the address of a STAC item, or source:id."),
+    ],
     rse: Annotated[str, typer.Option(help="The storage element that keeps the products.")] = RSES[0],
     model: Annotated[list[str] | None, typer.Option(help=f"A model to run ({', '.join(MODELS)}); all of them.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
