@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "scenes": ("rucio_dafab.cli.scenes:app", "Find Sentinel scenes in archives and download their bands."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
     "show": ("rucio_dafab.cli.show:show", "Draw a scene and its products as one picture."),
+    "report": ("rucio_dafab.cli.report:report", "Write a page with pictures and numbers of many products."),
     "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),
     "demo": ("rucio_dafab.cli.demo:demo", "Run the main job on a simulated scene and check every answer."),
 }

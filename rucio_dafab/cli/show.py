@@ -43,7 +43,7 @@ def show(
     from rucio_dafab.eo.collage import collage  # noqa: PLC0415
 
     settings = find(config)
-    client = _client(settings)
+    client = client_of(settings)
     scene_id, documents = _drawn(client, item)
     with (
         tempfile.TemporaryDirectory(prefix="dafab-show-") as folder,
@@ -54,7 +54,12 @@ def show(
     typer.echo(f"{path}: {scene_id} with {len(documents)} product{'s' * (len(documents) != 1)}")
 
 
-def _client(settings: "Config") -> "DafabClient":
+def client_of(settings: "Config") -> "DafabClient":
+    """Return a client with the account of ``RUCIO_CONFIG``, or else of a ``dasi.yml``.
+
+    Raises:
+        ShowError: if neither names one.
+    """
     from rucio_dafab.client import DafabClient  # noqa: PLC0415
 
     path = os.environ.get("RUCIO_CONFIG") or (settings.catalogue.config_path if settings.catalogue else None)

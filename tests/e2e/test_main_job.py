@@ -103,6 +103,11 @@ def test_a_scene_and_its_products_are_drawn(shell: Shell, demo: Said, tmp_path: 
             widths.append(picture.width)
     # The scene beside both products, and beside one alone.
     assert widths[0] > widths[1] > 1000
+    said = shell.ask(f"rucio-dafab report --filter 'name=S2B_*' --output {tmp_path}/page.html")
+    assert said.returncode == 0, said.stderr
+    written = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f'id="{flood}"' in written
+    assert written.count("data:image/png;base64,") == 2
     said = shell.ask(f"rucio-dafab show none --output {tmp_path}/none.png")
     assert said.returncode == 1
     assert said.stderr.strip() == "error: the catalogue has no item none"
