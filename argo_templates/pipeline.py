@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from hera.workflows import Output
 
 from argo_templates import progress
-from argo_templates.steps.archive import ArchiveInput, archive, withdraw
+from argo_templates.steps.archive import ArchiveInput, archive, one_process, release, withdraw
 from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch, is_remote
 from argo_templates.steps.infer import RAN, InferInput, infer
@@ -98,7 +98,7 @@ def process(
         DafabError: if a step refuses; the text is its reason.
     """
     folder = work_folder(scene)
-    with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"):
+    with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"), one_process():
         try:
             report = _steps(_Run(watch or _ignore), scene, folder, rse, models)
         except DafabError as refusal:
@@ -106,8 +106,12 @@ def process(
             if not keep_work and refusal.exit_code != TRY_AGAIN:
                 withdraw(Work(folder))
                 clean(CleanInput(work=str(folder)))
+            else:
+                release(Work(folder))
             raise
-        if not keep_work:
+        if keep_work:
+            release(Work(folder), processed=True)
+        else:
             clean(CleanInput(work=str(folder)))
         return report
 

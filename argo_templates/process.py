@@ -87,7 +87,7 @@ def _steps() -> dict[str, Script]:
         "infer-hpk": step(infer, name="infer-hpk", runtime=HPK, cpu=2, memory="6Gi", volumes=[store_volume()]),
         "make": step(make, cpu=1, memory="6Gi"),
         "publish": step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
-        "clean": step(clean, cpu=1, memory="1Gi"),
+        "clean": step(clean, cpu=1, memory="1Gi", volumes=[store_volume()]),
     }
 
 

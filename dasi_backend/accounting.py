@@ -14,7 +14,6 @@ from dasi_backend.errors import DasiError
 from dasi_backend.folders import Occupied
 from dasi_backend.keys import LEVEL_1
 from dasi_backend.leases import Lease
-from dasi_backend.locks import SHARED
 from dasi_backend.parts import Parts
 from dasi_backend.records import Note, ProductRecord
 
@@ -79,7 +78,7 @@ def account(parts: Parts) -> Account:
         for place in files
         if place[1] in records and records[place[1]].key.database_name == place[0] and place[1] not in removing
     }
-    disk = disk_usage(next((root for root in roots if root.is_dir()), "/"))
+    disk = disk_usage(next(place for place in (roots[0], *roots[0].parents) if place.is_dir()))
     return Account(
         holdings=tuple(sorted(_holdings(parts, files, known), key=_last_use)),
         unfinished=tuple((*place, files[place].bytes) for place in sorted(files.keys() - known.keys())),
@@ -106,8 +105,7 @@ def _learnt(parts: Parts, databases: Iterable[str]) -> dict[str, ProductRecord]:
     learnt = {}
     for name in databases:
         selection = dict(zip(LEVEL_1, name.split(":"), strict=True))
-        with parts.locks.listing(SHARED):
-            hidden = parts.records.names(Note.REMOVING)
+        with parts.listed() as hidden:
             for product in list(products.find(parts.database, selection, hidden)):
                 learnt[product.key.product] = parts.records.get(product.key.product) or _keep(parts, product)
     return learnt

@@ -1,20 +1,20 @@
-"""The command ``dasi``: archive, list, retrieve, inspect.
+"""The command ``dasi``: archive, list, retrieve, inspect; and :mod:`dasi_backend.cli_keeping`, which removes and keeps.
 
 A request is a file, ``-`` for standard input, the text itself, or ``key=value`` arguments.
 """
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from dasi_backend import cli_keeping, output
 from dasi_backend import config as configuration
-from dasi_backend import language, output
+from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show, store_of
 from dasi_backend.config import Config
 from dasi_backend.errors import ConfigError, RequestError
 from dasi_backend.items import Item, Retrieved
@@ -22,22 +22,12 @@ from dasi_backend.keys import STORE_KEYS
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
-from dasi_backend.store import Store
 from rucio_dafab.terminal import answers_only, application, guarded
 
 app = application(
     add_completion=True,
     help="Data by what they are: the rolling store, and the Rucio catalogue behind the same requests.",
 )
-
-Requests = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[REQUEST]...", show_default=False, help="A file, - for standard input, a request, or key=value ..."
-    ),
-]
-ConfigPath = Annotated[Path | None, typer.Option("--config", help="dasi.yml; by default DASI_CONFIG, or the site's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 _CATALOGUE_COLUMNS: Final = {"id": "id", "collection": "collection", "date": "date", "asset": "asset"}
 _EVERYTHING: Final = Request("list", {})
@@ -47,30 +37,40 @@ _EVERYTHING: Final = Request("list", {})
 def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show what is in the rolling store, or what answers a request."""
     found = configuration.find(config)
-    for one in _requests("list", request) or [_EVERYTHING]:
+    for one in requests_of("list", request) or [_EVERYTHING]:
         backend = _backend(found, one)
         if isinstance(backend, LocalBackend):
             products = list(backend.products(one))
-            _show([output.product_record(product) for product in products], output.product_table(products), as_json)
+            show([output.product_record(product) for product in products], output.product_table(products), as_json)
         else:
             items = list(backend.list(one))
-            _show([item.record() for item in items], output.item_table(items, _CATALOGUE_COLUMNS), as_json)
+            show([item.record() for item in items], output.item_table(items, _CATALOGUE_COLUMNS), as_json)
 
 
 @app.command()
-def inspect(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+def inspect(
+    request: Requests = None,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    space: Annotated[
+        bool, typer.Option("--space", help="Show what products take, their last use, and who holds them.")
+    ] = False,
+) -> None:
     """Show where the bytes of what answers a request are: file, offset and length."""
     found = configuration.find(config)
-    for one in _requests("list", request) or [_EVERYTHING]:
+    if space:
+        cli_keeping.show_space(store_of(found), requests_of("list", request), as_json)
+        return
+    for one in requests_of("list", request) or [_EVERYTHING]:
         items: list[Item] = list(_backend(found, one).list(one))
-        _show([item.record() for item in items], output.extent_table(items), as_json)
+        show([item.record() for item in items], output.extent_table(items), as_json)
 
 
 @app.command()
 def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Write what answers a request to its target, every byte verified."""
     found = configuration.find(config)
-    requests = _requests("retrieve", request)
+    requests = requests_of("retrieve", request)
     if not requests:
         raise RequestError("retrieve needs a request: a file, - or key=value arguments")
     written: list[Retrieved] = []
@@ -93,7 +93,7 @@ def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJso
 @app.command()
 def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Archive staged scenes (folders, or a request with source=), each all or nothing."""
-    store = _store(configuration.find(config))
+    store = store_of(configuration.find(config))
     records = []
     with _progress("archiving") as (shown, task):
         for place in _folders(folder):
@@ -107,17 +107,13 @@ def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson 
         output.print_json(records)
 
 
+cli_keeping.register(app)
+
+
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run ``dasi``."""
     with answers_only():
         guarded(app, arguments)
-
-
-def _show(records: list[dict[str, Any]], table: Any, as_json: bool) -> None:
-    if as_json:
-        output.print_json(records)
-    else:
-        output.console().print(table)
 
 
 @contextmanager
@@ -137,32 +133,6 @@ def _progress(description: str) -> Iterator[tuple[Progress, TaskID]]:
         yield shown, shown.add_task(description, total=None)
 
 
-def _requests(verb: str, arguments: list[str] | None) -> list[Request]:
-    """Return the requests of the arguments of a command."""
-    if not arguments:
-        return []
-    return list(language.parse(_text(verb, arguments)))
-
-
-def _text(verb: str, arguments: Sequence[str]) -> str:
-    first = arguments[0].strip()
-    if len(arguments) == 1:
-        if first == "-":
-            return sys.stdin.read()
-        if first.partition(",")[0].strip().lower() in {*language.VERBS, "r", "ret", "retr"}:
-            return first
-        if "=" not in first or os.path.lexists(first):
-            return _file(Path(first))
-    return language.from_arguments(verb, arguments)
-
-
-def _file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} is no file that holds a request: {error}") from error
-
-
 def _folders(arguments: list[str] | None) -> list[Path]:
     """Return the folders that ``archive`` is given, directly or by requests."""
     if not arguments:
@@ -171,7 +141,7 @@ def _folders(arguments: list[str] | None) -> list[Path]:
         return [Path(argument) for argument in arguments]
     if len(arguments) == 1 and "=" not in arguments[0] and not Path(arguments[0]).is_file() and arguments[0] != "-":
         raise RequestError(f"{arguments[0]} is no folder")
-    requests = _requests("archive", arguments)
+    requests = requests_of("archive", arguments)
     if wrong := [one for one in requests if one.verb != "archive" or not one.source or one.keys]:
         raise RequestError(
             f"the request says {wrong[0].verb}: archive takes source= and no other key, the scene says them"
@@ -186,10 +156,4 @@ def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend:
         if config.catalogue is None:
             raise ConfigError(f"{documented[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
         return RucioBackend(config.catalogue)
-    return LocalBackend(_store(config))
-
-
-def _store(config: Config) -> Store:
-    if not config.roots:
-        raise ConfigError("dasi.yml names no root in spaces: there is no rolling store")
-    return Store(config.roots[0], config.schema, config.roots[1:])
+    return LocalBackend(store_of(config))

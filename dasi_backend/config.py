@@ -2,6 +2,7 @@
 
 type: local                # local | rucio: who answers what both could
 schema: …/etc/fdb/schema   # ours by default
+retention: …/retention.toml # ours by default
 catalogue: toc
 store: file
 spaces:
@@ -33,7 +34,7 @@ VARIABLE: Final = "DASI_CONFIG"
 LOCAL: Final = "local"
 RUCIO: Final = "rucio"
 
-_KEYS: Final = frozenset({"type", "schema", "catalogue", "store", "spaces", "rucio"})
+_KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio"})
 _RUCIO_KEYS: Final = frozenset({"config_path", "scope", "rse", "protocol"})
 _ENGINES: Final = {"catalogue": "toc", "store": "file"}
 
@@ -64,12 +65,14 @@ class Config:
         schema: The schema of new databases.
         roots: Folders of databases.
         catalogue: The catalogue, where the file names one.
+        retention: The retention policy; ``None`` for ours.
     """
 
     type: str
     schema: Path
     roots: tuple[Path, ...]
     catalogue: Catalogue | None
+    retention: Path | None = None
 
 
 def find(path: Path | None = None) -> Config:
@@ -125,7 +128,8 @@ def _config(document: Any, path: Path) -> Config:
         raise ConfigError(f"{path}: type is {RUCIO} and there is no section {RUCIO}")
     if kind == LOCAL and not roots:
         raise ConfigError(f"{path}: spaces names no root")
-    return Config(kind, _path(document.get("schema"), path) or _schema(), roots, catalogue)
+    schema = _path(document.get("schema"), path) or _schema()
+    return Config(kind, schema, roots, catalogue, _path(document.get("retention"), path))
 
 
 def _roots(spaces: Any, path: Path) -> tuple[Path, ...]:

@@ -16,6 +16,7 @@ REMOVED: Final = ".removed"
 
 _DATABASE: Final = re.compile(r"[a-z0-9._-]+:[a-z0-9._-]+:\d{8}")
 _INDEX: Final = ".index"
+_FDB_LOCKS: Final = ("list.lock", "retrieve.lock", "archive.lock", "wipe.lock")
 
 
 @dataclass(slots=True)
@@ -56,6 +57,16 @@ def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
         except FileNotFoundError:  # removed meanwhile: the folder, or a file of it
             continue
     return found
+
+
+def unlock(roots: Sequence[Path], database: str) -> None:
+    """Take off the locks that FDB's own wipe puts on a database, and leaves there when it is killed.
+
+    They hide the whole database and refuse every writer. Right only where no wipe can be at work.
+    """
+    for root in roots:
+        for lock in _FDB_LOCKS:
+            (root / database / lock).unlink(missing_ok=True)
 
 
 def files_of(roots: Sequence[Path], database: str, product: str) -> Iterator[Path]:

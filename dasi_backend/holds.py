@@ -8,7 +8,6 @@ from typing import Final
 from dasi_backend import products
 from dasi_backend.errors import NotStored, StoreError
 from dasi_backend.leases import SIX_HOURS, Lease, Process
-from dasi_backend.locks import SHARED
 from dasi_backend.parts import Parts
 from dasi_backend.records import Note
 from dasi_backend.removal import Remover
@@ -98,7 +97,7 @@ class Holds:
         if records.told(Note.REMOVING, product) is None:
             if records.get(product) is not None:
                 return
-            with self.parts.locks.listing(SHARED):  # a product of an older store has no record yet
-                if next(products.find(self.parts.database, products.where(product)), None) is not None:
+            with self.parts.listed() as hidden:  # a product of an older store has no record yet
+                if next(products.find(self.parts.database, products.where(product), hidden), None) is not None:
                     return
         raise NotStored(f"the store has no product {product}")

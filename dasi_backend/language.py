@@ -19,7 +19,7 @@ from dasi_backend import ecmwf, scan
 from dasi_backend.errors import RequestError
 from rucio_dafab.resources import resources
 
-VERBS: Final = ("retrieve", "list", "archive")
+VERBS: Final = ("retrieve", "list", "archive", "wipe")
 ANY: Final = "any"
 """The value of ``expect`` that takes any number of answers, none too."""
 
@@ -33,7 +33,7 @@ class Request:
     """One request.
 
     Attributes:
-        verb: ``retrieve``, ``list`` or ``archive``.
+        verb: ``retrieve``, ``list``, ``archive`` or ``wipe``.
         keys: What is asked for: the expanded values of each key, in the order of the language.
         target: The template of file names to write to, or ``None``.
         expect: How many answers there must be: a number, :data:`ANY`, or ``None`` for at least one.

@@ -54,24 +54,31 @@ class Locks:
             yield
 
     @contextmanager
-    def _held(self, name: str, what: str, mode: int) -> Iterator[None]:
+    def retention(self) -> Iterator[None]:
+        """Keep other runs of retention away, or be refused at once."""
+        with self._held("retention", "retention", EXCLUSIVE, wait_seconds=0.0):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, what: str, mode: int, wait_seconds: float | None = None) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            self._wait(descriptor, what, mode)
+            _wait(descriptor, what, mode, self.wait_seconds if wait_seconds is None else wait_seconds)
             yield
         finally:
             os.close(descriptor)
 
-    def _wait(self, descriptor: int, what: str, mode: int) -> None:
-        deadline, pause = time.monotonic() + self.wait_seconds, _FIRST_PAUSE
-        while True:
-            try:
-                fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreError(f"{what} is in use: not free within {self.wait_seconds:g} s") from None
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return
+
+def _wait(descriptor: int, what: str, mode: int, seconds: float) -> None:
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        try:
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreError(f"{what} is in use: not free within {seconds:g} s") from None
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return

@@ -1,15 +1,17 @@
 """The parts of one store on disk: FDB's databases, the locks, the records, the leases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dasi_backend import leases, records
+from dasi_backend import folders, leases, records
 from dasi_backend.fdb import Database
+from dasi_backend.keys import ProductKey
 from dasi_backend.leases import Leases
-from dasi_backend.locks import Locks
-from dasi_backend.records import Records
+from dasi_backend.locks import SHARED, Locks
+from dasi_backend.records import Note, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,22 @@ class Parts:
             Records(beside),
             Leases(beside / leases.FOLDER),
         )
+
+    @contextmanager
+    def listed(self) -> Iterator[frozenset[str]]:
+        """Lock the list of databases for reading, and yield what is hidden in it: products that are being removed.
+
+        Where there is no store yet there is nothing to lock.
+        """
+        if not self.database.roots[0].is_dir():
+            yield frozenset()
+            return
+        with self.locks.listing(SHARED):
+            hidden = self.records.names(Note.REMOVING)
+            for product in hidden:  # while the list is being read nobody wipes: FDB's locks are a dead one's
+                if (said := self.records.told(Note.REMOVING, product)) is not None:
+                    folders.unlock(self.database.roots, ProductKey.parse(str(said.get("key"))).database_name)
+            yield hidden
 
     def stated(self) -> dict[str, Any]:
         """Return them as JSON says it, for another process."""

@@ -66,6 +66,7 @@ class Remover:
     def _erase(self, key: ProductKey) -> None:
         moved: list[Path] = []
         with self.parts.locks.listing(EXCLUSIVE):
+            folders.unlock(self.parts.database.roots, key.database_name)
             if self._alone(key):
                 # FDB removes a database file by file, in an order that leaves a broken one if it is interrupted.
                 moved = list(self._set_aside(key.database_name))

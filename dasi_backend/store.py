@@ -3,8 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from dasi_backend.keys import LEVEL_3, STORE_KEYS, ProductKey, canonical, check_
 from dasi_backend.locks import SHARED, WAIT_SECONDS
 from dasi_backend.parts import Parts
 from dasi_backend.products import Product
-from dasi_backend.records import Note
 from dasi_backend.removal import Remover
 from dasi_backend.retrieving import Progress
 from rucio_dafab.resources import resources
@@ -61,16 +59,16 @@ class Store:
     ) -> None:
         self.root = root.absolute()
         roots = (self.root, *(other.absolute() for other in others))
-        self._parts = Parts.at(schema or resources() / "etc" / "fdb" / "schema", roots, wait_seconds)
+        self.parts = Parts.at(schema or resources() / "etc" / "fdb" / "schema", roots, wait_seconds)
 
     @property
     def holds(self) -> Holds:
         """The pins and leases of this store."""
-        return Holds(self._parts)
+        return Holds(self.parts)
 
     def account(self) -> Account:
         """Return what is in the store, what it takes, when it was last used, and who holds what."""
-        return account(self._parts)
+        return account(self.parts)
 
     def archive(self, folder: Path) -> ProductKey:
         """Archive a staged scene, durably and all or nothing, and return its key; again is harmless.
@@ -90,7 +88,7 @@ class Store:
             folder: The staged scene.
             use: Who uses it from the first moment on: the lease is there before the product is.
         """
-        job = writer.job(folder.absolute(), self._parts)
+        job = writer.job(folder.absolute(), self.parts)
         self._make()
         if use is None:
             return _archived(_written(job, folder))
@@ -111,8 +109,8 @@ class Store:
         selection = _selection(query or {})
         if below := [name for name in selection if name in LEVEL_3]:
             raise KeyRefused(f"{below[0]}: a product is not chosen by what is in it")
-        with self._listing() as hidden:
-            found = list(products.find(self._parts.database, selection, hidden))
+        with self.parts.listed() as hidden:
+            found = list(products.find(self.parts.database, selection, hidden))
         yield from sorted(found, key=lambda product: (product.key.date, product.key.product))
 
     def get(self, identifier: str) -> Product:
@@ -122,7 +120,7 @@ class Store:
             NotStored: if there is none.
         """
         check_id(identifier)
-        record = self._parts.records.get(identifier.lower())
+        record = self.parts.records.get(identifier.lower())
         # The record knows the database of any id; FDB has the last word, and is asked for everything where it says no.
         for where in ([record.key.database | {"product": record.key.product}] if record else []) + [
             products.where(identifier)
@@ -166,14 +164,14 @@ class Store:
         """
         identifier = key if isinstance(key, str) else key.id
         known = self.get(identifier).key
-        with self._parts.locks.database(known.database_name, SHARED):
+        with self.parts.locks.database(known.database_name, SHARED):
             product = self.get(identifier)  # under the lock nobody removes it, as somebody may have before
-            self._parts.records.touch(known.product)
+            self.parts.records.touch(known.product)
             files = retrieving.chosen(product, bands)
             if folder.is_dir() and any(folder.iterdir()):
                 return retrieving.verified(folder, files, product)
             with retrieving.appearing(folder) as partial:
-                found = products.objects(self._parts.database, product.key)
+                found = products.objects(self.parts.database, product.key)
                 retrieving.copy_all(product, files, found, partial, progress)
         return folder
 
@@ -184,8 +182,8 @@ class Store:
             KeyRefused: if a key is not one of the store's or a value cannot be one.
         """
         selection = _selection(query or {})
-        with self._listing() as hidden:
-            found = list(self._parts.database.objects(selection))
+        with self.parts.listed() as hidden:
+            found = list(self.parts.database.objects(selection))
         for element in found:
             below = all(element.key.get(name) in values for name, values in selection.items() if name in LEVEL_3)
             if below and element.key["product"] not in hidden:
@@ -207,25 +205,13 @@ class Store:
         if not query and not everything:
             raise KeyRefused("a wipe names at least one key")
         keys = [product.key for product in self.products(query)]
-        remover = Remover(self._parts)
+        remover = Remover(self.parts)
         if held := [f"{key.id} {reason}" for key in keys if (reason := remover.holder(key.product))]:
             more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
             raise Held(f"{held[0]}{more}: nothing was removed")
         for key in keys if doit else ():
             remover.remove(key)
         return keys
-
-    @contextmanager
-    def _listing(self) -> Iterator[Collection[str]]:
-        """Lock the list of databases and yield what is hidden in it: the products that are being removed.
-
-        Where there is no store yet there is nothing to lock.
-        """
-        if not self.root.is_dir():
-            yield ()
-            return
-        with self._parts.locks.listing(SHARED):
-            yield self._parts.records.names(Note.REMOVING)
 
     def _make(self) -> None:
         try:

@@ -20,14 +20,14 @@ from typing import Any, Final, NoReturn
 
 from blake3 import blake3
 
-from dasi_backend import products, staged
+from dasi_backend import folders, products, staged
 from dasi_backend.errors import ContentDiffers, StagedError, StoreError
 from dasi_backend.fdb import Database, named
 from dasi_backend.keys import ProductKey
 from dasi_backend.locks import SHARED
 from dasi_backend.manifest import MANIFEST, Manifest, StoredFile, content_checksum
 from dasi_backend.parts import Parts
-from dasi_backend.records import Note, ProductRecord
+from dasi_backend.records import ProductRecord
 from dasi_backend.removal import Remover
 from rucio_dafab.errors import DafabError
 
@@ -72,21 +72,17 @@ def write(scene: staged.Staged, parts: Parts) -> tuple[str, ProductKey]:
         remover = Remover(parts)
         remover.finish(scene.key.product)
         # The list is let go before the database is locked: removing takes them the other way round.
-        with parts.locks.listing(SHARED):
-            known = _known(scene.key, parts)
+        with parts.listed() as hidden:
+            known = next(products.find(parts.database, products.where(scene.key.id), hidden), None)
         if known:
             _refuse_other_content(known, scene)
             parts.records.touch(scene.key.product)
             return UNCHANGED, known.key
         with parts.locks.database(scene.key.database_name, SHARED):
+            folders.unlock(parts.database.roots, scene.key.database_name)
             manifest = _publish(scene, parts.database, remover)
             parts.records.keep(ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item))
     return STORED, scene.key
-
-
-def _known(key: ProductKey, parts: Parts) -> products.Product | None:
-    hidden = parts.records.names(Note.REMOVING)
-    return next(products.find(parts.database, products.where(key.id), hidden), None)
 
 
 def _publish(scene: staged.Staged, database: Database, remover: Remover) -> Manifest:

@@ -1,17 +1,34 @@
 """archive: the staged scene into the rolling store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Final
 
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates.work import Work, read_json, seal_of, write_json
+from dasi_backend.errors import Held, NotStored
+from dasi_backend.holds import Use
+from dasi_backend.leases import Process
 from dasi_backend.store import Store
 from rucio_dafab.site.home import Home
 
 STORED: Final = "stored"
 """The outcome of a run whose scene was not in the store before."""
+
+_ONE_PROCESS: Final[ContextVar[bool]] = ContextVar("one_process", default=False)
+
+
+@contextmanager
+def one_process() -> Iterator[None]:
+    """Say that this process runs every step itself: the run's hold on its scene then ends with the process."""
+    token = _ONE_PROCESS.set(True)
+    try:
+        yield
+    finally:
+        _ONE_PROCESS.reset(token)
 
 
 class ArchiveInput(Input):
@@ -28,7 +45,7 @@ class ArchiveOutput(Output):
 
 
 def archive(given: ArchiveInput) -> ArchiveOutput:
-    """Archive the staged scene; one that is in the store already is left as it is.
+    """Archive the staged scene; one that is in the store already is left as it is. The run holds it from then on.
 
     Raises:
         DasiError: if the store cannot keep the scene, or keeps another one under the same id.
@@ -36,7 +53,7 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     """
     work = Work(Path(given.work))
     seal_of(work.staged)
-    archived = Store(Home.from_environment().store).put(work.staged)
+    archived = Store(Home.from_environment().store).put(work.staged, _use(work))
     keys = archived.key.database | {"product": archived.key.product}
     # A run that is taken up again finds unchanged what it stored itself: it may still have to withdraw it.
     outcome = STORED if _stored_before(work, keys) else archived.outcome
@@ -47,6 +64,35 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
 def request_of(keys: Mapping[str, str]) -> str:
     """Return the keys of a product as a request names them: ``mission=s2,level=l2a,…``."""
     return ",".join(f"{name}={value}" for name, value in keys.items())
+
+
+def release(work: Work, *, processed: bool = False) -> None:
+    """End the run's lease of its scene.
+
+    Args:
+        work: The run.
+        processed: Note in the store, too, that everything of the scene is published.
+
+    Raises:
+        DasiError: if the store cannot be written.
+    """
+    if not work.archived.is_file():
+        return
+    product = read_json(work.archived)["keys"]["product"]
+    holds = Store(Home.from_environment().store).holds
+    if processed:
+        with suppress(NotStored):  # a lease that ran out kept it no longer
+            holds.processed(product)
+    holds.release(product, _holder(work))
+
+
+def _holder(work: Work) -> str:
+    return f"run {work.root.name}"
+
+
+def _use(work: Work) -> Use:
+    """Return the run's use of its scene: until it is released, or until the one process of all steps ends."""
+    return Use(_holder(work), process=Process.current() if _ONE_PROCESS.get() else None)
 
 
 def _stored_before(work: Work, keys: Mapping[str, str]) -> bool:
@@ -66,6 +112,8 @@ def withdraw(work: Work) -> None:
     """
     if not work.archived.is_file():
         return
+    release(work)
     archived = read_json(work.archived)
     if archived["outcome"] == STORED:
-        Store(Home.from_environment().store).wipe(archived["keys"], doit=True)
+        with suppress(Held):  # another run has begun to use it, or somebody has pinned it
+            Store(Home.from_environment().store).wipe(archived["keys"], doit=True)

@@ -71,7 +71,7 @@ def killed_writer(store: Store, folder: Path, after_seconds: float) -> int:
         stderr=subprocess.DEVNULL,
     )
     assert process.stdin is not None
-    process.stdin.write(writer.job(folder, store._parts).encode())
+    process.stdin.write(writer.job(folder, store.parts).encode())
     process.stdin.close()
     time.sleep(after_seconds)
     process.send_signal(signal.SIGKILL)

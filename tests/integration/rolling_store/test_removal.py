@@ -50,8 +50,8 @@ def test_a_wipe_needs_a_key_of_products(store: Store, query: dict[str, str]) -> 
 def test_a_wipe_waits_for_whoever_reads_or_writes(store: Store, scene: Path) -> None:
     key = store.archive(scene)
     impatient = Store(store.root, wait_seconds=0.2)
-    with store._parts.locks.database(key.database_name, SHARED), pytest.raises(StoreError, match="in use"):
+    with store.parts.locks.database(key.database_name, SHARED), pytest.raises(StoreError, match="in use"):
         impatient.wipe({"product": "scene_a"}, doit=True)
     assert store.contains("scene_a")
-    with store._parts.locks.database(key.database_name, EXCLUSIVE), pytest.raises(StoreError, match="in use"):
+    with store.parts.locks.database(key.database_name, EXCLUSIVE), pytest.raises(StoreError, match="in use"):
         impatient.archive(make_scene(scene.parent / "b", "scene_b"))

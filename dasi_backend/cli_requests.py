@@ -1,0 +1,69 @@
+"""What the commands of ``dasi`` share: the requests of their arguments, and what they print."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dasi_backend import language, output
+from dasi_backend.config import Config
+from dasi_backend.errors import ConfigError, RequestError
+from dasi_backend.language import Request
+from dasi_backend.store import Store
+
+Requests = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[REQUEST]...", show_default=False, help="A file, - for standard input, a request, or key=value ..."
+    ),
+]
+ConfigPath = Annotated[Path | None, typer.Option("--config", help="dasi.yml; by default DASI_CONFIG, or the site's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def requests_of(verb: str, arguments: list[str] | None) -> list[Request]:
+    """Return the requests of the arguments of a command."""
+    if not arguments:
+        return []
+    return list(language.parse(_text(verb, arguments)))
+
+
+def _text(verb: str, arguments: Sequence[str]) -> str:
+    first = arguments[0].strip()
+    if len(arguments) == 1:
+        if first == "-":
+            return sys.stdin.read()
+        if first.partition(",")[0].strip().lower() in {*language.VERBS, "r", "ret", "retr"}:
+            return first
+        if "=" not in first or os.path.lexists(first):
+            return _file(Path(first))
+    return language.from_arguments(verb, arguments)
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is no file that holds a request: {error}") from error
+
+
+def store_of(config: Config) -> Store:
+    """Return the rolling store of a configuration.
+
+    Raises:
+        ConfigError: if it has none.
+    """
+    if not config.roots:
+        raise ConfigError("dasi.yml names no root in spaces: there is no rolling store")
+    return Store(config.roots[0], config.schema, config.roots[1:])
+
+
+def show(records: Any, table: Any, as_json: bool) -> None:
+    """Print an answer: records for programs, a table for people."""
+    if as_json:
+        output.print_json(records)
+    else:
+        output.console().print(table)
