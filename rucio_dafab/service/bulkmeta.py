@@ -3,7 +3,7 @@
 Rucio's core asks a plugin for each DID on its own. Whatever is not about our plugin alone goes to Rucio as it came.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import islice
 from typing import Annotated, Final
 
@@ -80,7 +80,7 @@ def _ours(body: bytes) -> _Asked | None:
     return asked if asked.plugin.casefold() == metadata.PLUGIN.casefold() else None
 
 
-def _lines(asked: _Asked, issuer: Issuer) -> Iterator[bytes]:
+def _lines(asked: _Asked, issuer: Issuer) -> Generator[bytes]:
     dids = [(InternalScope(did.scope, vo=issuer.vo), did.name) for did in asked.dids]
     with reading() as session:
         found = metadata.of_many(dids, inherit=asked.inherit, session=session)

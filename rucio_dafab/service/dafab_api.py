@@ -1,7 +1,7 @@
 """``POST /dafab/publish`` and ``POST /dafab/search``: our routes over the catalogue."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
@@ -43,7 +43,7 @@ class FileBody(Body):
 
     asset: Annotated[str, Field(min_length=1, max_length=250)]
     name: Name
-    rse: Annotated[str, Field(min_length=1, max_length=255)]
+    rse: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
     bytes: Annotated[int, Field(ge=0, lt=2**63)]
     adler32: str
     md5: str
@@ -125,7 +125,7 @@ def _expression(body: SearchBody) -> Expression:
     return all_of(one_of(Property(collection.pointer), *names), asked)
 
 
-def _lines(asked: Search, limit: int, cursor: str | None) -> Iterator[bytes]:
+def _lines(asked: Search, limit: int, cursor: str | None) -> Generator[bytes]:
     """Yield the lines of a page in batches: one question for the documents, one a batch for the replicas."""
     with reading() as session:
         # One more than asked for tells whether there is a next page.

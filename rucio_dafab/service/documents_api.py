@@ -1,7 +1,7 @@
 """``/dids/bulkmetadoc``: documents of many DIDs read and changed at once, as the live catalogue's client asks."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -102,7 +102,7 @@ def _dids(bodies: Iterable[DidBody], issuer: Issuer) -> list[Did]:
     return [(InternalScope(body.scope, vo=issuer.vo), body.name) for body in bodies]
 
 
-def _read_lines(dids: Sequence[Did], paths: Paths, inherit: bool) -> Iterator[bytes]:
+def _read_lines(dids: Sequence[Did], paths: Paths, inherit: bool) -> Generator[bytes]:
     with reading() as session:
         found = reads.read_many(dids, session=session)
         while batch := list(islice(found, reads.ROWS)):

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from rucio.common import exception as rucio
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from rucio_dafab.catalogue import errors as catalogue
@@ -60,6 +61,7 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     rucio.InvalidPath: (HTTPStatus.BAD_REQUEST, None),
     rucio.RSEOperationNotSupported: (HTTPStatus.BAD_REQUEST, None),
     rucio.DatabaseException: (HTTPStatus.SERVICE_UNAVAILABLE, None),
+    NoConnection: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     # Ours: Rucio's client knows a neighbour of each.
     ServiceUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     NotHere: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
@@ -92,7 +94,12 @@ def answer(error: Exception) -> JSONResponse:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, rucio.RucioException):
         _LOGGER.error("a request failed", exc_info=error)
         return _response(status, name, "internal error: the service's log says more")
-    return _response(status, name, str(error), **violations(error))
+    message = str(error)
+    if isinstance(error, rucio.DatabaseException):
+        # The statement and its values are the log's: they say nothing that a client could act on.
+        _LOGGER.error("the database failed a request", exc_info=error)
+        message = message.partition("[SQL:")[0]
+    return _response(status, name, message, **violations(error))
 
 
 def named(error: Exception) -> tuple[HTTPStatus, str]:
@@ -127,7 +134,8 @@ def install(app: FastAPI) -> None:
 
 
 def _response(status: HTTPStatus, name: str, message: str, **members: Any) -> JSONResponse:
-    line = " ".join(message.split())
+    # Half a surrogate pair, which JSON may spell and UTF-8 cannot, is repeated as a question mark.
+    line = " ".join(message.encode("utf-8", "replace").decode().split())
     short = line if len(line) <= _HEADER_LENGTH else f"{line[:_HEADER_LENGTH]}..."
     headers = {"ExceptionClass": name, "ExceptionMessage": plain(short)}
     return JSONResponse({"ExceptionClass": name, "ExceptionMessage": line} | members, int(status), headers)

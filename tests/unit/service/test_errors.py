@@ -6,6 +6,7 @@ from http import HTTPStatus
 import pytest
 from rucio.client.baseclient import BaseClient
 from rucio.common import exception as rucio
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.errors import DafabError
@@ -27,6 +28,7 @@ class Unlisted(DafabError):
         (rucio.CannotAuthenticate("x"), 401, rucio.CannotAuthenticate),
         (rucio.AccessDenied("x"), 403, rucio.AccessDenied),
         (rucio.RucioException("x"), 500, rucio.RucioException),
+        (NoConnection("x"), 503, rucio.DatabaseException),
         (DidUnknown("x"), 404, rucio.DataIdentifierNotFound),
         (DocumentInvalid("x"), 400, rucio.InvalidMetadata),
         (PublishConflict("x"), 409, rucio.DataIdentifierAlreadyExists),
@@ -85,3 +87,14 @@ def test_headers_are_one_short_latin_line_and_the_body_has_it_all() -> None:
     assert "\r" not in header
     assert len(header) <= 128
     assert json.loads(bytes(response.body))["ExceptionMessage"] == " ".join(message.split())
+
+
+def test_half_a_surrogate_pair_is_repeated_as_a_question_mark() -> None:
+    response = answer(QueryError("no area is called '@\ud800'"))
+    assert response.status_code == HTTPStatus.BAD_REQUEST
+    assert json.loads(bytes(response.body))["ExceptionMessage"] == "no area is called '@?'"
+
+
+def test_a_failed_statement_stays_in_the_log() -> None:
+    response = answer(rucio.DatabaseException("timestamp too large [SQL: SELECT secret FROM rucio.identities]"))
+    assert json.loads(bytes(response.body))["ExceptionMessage"].endswith("timestamp too large")
