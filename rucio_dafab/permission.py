@@ -39,7 +39,7 @@ def has_permission(issuer: InternalAccount, action: str, kwargs: Mapping[str, An
         return None
     try:
         return judge(issuer, kwargs, session)
-    except TypeError:
+    except (AttributeError, TypeError):
         # Rucio takes a TypeError for a missing action and asks its generic rules: malformed arguments must not pass so.
         return False
 

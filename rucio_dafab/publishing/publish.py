@@ -181,4 +181,6 @@ def _parent(request: PublishRequest, scope: InternalScope, session: Session) -> 
     parent = documents.get(scope, request.parent, session=session)
     if parent is None:
         raise DidUnknown(f"the parent item {scope.external}:{request.parent} has no document")
+    if parent.partial or parent.document["type"] != "Feature":
+        raise PublishConflict(f"{scope.external}:{request.parent} is no item and cannot be the parent")
     return parent.document

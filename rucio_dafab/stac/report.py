@@ -11,7 +11,7 @@ from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.schemas import ProfileViolated, Schema, Violation, check_profile
 from rucio_dafab.stac.validate import check_document, check_json, check_size, check_types
 
-_PLACED: Final = re.compile(r"(/\S*) (.*)", re.DOTALL)
+_PLACED: Final = re.compile(r"(/\S*?):? (.*)", re.DOTALL)
 
 
 def violations(document: Any, schema: Schema | None = None) -> tuple[Violation, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -124,7 +124,7 @@ def check_document(document: Any, *, parsed: bool = False) -> None:
     if not is_plain(document, parsed=parsed):
         check_json(document)
     kind = document.get("type")
-    if kind not in {"Feature", "Collection"}:
+    if kind not in ("Feature", "Collection"):
         raise DocumentInvalid(f"/type must be Feature (an item) or Collection, not {kind!r}")
     _require_text(document, "id")
     if kind == "Feature":
@@ -185,7 +185,7 @@ def parse_time(value: Any, place: str) -> datetime:
     """Return an RFC 3339 time.
 
     Raises:
-        DocumentInvalid: if it is no such string, or has no time zone.
+        DocumentInvalid: if it is no such string, has no time zone, or lies outside of the years 1 to 9999 in UTC.
     """
     try:
         found = datetime.fromisoformat(value)
@@ -193,6 +193,11 @@ def parse_time(value: Any, place: str) -> datetime:
         raise DocumentInvalid(f"{place} is no RFC 3339 time: {value!r}") from error
     if found.tzinfo is None:
         raise DocumentInvalid(f"{place} has no time zone: {value!r} (write {value}Z for UTC)")
+    try:
+        found.astimezone(UTC)
+    except OverflowError as error:
+        # PostgreSQL could keep it, and no listing that holds it could be read again.
+        raise DocumentInvalid(f"{place} lies outside of the years 1 to 9999 in UTC: {value!r}") from error
     return found
 
 

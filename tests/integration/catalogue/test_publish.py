@@ -142,6 +142,8 @@ def test_what_is_not_there_is_named(publish: Any, make_item: Any, database: Any)
         publish(make_item("PU_lost", "no_such_collection"))
     with pytest.raises(NotFound, match="no_such_parent"):
         publish(make_item("PU_lost", "water_analysis"), parent="no_such_parent")
+    with pytest.raises(Conflict, match="water_analysis is no item"):
+        publish(make_item("PU_lost", "water_analysis"), parent="water_analysis")
     assert traces(database, "PU_lost") == {}
 
 

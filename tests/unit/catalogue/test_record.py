@@ -165,8 +165,13 @@ def test_nesting_has_an_end() -> None:
 def test_check_document_takes_collections_and_items() -> None:
     check_document(item())
     check_document({"type": "Collection", "id": "sentinel_2_l2a"})
-    with pytest.raises(DocumentInvalid, match="/type"):
-        check_document({"type": "Catalog", "id": "stac"})
+    for kind in ("Catalog", ["Feature"], {"Feature": 1}):
+        with pytest.raises(DocumentInvalid, match="/type"):
+            check_document({"type": kind, "id": "stac"})
+    # In UTC these are of the years 0 and 10000: PostgreSQL would keep them, and no listing could read them.
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        with pytest.raises(DocumentInvalid, match="/properties/datetime lies outside of the years"):
+            check_document(item(datetime=time))
     with pytest.raises(DocumentInvalid, match="end_datetime is before"):
         check_document(item(start_datetime="2020-02-01T00:00:00Z", end_datetime="2020-01-01T00:00:00Z"))
 

@@ -49,3 +49,8 @@ def test_a_document_that_is_too_large() -> None:
 def test_another_schema() -> None:
     found = violations(item(), load().named("smart_agriculture"))
     assert [str(each) for each in found] == ["/collection must be 'smart_agriculture', not 'water_analysis'"]
+
+
+def test_a_place_is_a_pointer_whoever_names_it() -> None:
+    nowhere = item() | {"geometry": {"type": "Point", "coordinates": [200, 0]}}
+    assert [each.pointer for each in violations(nowhere)] == ["/geometry"]
