@@ -173,16 +173,16 @@ def _bars() -> "Iterator[Callable[[Plan], Callable[[int], None]]]":
 
 def _planned(plan: "Plan", *, quiet: bool) -> dict[str, Any]:
     if not quiet:
-        _say(f"{plan.found.id}: {len(plan.files)} files, {decimal(plan.size or 0)}{_missing(plan)}")
+        typer.echo(f"{plan.found.id}: {len(plan.files)} files, {decimal(plan.size or 0)}{_missing(plan)}")
         for file in plan.files:
-            _say(f"  {file.path}  {decimal(file.size or 0)}")
+            typer.echo(f"  {file.path}  {decimal(file.size or 0)}")
     return _told(plan) | {"outcome": "planned"}
 
 
 def _fetched(fetched: "Fetched", *, quiet: bool) -> dict[str, Any]:
     if not quiet:
         what = f"fetched, {decimal(fetched.size)}" if fetched.outcome == "fetched" else "here already"
-        _say(f"{fetched.folder}: {what}{_missing(fetched.plan)}")
+        typer.echo(f"{fetched.folder}: {what}{_missing(fetched.plan)}")
     return _told(fetched.plan) | {
         "outcome": fetched.outcome, "folder": str(fetched.folder), "downloaded_bytes": fetched.size,
     }  # fmt: skip
@@ -196,7 +196,3 @@ def _told(plan: "Plan") -> dict[str, Any]:
 
 def _missing(plan: "Plan") -> str:
     return f" (without {', '.join(plan.missing)}, which it does not have)" if plan.missing else ""
-
-
-def _say(line: str) -> None:
-    Console(width=None if sys.stdout.isatty() else 220).print(line, markup=False, highlight=False, soft_wrap=True)

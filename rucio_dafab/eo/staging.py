@@ -83,12 +83,17 @@ def _write(target: Path, document: bytes, files: dict[str, tuple[str, Path]]) ->
         for name, source in files.values():
             path = whole / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(source, path)
+            link_or_copy(source, path)
         (whole / ITEM_NAME).write_bytes(document)
         whole.replace(target)
 
 
-def _link_or_copy(source: Path, path: Path) -> None:
+def link_or_copy(source: Path, path: Path) -> None:
+    """Give a file another name, or a copy where the file system has no hard links.
+
+    Raises:
+        OSError: if neither can be done.
+    """
     try:
         os.link(source.resolve(), path)
     except OSError:

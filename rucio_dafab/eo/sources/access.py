@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from obstore.exceptions import BaseError
 from obstore.store import HTTPStore, S3Store
 
 from rucio_dafab.eo.sources.credentials import Secrets, Token, load_secrets, missing
@@ -78,7 +79,10 @@ class Access:
         if parts.scheme == "s3":
             bucket = self._sources.buckets.get(parts.netloc)
             return (bucket.account, "has_keys") if bucket else (None, "")
-        return (self._sources.account_of(parts.hostname or ""), "has_login") if is_address(url) else (None, "")
+        # An archive elsewhere has no business with servers on this machine.
+        if not is_address(url) or parts.scheme not in ("https", urlsplit(self._provider.url).scheme):
+            return None, ""
+        return self._sources.account_of(parts.hostname or ""), "has_login"
 
     def _of(self, account: str) -> Secrets:
         with self._lock:
@@ -107,7 +111,7 @@ class Access:
         address = self._signed(url) if parts.hostname in self._provider.sign_hosts else url
         try:
             store = HTTPStore.from_url(address, client_options=_client(url, headers), retry_config=_ONCE)
-        except Exception as error:
+        except (BaseError, ValueError) as error:
             raise _not_opened(url, error) from error
         return Opened(store, "", address, token, headers)
 
@@ -126,7 +130,7 @@ class Access:
                 **({"access_key_id": keys.access_key, "secret_access_key": keys.secret_key} if bucket.account
                    else {"skip_signature": True}),
             )  # fmt: skip
-        except Exception as error:
+        except (BaseError, ValueError) as error:
             raise _not_opened(url, error) from error
         return Opened(store, path, f"{bucket.endpoint}/{parts.netloc}/{path}", asks_plainly=not bucket.account)
 

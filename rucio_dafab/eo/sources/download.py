@@ -28,9 +28,10 @@ from rucio_dafab.eo.sources.plan import (
 )
 from rucio_dafab.eo.sources.providers import Provider, Sources
 from rucio_dafab.eo.sources.stac import as_bytes
-from rucio_dafab.eo.sources.transfer import PART, Progress, Stopped, Transfer
+from rucio_dafab.eo.sources.transfer import PART, TAG, Progress, Stopped, Transfer
 from rucio_dafab.eo.sources.values import Found
 from rucio_dafab.eo.sources.web import Web
+from rucio_dafab.eo.staging import link_or_copy
 
 _SPARE_BYTES: Final = 64 * 2**20
 
@@ -105,6 +106,7 @@ class Downloads:
             return Fetched(plan, target, "present", 0)
         try:
             with _working_folder(to, plan.folder) as part:
+                _sweep(part, plan)
                 _take_over(target, part, plan)
                 here = _bytes_here(part, plan)
                 _check_room(to, (plan.size or 0) - here, plan.found.id)
@@ -173,15 +175,27 @@ def _is_complete(target: Path, plan: Plan) -> bool:
     return (target / name).is_file()
 
 
+def _sweep(part: Path, plan: Plan) -> None:
+    """Forget what a broken download left behind that is no part of this plan, or of another size."""
+    sizes = {file.path: file.size for file in plan.files}
+    growing = {f"{path}{suffix}" for path in sizes for suffix in (PART, TAG)}
+    for path in [path for path in part.rglob("*") if path.is_file()]:
+        name = path.relative_to(part).as_posix()
+        if name not in growing and sizes.get(name) != path.stat().st_size:
+            path.unlink()
+
+
 def _take_over(target: Path, part: Path, plan: Plan) -> None:
-    """Take what a product that is already here has of the plan, and forget what a changed product left behind."""
-    for file in plan.files:
-        old, new = target / file.path, part / file.path
-        if new.is_file() and file.size is not None and new.stat().st_size != file.size:
-            new.unlink()
-        if not new.is_file() and old.is_file() and old.stat().st_size == file.size:
-            new.parent.mkdir(parents=True, exist_ok=True)
-            os.link(old, new)
+    """Take what a product has that is here already with fewer bands: its files, and what its user put beside them."""
+    sizes = {file.path: file.size for file in plan.files}
+    for old in [path for path in target.rglob("*") if path.is_file()]:
+        name = old.relative_to(target).as_posix()
+        new = part / name
+        # The item is written anew, and a link of it would be written, too.
+        if name == ITEM_NAME or new.exists() or sizes.get(name, old.stat().st_size) != old.stat().st_size:
+            continue
+        new.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(old, new)
 
 
 def _bytes_here(part: Path, plan: Plan) -> int:
@@ -201,14 +215,12 @@ def _check_room(to: Path, needed: int, product: str) -> None:
 
 def _show(part: Path, target: Path) -> None:
     """Give a whole product its name; one that was there with fewer bands makes room."""
+    old = target.with_name(f".{target.name}.old")
     if target.exists():
-        old = target.with_name(f".{target.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
-        part.rename(target)
-        shutil.rmtree(old)
-    else:
-        part.rename(target)
+    part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _disk(error: OSError, to: Path) -> SourceError:

@@ -19,6 +19,7 @@ from rucio_dafab.eo.sources.values import Found, Question, RemoteFile
 from rucio_dafab.eo.sources.web import Web, plain
 
 _PAGE = 100
+_MOST_LOOKED_AT = 10_000
 
 
 class _Io(StacApiIO):
@@ -56,7 +57,11 @@ def search(provider: Provider, question: Question, web: Web) -> Iterator[Found]:
     asked = ItemSearch(href, method=method, stac_io=_Io(web), **_parameters(provider, question, landing))
     given = 0
     try:
-        for item in asked.items_as_dicts():
+        for looked_at, item in enumerate(asked.items_as_dicts()):
+            if looked_at >= max(_MOST_LOOKED_AT, question.limit):
+                raise SourceError(
+                    f"{provider.name} cannot tell clouds or tiles itself: ask for less, a place or a time"
+                )
             found = from_item(item, provider.name)
             if answers(found, question):
                 yield found

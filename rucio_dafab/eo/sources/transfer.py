@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 PART: Final = ".part"
 """What the name of a file ends with until it is whole."""
 
-_TAG: Final = ".tag"
+TAG: Final = ".tag"
+"""What the name of the file with its entity tag ends with until then."""
+
 _CHUNK: Final = 2**20
 _RESTARTS: Final = 3
 _NOT_SATISFIABLE: Final = 416
@@ -106,7 +108,7 @@ class Transfer:
                 attempts.pause_after(busy)
 
     def _attempt(self, file: PlannedFile, url: str, path: Path, refused: str | None) -> None:
-        part, tag = _part(path), path.with_name(path.name + _TAG)
+        part, tag = _part(path), path.with_name(path.name + TAG)
         opened = self._access.open(url, refused)
         announced: str | None = tag.read_text("utf-8") if tag.is_file() else None
         too_long = file.size is not None and _size(part) > file.size
@@ -158,7 +160,7 @@ class Transfer:
         part = _part(path)
         self._progress(-_size(part))
         part.unlink(missing_ok=True)
-        path.with_name(path.name + _TAG).unlink(missing_ok=True)
+        path.with_name(path.name + TAG).unlink(missing_ok=True)
 
     @contextmanager
     def _refusals(self, opened: Opened, url: str) -> "Iterator[None]":

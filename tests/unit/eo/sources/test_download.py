@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -19,30 +18,17 @@ import pytest
 
 from rucio_dafab.eo.scene import open_scene, read_bands
 from rucio_dafab.eo.sources import download
-from rucio_dafab.eo.sources.download import Downloads, Fetched
+from rucio_dafab.eo.sources.download import Downloads
 from rucio_dafab.eo.sources.errors import SourceBusy, SourceError
-from rucio_dafab.eo.sources.plan import Plan, check_bands, needed_bands
+from rucio_dafab.eo.sources.plan import needed_bands
 from rucio_dafab.eo.sources.providers import Sources
-from rucio_dafab.eo.sources.reference import Remote
 from rucio_dafab.eo.sources.search import find
 from tests.unit.eo.sources.archive import Archive, Fault, as_json
-from tests.unit.eo.sources.conftest import NUMBER, node_path, odata_product, remote_item, stac_api
+from tests.unit.eo.sources.conftest import NUMBER, node_path, remote_item, stac_api
+from tests.unit.eo.sources.fetching import BANDS, fetch, small_item
 
 Use = Callable[..., Sources]
-BANDS = ("B02", "B03", "B04", "B08", "B11", "B12", "SCL")
 SCENES = ("terramesh_433D_629L_3_1", "terramesh_282D_485L_3_3", "ftw_austria_a")
-
-
-def fetch(name: str, source: str, to: Path, bands: tuple[str, ...] = BANDS) -> Fetched:
-    remote = Remote.of(name, source)
-    return remote.fetch(remote.plan(bands, to), to)
-
-
-def test_the_needed_bands_are_those_of_the_models() -> None:
-    assert needed_bands() == ("B02", "B03", "B04", "B08", "B11", "B12", "VV", "VH", "SCL")
-    assert check_bands(["B02", "VV", "B02"]) == ("B02", "VV")
-    with pytest.raises(SourceError, match="no band B13: known are B01"):
-        check_bands(["B02", "B13"])
 
 
 def test_a_safe_comes_by_its_nodes_with_the_needed_bands_alone(
@@ -123,95 +109,6 @@ def test_sentinel_1_rtc_comes_as_gamma0(archive: Archive, use: Use, shared: Path
     assert filecmp.cmp(scene.bands["VH"].path, folder / "s1rtc_vh.tif", shallow=False)
 
 
-def found_item(archive: Archive, item: dict[str, Any], use: Use) -> Callable[[], Plan]:
-    stac_api(archive, [item])
-    sources = use()
-    provider = sources.provider("cogs")
-    return lambda: Downloads(sources, provider).plan(find(sources, provider, item["id"]), BANDS, Path("nowhere"))
-
-
-def small_item(
-    archive: Archive, identifier: str, collection: str = "sentinel-2-l2a", **properties: Any
-) -> dict[str, Any]:
-    asset = {"href": f"{archive.url}/data/B02.tif", "file:size": 10}
-    return {
-        "type": "Feature", "id": identifier, "collection": collection, "geometry": None, "links": [],
-        "properties": {"datetime": "2024-06-01T10:00:00Z"} | properties, "assets": {"B02": asset},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("identifier", "collection", "properties"),
-    [
-        ("S1A_IW_GRDH_1SDV_20200408T094800_20200408T094825_032039_03B3A9", "sentinel-1-grd", {}),
-        ("S1A_IW_GRDH_1SDV_20200408T094800_20200408T094825_032039_03B3A9_COG", "anything", {}),
-        ("scene_of_radar", "sentinel-1-grd", {"product:type": "IW_GRDH_1S"}),
-        ("S1A_IW_SLC__1SDV_20200408T094800_20200408T094825_032039_03B3A9_1234", "sentinel-1-slc", {}),
-    ],
-)
-def test_raw_sentinel_1_is_refused_with_the_reason(
-    archive: Archive, use: Use, identifier: str, collection: str, properties: dict[str, Any]
-) -> None:
-    plan = found_item(archive, small_item(archive, identifier, collection, **properties), use)
-    with pytest.raises(SourceError, match=f"{identifier} is raw Sentinel-1 .*terrain-corrected backscatter") as refused:
-        plan()
-    assert refused.value.exit_code == 1
-    assert not any(asked.path.startswith("/data") for asked in archive.asked)
-
-
-@pytest.mark.shared
-def test_level_1c_is_refused(archive: Archive, use: Use, shared: Path) -> None:
-    """The item is one that Earth Search really gave."""
-    recorded = json.loads((shared / "api" / "earth_search" / "earth_search_search.json").read_text())
-    plan = found_item(archive, recorded["features"][0], use)
-    with pytest.raises(SourceError, match="S2B_27VWK_20240206_0_L1C is a Level-1C product"):
-        plan()
-
-
-def test_offline_products_are_refused(archive: Archive, use: Use, safe: Path, tmp_path: Path) -> None:
-    archive.route("/odata/v1/Products", lambda _: as_json({"value": [odata_product(safe, Online=False)]}))
-    use()
-    with pytest.raises(SourceError, match="is offline at safe: order it there"):
-        fetch(safe.name, "safe", tmp_path)
-    plan = found_item(archive, small_item(archive, "S2_x", **{"order:status": "orderable"}), use)
-    with pytest.raises(SourceError, match="S2_x is offline at cogs"):
-        plan()
-
-
-@pytest.mark.parametrize("identifier", ["../../etc/passwd", "a/b", ".hidden", "x" * 151, "a..b", "nul\0"])
-def test_ids_that_are_no_folder_are_refused(archive: Archive, use: Use, identifier: str) -> None:
-    item = small_item(archive, identifier)
-    sources = use()
-    provider = sources.provider("cogs")
-    archive.route("/item", lambda _: as_json(item))
-    found = find(sources, provider, f"{archive.url}/item")
-    with pytest.raises(SourceError, match="cannot be the id of a scene"):
-        Downloads(sources, provider).plan(found, BANDS, Path("nowhere"))
-
-
-def test_a_product_without_the_bands_is_refused(archive: Archive, use: Use) -> None:
-    item = small_item(archive, "S2_x") | {"assets": {"thumbnail": {"href": "t.png"}}}
-    with pytest.raises(SourceError, match="S2_x at cogs has none of the bands B02, B03"):
-        found_item(archive, item, use)()
-
-
-def test_of_several_files_of_a_band_the_finest_readable_is_taken(archive: Archive, use: Use) -> None:
-    def asset(name: str, **more: Any) -> dict[str, Any]:
-        return {"href": f"{archive.url}/data/{name}", "file:size": 10} | more
-
-    item = small_item(archive, "S2_x") | {"assets": {
-        "B02_60m": asset("B02_60m.jp2", gsd=60), "B02_10m": asset("B02_10m.jp2", gsd=10),
-        "B02_20m": asset("B02_20m.jp2"),
-        "blue-zarr": asset("blue.zarr", gsd=10),
-        "green-jp2": asset("B03.jp2", gsd=10), "green": asset("B03.tif", gsd=10),
-        "visual": asset("TCI.tif", gsd=10), "scl-jp2": asset("SCL.jp2", gsd=20), "red": {"title": "no address"},
-    }}  # fmt: skip
-    files = found_item(archive, item, use)().files
-    assert {file.path: file.urls[0].rpartition("/")[2] for file in files} == {
-        "B02.jp2": "B02_10m.jp2", "B03.tif": "B03.tif", "SCL.jp2": "SCL.jp2",
-    }  # fmt: skip
-
-
 def test_four_connections_at_most(safe_archive: Archive, use: Use, safe: Path, tmp_path: Path) -> None:
     safe_archive.seconds = 0.05
     use()
@@ -250,29 +147,6 @@ def test_a_wrong_checksum_of_the_manifest_stops_the_product(
     safe_archive.files[image] += b"!"
     with pytest.raises(SourceError, match=r"bytes, and \d+ are announced"):
         fetch(safe.name, "safe", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        ('href="./GRANULE/', 'href="../../GRANULE/', "is no path of a file inside it"),
-        ('href="./MTD', 'href="/etc/MTD', "is no path of a file inside it"),
-        ('size="', 'size="-', "the size '-"),
-        ("<?xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><?xml", "its manifest cannot be used"),
-        ("MTD_TL.xml", "MTD_TX.xml", "1 metadata files"),
-    ],
-)
-def test_a_manifest_that_cannot_be_trusted_is_refused(
-    safe_archive: Archive, use: Use, safe: Path, tmp_path: Path, old: str, new: str, line: str
-) -> None:
-    path = node_path(safe, "manifest.safe")
-    text = safe_archive.files[path].decode()
-    assert old in text
-    safe_archive.files[path] = text.replace(old, new).encode()
-    use()
-    with pytest.raises(SourceError, match=line):
-        fetch(safe.name, "safe", tmp_path)
-    assert not (tmp_path / safe.name).exists()
 
 
 def test_no_room_is_noticed_before_anything_comes(
@@ -372,3 +246,68 @@ def test_an_item_keeps_what_is_not_fetched(archive: Archive, use: Use, tmp_path:
     }  # fmt: skip
     assert dataclasses.asdict(fetched.plan.found)["number"] == ""
     assert NUMBER not in json.dumps(written)
+
+
+def test_a_plan_of_other_bands_leaves_nothing_of_the_one_before(
+    safe_archive: Archive, use: Use, safe: Path, tmp_path: Path
+) -> None:
+    use()
+    image = next(path for path in safe_archive.files if path.endswith("_B08_10m.jp2)/$value"))
+    safe_archive.faults[image] = [Fault(cut_after=5_000), *[Fault(503)] * 50]
+    with pytest.raises(SourceBusy):
+        fetch(safe.name, "safe", tmp_path, ("B03", "B08"))
+    assert any(path.name.endswith(".part") for path in (tmp_path / f".{safe.name}.part").rglob("*"))
+    fetched = fetch(safe.name, "safe", tmp_path, ("B02",))
+    came = {path.relative_to(fetched.folder).as_posix() for path in fetched.folder.rglob("*") if path.is_file()}
+    assert came == {file.path for file in fetched.plan.files}
+
+
+def test_what_a_user_put_beside_a_product_stays(safe_archive: Archive, use: Use, safe: Path, tmp_path: Path) -> None:
+    use()
+    folder = fetch(safe.name, "safe", tmp_path, ("B02",)).folder
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("seen from the hill")
+    fetch(safe.name, "safe", tmp_path, ("B03",))
+    assert (folder / "notes" / "mine.txt").read_text() == "seen from the hill"
+    assert set(open_scene(folder).bands) == {"B02", "B03"}
+
+
+def test_an_archive_elsewhere_cannot_name_servers_of_this_machine(archive: Archive, use: Use, tmp_path: Path) -> None:
+    archive.files["/data/B02.tif"] = b"0123456789"
+    sources = use(more='[providers.far]\nkind = "stac"\nurl = "https://far.example/stac"\n')
+    archive.route("/item", lambda _: as_json(small_item(archive, "S2_x")))
+    found = find(sources, sources.provider("cogs"), f"{archive.url}/item")
+    downloads = Downloads(sources, sources.provider("far"))
+    with pytest.raises(SourceError, match="neither https nor a bucket that is known here"):
+        downloads.fetch(downloads.plan(found, BANDS, tmp_path), tmp_path)
+    assert archive.gets("/data/B02.tif") == []
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_what_came_stays(archive: Archive, use: Use, tmp_path: Path) -> None:
+    """The limit of a process on the size of its files stands for a full disk: the write fails in the middle."""
+    content = os.urandom(5_000_000)
+    archive.files["/data/B02.tif"] = content
+    item = small_item(archive, "S2_x")
+    item["assets"]["B02"]["file:size"] = len(content)
+    stac_api(archive, [item])
+    use()
+    start = "from rucio_dafab.cli.main import run; run()"
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, 2_500_000)); {start}"
+    asked = ["scenes", "fetch", "S2_x", "--from", "cogs", "--to", str(tmp_path / "to"), "--bands", "B02"]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    full = subprocess.run(
+        [sys.executable, "-c", limited, *asked],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert full.returncode == 1
+    assert full.stderr.startswith("error: ")
+    assert full.stderr.endswith("cannot be written: File too large\n")
+    assert full.stderr.count("\n") == 1
+    assert not (tmp_path / "to" / "S2_x").exists()
+    subprocess.run([sys.executable, "-c", start, *asked], env=environment, check=True, capture_output=True, timeout=120)
+    assert (tmp_path / "to" / "S2_x" / "B02.tif").read_bytes() == content
+    assert (archive.gets("/data/B02.tif")[-1].headers.get("range") or "").startswith("bytes=2")

@@ -208,6 +208,15 @@ def test_pages_of_stac_are_followed_until_there_are_enough(archive: Archive, use
     assert [json.loads(asked.body).get("token") for asked in archive.asked if asked.method == "POST"] == [None, 1, 2]
 
 
+def test_an_api_that_cannot_tell_is_not_read_to_its_end(
+    archive: Archive, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stac, "_MOST_LOOKED_AT", 3)
+    stac_api(archive, items())
+    with pytest.raises(SourceError, match="cogs cannot tell clouds or tiles itself"):
+        list(search(use().provider("cogs"), Question(tile="32UNV", limit=1)))
+
+
 def test_an_api_with_get_alone_is_asked_by_get(archive: Archive, use: Use) -> None:
     links = [{"rel": "search", "href": f"{archive.url}/stac/search"}]
     archive.route("/stac/", lambda _: as_json({"links": links}))
