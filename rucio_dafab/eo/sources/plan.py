@@ -213,6 +213,8 @@ def plan_safe(
         path = f"{image.path}.jp2"
         if image.band in wanted or kept(path):
             files.append(replace(_of_safe(provider, found, listed[path]), band=image.band))
+    if not any(file.band for file in files):
+        raise SourceError(f"{found.id} at {found.provider} has no JPEG 2000 image of the bands {', '.join(wanted)}")
     own = replace(manifest_file(provider, found), size=manifest.stat().st_size)
     return _plan(found, f"{found.id}.SAFE", [own, *files], wanted)
 

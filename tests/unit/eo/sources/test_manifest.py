@@ -14,12 +14,16 @@ from rucio_dafab.eo.sources.providers import Provider
 from tests.unit.eo.sources.conftest import odata_product
 from tests.unit.eo.sources.fetching import BANDS
 
-REAL = {
-    "S2A_MSIL2A_20190212T192651_N0212_R013_T07HFE_20201007T160857.SAFE": "md5",
-    "S2B_MSIL2A_20191228T210519_N0212_R071_T01CCV_20201003T104658.SAFE": "md5",
-    "S2A_MSIL2A_20230625T234621_N0509_R073_T01WCP_20230626T022158.SAFE": "sha3-256",
-    "S2A_MSIL2A_20230625T234621_N0509_R073_T01WCS_20230626T022157.SAFE": "sha3-256",
-}
+REAL = (
+    "S2A_MSIL2A_20230625T234621_N0509_R073_T01WCP_20230626T022157.SAFE",
+    "S2A_MSIL2A_20230625T234621_N0509_R073_T01WCP_20230626T022158.SAFE",
+    "S2A_MSIL2A_20230625T234621_N0509_R073_T01WCS_20230626T022157.SAFE",
+)
+# As somebody else processed them again: GeoTIFFs in the place of JPEG 2000.
+CONVERTED = (
+    "S2A_MSIL2A_20190212T192651_N0212_R013_T07HFE_20201007T160857.SAFE",
+    "S2B_MSIL2A_20191228T210519_N0212_R071_T01CCV_20201003T104658.SAFE",
+)
 
 
 def plan_of(manifest: Path) -> Plan:
@@ -36,12 +40,23 @@ def test_a_real_manifest_is_a_plan(name: str, shared: Path) -> None:
     assert plan.missing == ()
     assert bands["B02"].path.endswith("/IMG_DATA/R10m/" + bands["B02"].path.rpartition("/")[2])
     assert bands["B11"].path.endswith("_B11_20m.jp2")
-    assert {checksum.algorithm for file in plan.files for checksum in file.checksums} == {REAL[name]}
+    assert {checksum.algorithm for file in plan.files for checksum in file.checksums} == {"sha3-256"}
     assert {file.path.rpartition("/")[2] for file in plan.files if not file.band} == {
         "manifest.safe", "MTD_MSIL2A.xml", "MTD_TL.xml",
     }  # fmt: skip
     whole = sum(file.size for file in read_manifest(shared / "safe_metadata" / name / "manifest.safe", name))
     assert 0 < (plan.size or 0) < 0.75 * whole
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", CONVERTED)
+def test_a_product_of_other_images_is_read_and_refused(name: str, shared: Path) -> None:
+    manifest = shared / "safe_metadata" / name / "manifest.safe"
+    listed = read_manifest(manifest, name)
+    assert len(listed) == 106
+    assert {file.checksum.algorithm for file in listed if file.checksum} == {"md5"}
+    with pytest.raises(SourceError, match="has no JPEG 2000 image of the bands B02, B03"):
+        plan_of(manifest)
 
 
 @pytest.mark.shared
