@@ -103,7 +103,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """The schemas of an installation by collection and version."""
+    """The schemas of an installation by collection and version, the oldest version first."""
 
     by_collection: Mapping[str, Mapping[str, Schema]]
 
@@ -115,7 +115,7 @@ class Schemas:
     def newest(self, collection: str) -> Schema | None:
         """Return the newest schema of a collection, or ``None`` where it has none."""
         versions = self.by_collection.get(collection)
-        return max(versions.values(), key=lambda each: each.number) if versions else None
+        return next(reversed(versions.values())) if versions else None
 
     def named(self, name: str) -> Schema:
         """Return the schema of a name: its ``$id``, ``<collection>/<version>`` or ``<collection>``, the newest.
@@ -139,8 +139,8 @@ class Schemas:
         named = document.get("stac_extensions")
         prefix = f"{BASE}/{document.get('collection')}/"
         listed = named if isinstance(named, list) else []
-        own = [each for each in listed if isinstance(each, str) and each.startswith(prefix)]
-        return max(map(self.named, own), key=lambda each: each.number, default=None)
+        own = [self.named(each) for each in listed if isinstance(each, str) and each.startswith(prefix)]
+        return max(own, key=lambda each: each.number) if own else None
 
     def governing(self, document: Mapping[str, Any]) -> Schema | None:
         """Return the schema that a document is held to, or ``None`` for a collection without one.
