@@ -13,6 +13,7 @@ from argo_templates.work import Work, fingerprint, finished, whole, write_json
 from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.sources.plan import needed_bands
+from rucio_dafab.eo.sources.providers import is_address
 from rucio_dafab.eo.sources.reference import Remote, is_reference
 from rucio_dafab.eo.staging import stage
 from rucio_dafab.names import LONGEST_SCENE, is_name, rule
@@ -81,7 +82,7 @@ def _here(scene: str, work: Work) -> Path:
 
 def is_remote(scene: str) -> bool:
     """Tell whether a scene lies in an archive: no such folder is here, and the text names a product there."""
-    return not Path(scene).exists() and is_reference(scene)
+    return is_address(scene) or (is_reference(scene) and not Path(scene).exists())
 
 
 def _check(scene: Scene) -> None:

@@ -73,3 +73,4 @@ def test_a_folder_goes_before_a_name(safe: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(safe.parent)
     assert not is_remote(safe.name)
     assert not is_remote(str(tmp_path / "nothing here"))
+    assert is_remote("https://host.example/" + "x" * 500)

@@ -113,7 +113,7 @@ def test_four_connections_at_most(safe_archive: Archive, use: Use, safe: Path, t
     safe_archive.seconds = 0.05
     use()
     fetch(safe.name, "safe", tmp_path, ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B11", "B12"))
-    assert safe_archive.most_at_once == 4
+    assert 2 <= safe_archive.most_at_once <= 4
 
 
 def test_nothing_is_visible_before_it_is_whole(safe_archive: Archive, use: Use, safe: Path, tmp_path: Path) -> None:

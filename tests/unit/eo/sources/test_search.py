@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rucio_dafab.eo.sources import odata, stac
@@ -302,6 +302,7 @@ def test_items_that_are_none_are_refused(change: dict[str, Any]) -> None:
         stac.from_item(items()[0] | change, "here")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["id", "properties", "assets", "geometry", "links", "collection"]), JSON), JSON)
 def test_any_json_is_an_item_or_refused(document: dict[str, Any], asset: Any) -> None:
     for item in (document, items()[0] | document, items()[0] | {"assets": {"B02": asset}}):
@@ -312,6 +313,7 @@ def test_any_json_is_an_item_or_refused(document: dict[str, Any], asset: Any) ->
         assert found.id == item["id"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["Id", "Name", "ContentDate", "Attributes", "Checksum", "ContentLength"]), JSON))
 def test_any_json_is_a_product_or_refused(document: dict[str, Any]) -> None:
     base = {
