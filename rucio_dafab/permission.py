@@ -1,11 +1,12 @@
 """Rucio's permission hook: ``etc/permissions.toml`` answers, and Rucio's generic rules where it is silent."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from rucio.common.exception import AccessDenied
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import select
+from sqlalchemy import event, select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab import rights
@@ -13,7 +14,8 @@ from rucio_dafab.catalogue.ancestry import collections_of
 from rucio_dafab.rights import Operation
 
 PUBLISH_ACTION: Final = "dafab_publish"
-"""Our own action; its arguments are ``scope`` (InternalScope) and ``collection``."""
+"""Our own action; its arguments are ``scope`` (InternalScope) and ``collection``, and where these are known the
+``names`` of the DIDs that would be registered and the ``parent`` of the item."""
 
 EXPIRY_KEYS: Final = frozenset({"lifetime", "expired_at", "eol_at", "purge_replicas"})
 """Metadata by which Rucio is told to delete a DID."""
@@ -22,7 +24,11 @@ WHOLE_DOCUMENT: Final = ""
 """Key of a DID's whole document, as its JSON pointer; set to ``None`` it stands for removing the document."""
 
 Did = tuple[InternalScope, str]
+Collections = Mapping[tuple[str, str], set[str]]
 Judge = Callable[[InternalAccount, Mapping[str, Any], Session], bool | None]
+
+_ADOPTING: Final = "dafab_adopting"
+"""In a session's ``info``: who makes DIDs in it, and which."""
 
 
 def has_permission(issuer: InternalAccount, action: str, kwargs: Mapping[str, Any], *, session: Session) -> bool | None:
@@ -44,20 +50,73 @@ def has_permission(issuer: InternalAccount, action: str, kwargs: Mapping[str, An
         return False
 
 
-def _publish(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
-    if not _ours([kwargs["scope"]]):
+def _publish(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> bool | None:
+    scope, table = kwargs["scope"], rights.load()
+    if not _ours([scope]):
         return None
-    return rights.load().all_of(issuer.external, Operation.PUBLISH, [kwargs["collection"]])
+    if table.everywhere(issuer.external, Operation.PUBLISH):
+        return True
+    dids = [(scope, name) for name in kwargs.get("names", ())]
+    parents = [(scope, kwargs["parent"])] if kwargs.get("parent") else []
+    found = collections_of([*dids, *parents], session=session)
+    return (
+        table.all_of(issuer.external, Operation.PUBLISH, [kwargs["collection"]])
+        and all(_may_link(issuer, parent, found) for parent in parents)
+        and _may_register_over(issuer, dids, found, session)
+    )
 
 
-def _register(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+def _may_register_over(issuer: InternalAccount, dids: Sequence[Did], found: Collections, session: Session) -> bool:
+    """Judge by what is there under the names already: one's own, or in collections where one may publish."""
+    table = rights.load()
+    placed = [each for each in (found[scope.internal, name] for scope, name in dids) if each]
+    bare = [(scope, name) for scope, name in dids if not found[scope.internal, name]]
+    return all(table.all_of(issuer.external, Operation.PUBLISH, each) for each in placed) and all(
+        owner == issuer for owner in _owners(bare, session)
+    )
+
+
+def _owners(dids: Sequence[Did], session: Session) -> Sequence[InternalAccount]:
+    """Return who made those of the DIDs that there are."""
+    model = models.DataIdentifier
+    statement = select(model.account).where(tuple_(model.scope, model.name).in_(dids))
+    return session.scalars(statement).all() if dids else ()
+
+
+def _register(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> bool | None:
     """Judge a call that makes DIDs: a new one belongs to no collection, but its metadata may name one."""
     made = kwargs.get("dids", [kwargs])
+    session.info[_ADOPTING] = issuer, [(did["scope"], did["name"]) for did in made]
     if not _ours(did["scope"] for did in made):
         return None
     named = {str(did["meta"]["collection"]) for did in made if (did.get("meta") or {}).get("collection")}
     allowed = rights.load().some(issuer.external, Operation.REGISTER)
     return allowed and (not named or rights.load().all_of(issuer.external, Operation.DESCRIBE, named))
+
+
+def _sample(issuer: InternalAccount, kwargs: Mapping[str, Any], _session: Session) -> bool | None:
+    """Judge a call that makes a dataset of some files of another one: those stay what they are."""
+    return rights.load().some(issuer.external, Operation.REGISTER) if _ours([kwargs["scope"]]) else None
+
+
+@event.listens_for(Session, "before_commit")
+def _judge_children(session: Session) -> None:
+    """Judge what new DIDs were made with: Rucio attaches their children without asking, nor says which they are.
+
+    Raises:
+        AccessDenied: if a child is not the account's to attach; the transaction is then rolled back.
+    """
+    issuer, parents = session.info.pop(_ADOPTING, (None, ()))
+    if not parents:
+        return
+    contents = models.DataIdentifierAssociation
+    statement = select(contents.child_scope, contents.child_name)
+    rows = session.execute(statement.where(tuple_(contents.scope, contents.name).in_(parents)).distinct()).tuples()
+    children = [(scope, name) for scope, name in rows if _ours([scope])]
+    found = collections_of(children, session=session)
+    for scope, name in children:
+        if not _may(issuer, Operation.ATTACH, (scope, name), found, session):
+            raise AccessDenied(f"account {issuer.external} may not attach {scope.external}:{name}")
 
 
 def _add_replicas(issuer: InternalAccount, _kwargs: Mapping[str, Any], _session: Session) -> bool | None:
@@ -92,7 +151,7 @@ def _attach(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session
     )
 
 
-def _may_link(issuer: InternalAccount, parent: Did, found: Mapping[tuple[str, str], set[str]]) -> bool:
+def _may_link(issuer: InternalAccount, parent: Did, found: Collections) -> bool:
     """Judge by the collections of what is attached to: one's own data must not stand among those of others."""
     table, collections = rights.load(), found[parent[0].internal, parent[1]]
     return not collections or table.all_of(issuer.external, Operation.LINK, collections)
@@ -130,7 +189,7 @@ def _may(
     issuer: InternalAccount,
     operation: Operation,
     did: Did,
-    found: Mapping[tuple[str, str], set[str]],
+    found: Collections,
     session: Session,
     *,
     parent: Did | None = None,
@@ -163,7 +222,7 @@ _JUDGES: Final[dict[str, Judge]] = {
     PUBLISH_ACTION: _publish,
     "add_did": _register,
     "add_dids": _register,
-    "create_did_sample": _register,
+    "create_did_sample": _sample,
     "add_replicas": _add_replicas,
     "delete_replicas": _delete_replicas,
     "add_rule": _add_rule,

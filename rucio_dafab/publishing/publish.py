@@ -95,6 +95,7 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
     _check_container(scope, item["collection"], "collection", session)
     if request.parent is not None:
         _check_container(scope, request.parent, "parent item", session)
+    _check_places(account, scope, request, session)
     before = documents.get(scope, name, session=session)
     document = published_document(
         item,
@@ -153,6 +154,19 @@ def _check_permission(account: InternalAccount, scope: InternalScope, collection
     allowed = permission.has_permission(issuer=account, action=PUBLISH_ACTION, kwargs=arguments, session=session)
     if not allowed:
         raise PublishDenied(f"account {account.external} may not publish in {scope.external}:{collection}")
+
+
+def _check_places(account: InternalAccount, scope: InternalScope, request: PublishRequest, session: Session) -> None:
+    """Refuse to publish over what others registered under the names, and below what is not to be linked to."""
+    item = request.item
+    names = {item["id"], f"{item['id']}{DATASET_SUFFIX}", *(file.name for file in request.files)}
+    known = {"scope": scope, "collection": item["collection"], "names": sorted(names), "parent": request.parent}
+    if not permission.has_permission(issuer=account, action=PUBLISH_ACTION, kwargs=known, session=session):
+        below = f", or nothing may be attached to {request.parent}" if request.parent else ""
+        raise PublishDenied(
+            f"account {account.external} may not publish as {scope.external}:{item['id']}: it or one of its files"
+            f" is registered by others{below}"
+        )
 
 
 def _wait_turn(scope: InternalScope, name: str, session: Session) -> None:

@@ -192,6 +192,72 @@ def test_a_new_did_may_not_smuggle_itself_into_a_collection(clients: Any, accoun
         assert judged(smuggle) is allowed(account, Operation.DESCRIBE, collection)
 
 
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_a_new_did_may_not_come_with_the_data_of_others(
+    clients: Any, items: Any, account: str, collection: str
+) -> None:
+    client, child = clients[account], [{"scope": "dafab", "name": items[collection]}]
+    expected = allowed(account, Operation.ATTACH, collection)
+    name = f"PE_adopted_{account}_{collection}"
+    assert judged(lambda: client.add_did("dafab", name, "CONTAINER", dids=child)) is expected
+    several = [{"scope": "dafab", "name": f"{name}_bulk", "type": "CONTAINER", "dids": child}]
+    assert judged(lambda: client.add_dids(several)) is expected
+    found = {each["name"] for each in clients["dafab_admin"].list_parent_dids("dafab", items[collection])}
+    assert (name in found) is (f"{name}_bulk" in found) is expected
+    assert bool(list(client.list_dids("dafab", [{"name": name}], did_type="all"))) is expected
+
+
+def test_one_may_make_a_did_with_what_one_made(clients: Any) -> None:
+    client = clients["dafab_skim"]
+    client.add_container("dafab", "PE_mine")
+    client.add_did("dafab", "PE_mine_above", "CONTAINER", dids=[{"scope": "dafab", "name": "PE_mine"}])
+    both = [
+        {"scope": "dafab", "name": "PE_mine_low", "type": "CONTAINER"},
+        {
+            "scope": "dafab",
+            "name": "PE_mine_high",
+            "type": "CONTAINER",
+            "dids": [{"scope": "dafab", "name": "PE_mine_low"}],
+        },
+    ]
+    client.add_dids(both)
+    other = partial(clients["dafab_dasi"].add_did, "dafab", "PE_stolen", "CONTAINER")
+    assert not judged(lambda: other(dids=[{"scope": "dafab", "name": "PE_mine"}]))
+
+
+def test_a_scope_of_ones_own_takes_nothing_of_ours(clients: Any, items: Any) -> None:
+    clients["dafab_admin"].add_scope("dafab_skim", "pe_own")
+    child = [{"scope": "dafab", "name": items["sentinel_2_l2a"]}]
+    add = partial(clients["dafab_skim"].add_did, "pe_own", "PE_taken", "CONTAINER")
+    assert not judged(lambda: add(dids=child))
+    add()
+    assert not judged(lambda: clients["dafab_skim"].attach_dids("pe_own", "PE_taken", child))
+
+
+def test_publishing_takes_over_nothing(clients: Any, publish: Any, make_item: Any) -> None:
+    clients["dafab_skim"].add_container("dafab", "PE_claimed")
+    clients["dafab_skim"].set_metadata_bulk("dafab", "PE_claimed", {"collection": "water_analysis"})
+    assert not judged(lambda: publish(make_item("PE_claimed"), account="dafab_dasi"))
+    clients["dafab_skim"].add_container("dafab", "PE_bare")
+    assert not judged(lambda: publish(make_item("PE_bare"), account="dafab_dasi"))
+    assert judged(lambda: publish(make_item("PE_bare", "water_analysis"), account="dafab_skim"))
+    clients["dafab_skim"].add_dataset("dafab", "PE_half_assets")
+    assert not judged(lambda: publish(make_item("PE_half"), account="dafab_dasi"))
+    assert judged(lambda: publish(make_item("PE_claimed", "water_analysis"), account="dafab_skim"))
+
+
+@pytest.mark.parametrize(("account", "collection"), CASES)
+def test_publishing_below_an_item_needs_the_right_to_link(
+    items: Any, publish: Any, make_item: Any, account: str, collection: str
+) -> None:
+    own = next((each for each in COLLECTIONS if allowed(account, Operation.PUBLISH, each)), None)
+    if own is None:
+        return
+    item = make_item(f"PE_{account}_under_{collection}", own)
+    expected = allowed(account, Operation.LINK, collection)
+    assert judged(lambda: publish(item, account=account, parent=items[collection])) is expected
+
+
 def test_rules_on_our_data_are_not_for_readers(clients: Any, items: Any) -> None:
     dids = [{"scope": "dafab", "name": f"{items['sentinel_2_l2a']}_assets"}]
     assert not judged(lambda: clients["user_dafab"].add_replication_rule(dids, 1, "MELUXINA"))
