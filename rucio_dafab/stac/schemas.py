@@ -115,7 +115,7 @@ class Schemas:
     def newest(self, collection: str) -> Schema | None:
         """Return the newest schema of a collection, or ``None`` where it has none."""
         versions = self.by_collection.get(collection)
-        return next(reversed(versions.values())) if versions else None
+        return list(versions.values())[-1] if versions else None
 
     def named(self, name: str) -> Schema:
         """Return the schema of a name: its ``$id``, ``<collection>/<version>`` or ``<collection>``, the newest.
