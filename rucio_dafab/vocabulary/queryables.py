@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -159,12 +159,19 @@ def typing_errors(one: str, other: str) -> int:
     return before[-1]
 
 
+LONGEST_POINTER: Final = 64
+"""Segments of a JSON pointer: documents are not nested deeper."""
+
+
 def split_pointer(pointer: str) -> tuple[str, ...]:
     """Return the unescaped segments of an RFC 6901 pointer.
 
     Raises:
-        VocabularyError: if `pointer` does not begin with ``/`` or has a wrong escape.
+        VocabularyError: if `pointer` does not begin with ``/``, has a wrong escape, or more than
+            :data:`LONGEST_POINTER` segments.
     """
+    if pointer.count("/") > LONGEST_POINTER:
+        raise VocabularyError(f"'{pointer[:60]}…' is too long: a JSON pointer has {LONGEST_POINTER} segments at most")
     if not pointer.startswith("/"):
         raise VocabularyError(f"'{pointer[:60]}' is not a JSON pointer: it must begin with '/'")
     if "~" in pointer.replace("~0", "").replace("~1", ""):

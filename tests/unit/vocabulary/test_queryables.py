@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from rucio_dafab.vocabulary.coercion import coerce
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.queryables import ValueType, escape_segment, load, read, split_pointer, typing_errors
+from rucio_dafab.vocabulary.queryables import (
+    LONGEST_POINTER,
+    ValueType,
+    escape_segment,
+    load,
+    read,
+    split_pointer,
+    typing_errors,
+)
 
 QUERYABLES = load()
 # Rucio gives these keys to its own plugin, so they cannot name anything of ours.
@@ -201,3 +209,9 @@ def test_two_letters_that_change_places_are_one_error() -> None:
     assert typing_errors("platfrom", "platform") == 1
     assert typing_errors("abcd", "badc") == 2
     assert typing_errors("", "abc") == 3
+
+
+def test_a_pointer_is_no_longer_than_documents_are_deep() -> None:
+    assert len(split_pointer("/a" * LONGEST_POINTER)) == LONGEST_POINTER
+    with pytest.raises(VocabularyError, match="64 segments at most"):
+        split_pointer("/a" * 5000)
