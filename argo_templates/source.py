@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-COLLECTION: Final = "sentinel_2_l2a"
+from rucio_dafab.eo.bands import BACKSCATTER_BANDS
+from rucio_dafab.eo.readers.stac_folder import asset_band
+
+OPTICAL: Final = "sentinel_2_l2a"
+"""The collection of scenes of reflectance."""
+
+RADAR: Final = "sentinel_1_rtc"
+"""The collection of scenes of terrain-corrected backscatter."""
+
 PROCESSING: Final = "dafab:processing"
 """The member of ``properties`` that says, a model, whether it ran, or why not, and which item came of it."""
 
@@ -19,9 +27,15 @@ def source_document(staged: Mapping[str, Any], request: str) -> dict[str, Any]:
     """
     document = deepcopy(dict(staged))
     assets = document.pop("assets", {})
-    document |= {"collection": COLLECTION, "assets": {}, "links": [_via(request)]}
+    document |= {"collection": collection_of(assets), "assets": {}, "links": [_via(request)]}
     document["properties"] = {**document["properties"], "bands": [{"name": name} for name in sorted(assets)]}
     return document
+
+
+def collection_of(assets: Mapping[str, Any]) -> str:
+    """Return the collection of a scene, by the bands among its assets."""
+    bands = {asset_band(key, asset) for key, asset in assets.items()} - {None}
+    return RADAR if bands and bands <= set(BACKSCATTER_BANDS) else OPTICAL
 
 
 def with_processing(document: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """fetch: a scene that lies in an archive is downloaded into the working folder and staged."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import numpy as np
 import pytest
 
 from argo_templates import progress
+from argo_templates.source import source_document
 from argo_templates.steps.fetch import FetchInput, fetch, is_remote
 from argo_templates.work import Work, read_json
 from rucio_dafab.eo.scene import open_scene, read_bands
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.eo.sources.errors import SourceBusy, SourceError
 from tests.unit.eo.sources.archive import Archive, Fault, as_json, running
-from tests.unit.eo.sources.conftest import TABLE, node_path, odata_product
+from tests.unit.eo.sources.conftest import TABLE, node_path, odata_product, remote_item, stac_api
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,20 @@ def test_a_busy_archive_is_worth_another_try_which_goes_on(archive: Archive, saf
     assert not Work(tmp_path / "work").staged.exists()
     archive.faults.clear()
     assert fetch(given).scene_id == safe.stem
+
+
+@pytest.mark.shared
+def test_radar_of_an_archive_is_staged_as_rtc(archive: Archive, shared: Path, tmp_path: Path) -> None:
+    folder = shared / "scenes" / "terramesh_433D_629L_3_1"
+    optical = json.loads((folder / "item.json").read_text())
+    name = "S1A_IW_GRDH_1SDV_20200408T094800_20200408T094825_032039_03B3A9_rtc"
+    assets = {"vv": {"href": "s1rtc_vv.tif"}, "vh": {"href": "s1rtc_vh.tif"}}
+    item = optical | {"id": name, "collection": "sentinel-1-rtc", "assets": assets}
+    stac_api(archive, [remote_item(archive, folder, item)])
+    address = f"{archive.url}/stac/collections/sentinel-1-rtc/items/{name}"
+    output = fetch(FetchInput(scene=address, work=str(tmp_path / "work")))
+    assert (output.scene_id, output.bands) == (name, "VH,VV")
+    assert source_document(open_scene(Path(output.staged)).item, "")["collection"] == "sentinel_1_rtc"
 
 
 def test_what_no_archive_has_is_refused(archive: Archive, tmp_path: Path) -> None:

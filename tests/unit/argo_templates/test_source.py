@@ -28,6 +28,13 @@ def test_no_link_to_a_file_of_the_rolling_store_can_die(staged: dict[str, Any]) 
     assert document["collection"] == "sentinel_2_l2a"
 
 
+def test_radar_is_another_collection_than_reflectance(staged: dict[str, Any]) -> None:
+    radar = staged | {"assets": {"vv": {"href": "./VV.tif"}, "vh": {"href": "./VH.tif"}}}
+    assert source_document(radar, "product=x")["collection"] == "sentinel_1_rtc"
+    both = staged | {"assets": staged["assets"] | radar["assets"]}
+    assert source_document(both, "product=x")["collection"] == "sentinel_2_l2a"
+
+
 def test_an_interval_stays_an_interval(staged: dict[str, Any]) -> None:
     properties = source_document(staged, "product=x")["properties"]
     assert properties["datetime"] is None
