@@ -7,13 +7,11 @@ from rucio.common.types import InternalScope
 from rucio.db.sqla import models
 from sqlalchemy import (
     Column,
-    ColumnElement,
     ForeignKeyConstraint,
     Index,
     Table,
     Text,
     delete,
-    exists,
     insert,
     select,
     tuple_,
@@ -108,13 +106,3 @@ def settle(scope: InternalScope, *, session: Session) -> None:
     session.execute(
         statement.where(*is_named, link.c.rel == PREDECESSOR, documents.c.scope == scope, documents.c.latest)
     )
-
-
-def without_successor(scope: Any, name: Any) -> ColumnElement[bool]:
-    """Return the test that no document names a DID as its predecessor: what ``latest`` is for a new document.
-
-    Args:
-        scope: SQL for the scope of the DID.
-        name: SQL for its name.
-    """
-    return ~exists().where(link.c.target_scope == scope, link.c.target_name == name, link.c.rel == PREDECESSOR)
