@@ -1,0 +1,170 @@
+"""Runs of a site: started here or beside, taken up again, stopped, listed."""
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from argo_templates.local import documents, engine, process, record, slurm, volumes
+from argo_templates.local.errors import RunError
+from argo_templates.local.nodes import FAILED, RUNNING, Node
+from argo_templates.local.state import STOPPED, Options, Run, Status, check_name, started
+from rucio_dafab.site.home import Home
+from rucio_dafab.site.lock import exclusive
+
+PROCESS: Final = "process"
+SLURM: Final = "slurm"
+_PATIENCE: Final = 60.0
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def folder(home: Home) -> Path:
+    """Return the folder of all runs of a site."""
+    return home.root / "runs"
+
+
+def find(home: Home, name: str) -> Run:
+    """Return a run by its name.
+
+    Raises:
+        RunError: if there is none.
+    """
+    return Run.open(folder(home) / Path(name).name)
+
+
+def every(home: Home) -> list[Run]:
+    """Return the runs of a site, the newest first."""
+    found = [Run(path.parent) for path in folder(home).glob("*/options.json")]
+    return sorted(found, key=lambda run: run.options().created, reverse=True)
+
+
+def prepare(
+    home: Home,
+    document: Mapping[str, Any],
+    parameters: Mapping[str, str],
+    *,
+    name: str | None = None,
+    back_end: str = PROCESS,
+    mapping: Mapping[str, Path] | None = None,
+    jobs: int | None = None,
+    fresh: bool = False,
+) -> Run:
+    """Check a workflow with its arguments and make the folder of its run; nothing runs yet.
+
+    Args:
+        home: the site.
+        document: the Workflow or WorkflowTemplate.
+        parameters: arguments by name.
+        name: of the run; one that is free, by default.
+        back_end: ``process`` or ``slurm``.
+        mapping: folders of volumes, beside those of the site.
+        jobs: pods at once; by default one a core, and for Slurm as many as there are.
+        fresh: a fresh interpreter for each Python step.
+
+    Raises:
+        LocalError: if the workflow cannot be run here, or an argument is wrong.
+        BackEndError: if the back end is not there.
+    """
+    program = documents.load(document)
+    values = documents.arguments(program, parameters)
+    chosen = check_name(name or f"{program.name[:50]}-{secrets.token_hex(3)}")
+    if back_end == SLURM:
+        slurm.require()
+    own = {claim: path for claim, path in volumes.of_site(home).items() if claim not in (mapping or {})}
+    for path in (home.work, home.root / "scenes"):
+        path.mkdir(parents=True, exist_ok=True)
+    folders = {claim: str(path.absolute()) for claim, path in {**own, **(mapping or {})}.items()}
+    volumes.check(program.templates, program.spec.get("volumes", []), folders)
+    width = jobs or (engine.UNLIMITED if back_end == SLURM else os.cpu_count() or 1)
+    options = Options(program.name, values, back_end, folders, width, fresh, time.time(), program.noted)
+    return Run.create(folder(home) / chosen, document, options)
+
+
+def _ignore(_node: Node) -> None:
+    """Watch nothing."""
+
+
+def execute(home: Home, run: Run, watch: engine.Watcher = _ignore) -> Status:
+    """Run a workflow in this process, from its beginning or from where it was left; return how it ended.
+
+    Raises:
+        SiteBusy: if another process runs it.
+        LocalError: if its document cannot be run any more.
+    """
+    options = run.options()
+    with exclusive(home, f"rucio-dafab workflow {run.name}", f"workflow-{run.name}"):
+        program = documents.load(run.document())
+        back_end = slurm.SlurmBackEnd() if options.back_end == SLURM else process.ProcessBackEnd(fresh=options.fresh)
+        _end_left_over(run, back_end)
+        status = engine.run_to_end(engine.Engine(run, program, back_end, watch), tuple(map(int, _STOPS)))
+        record.keep(run)
+    return status
+
+
+def detach(home: Home, run: Run) -> int:
+    """Run a workflow in a process of its own, which goes on when this one ends; return its number.
+
+    Raises:
+        RunError: if it does not begin.
+    """
+    with (run.folder / "executor.log").open("ab") as log:
+        streams = [(os.POSIX_SPAWN_DUP2, log.fileno(), number) for number in (1, 2)]
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", "argo_templates.local", run.name],
+            {**os.environ, "DAFAB_HOME": str(home.root)},
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *streams],
+            setsid=True,
+        )
+    end = time.monotonic() + _PATIENCE
+    while run.status().pid != pid:
+        if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() > end:
+            said = (run.folder / "executor.log").read_text(encoding="utf-8").strip().splitlines()
+            raise RunError(f"{run.name} did not begin: {said[-1] if said else 'it said nothing'}")
+        time.sleep(0.05)
+    return pid
+
+
+def phase(run: Run) -> str:
+    """Return the phase of a run; one whose process is gone without a word was killed, which its file cannot say."""
+    status = run.status()
+    return "Killed" if status.phase == RUNNING and not run.is_alive() else status.phase
+
+
+def stop(run: Run) -> Status:
+    """End a run and everything that it started; return how it stands then.
+
+    Raises:
+        RunError: if it has ended, or its process does not end.
+    """
+    status = run.status()
+    if status.ended is not None:
+        raise RunError(f"{run.name} has ended: {status.phase}")
+    if run.is_alive():
+        with suppress(ProcessLookupError):
+            os.kill(status.pid, signal.SIGTERM)
+        end = time.monotonic() + _PATIENCE
+        while started(status.pid) == status.started:
+            if time.monotonic() > end:
+                raise RunError(f"{run.name}: process {status.pid} does not end")
+            time.sleep(0.05)
+        return run.status()
+    back_end = slurm.SlurmBackEnd() if run.options().back_end == SLURM else process.ProcessBackEnd()
+    _end_left_over(run, back_end)
+    stopped = replace(status, phase=STOPPED, message="stopped", ended=time.time())
+    run.set_status(stopped)
+    return stopped
+
+
+def _end_left_over(run: Run, back_end: process.BackEnd) -> None:
+    """End what a killed executor may have left running, and say of it that it did not end by itself."""
+    for node in run.nodes():
+        if node.phase == RUNNING:
+            back_end.end_left_over(node.where)
+            run.keep(replace(node, phase=FAILED, message="its executor was killed", ended=time.time()))

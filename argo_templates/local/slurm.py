@@ -1,0 +1,154 @@
+"""The back end ``slurm``: one job a pod, with the flags that HPK would hand to ``sbatch``.
+
+Jobs are looked after by asking ``scontrol`` ourselves: ``sbatch --wait`` looks every ten seconds, and there need not be
+an accounting database. The folders of the site and of the run must be where the nodes see them, too.
+"""
+
+import asyncio
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from argo_templates.local.errors import BackEndError
+from argo_templates.local.pods import Pod
+from argo_templates.local.process import Began, Ended, command_of
+
+COMMANDS: Final = ("sbatch", "scontrol", "scancel")
+PAUSE: Final = 0.5
+"""Seconds between two looks at all jobs."""
+
+FLAG: Final = re.compile(r"--[a-z][a-z-]*(=[\w.,:+@%/-]+)?")
+_FIELD: Final = re.compile(r"(\w+(?::\w+)?)=(\S*)")
+_LIVING: Final = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STAGE_OUT")
+_OUT_OF_MEMORY: Final = 137
+_OUT_OF_TIME: Final = 143
+_ASKED_AT_MOST: Final = 5
+"""Times in a row that Slurm may not answer before a pod is an error."""
+
+
+def require() -> None:
+    """Refuse at once where there is no Slurm.
+
+    Raises:
+        BackEndError: if a command is absent or the controller does not answer.
+    """
+    for name in COMMANDS:
+        command_of(name)
+    asked = subprocess.run([str(command_of("scontrol")), "ping"], capture_output=True, text=True, check=False)  # noqa: S603
+    if asked.returncode:
+        raise BackEndError(f"Slurm does not answer: {_line(asked.stdout + asked.stderr)}")
+
+
+class SlurmBackEnd:
+    """Pods as jobs of Slurm."""
+
+    async def run(self, pod: Pod, began: Began) -> Ended:
+        """Submit a pod and wait for its end; cancelled, cancel the job and wait until it is gone."""
+        submitted = asyncio.create_task(_submit(pod))
+        try:
+            job, refusal = await asyncio.shield(submitted)
+            if job is None:
+                return Ended(None, f"sbatch refused: {refusal}")
+            began({"job": job})
+            return await _ended(job)
+        except asyncio.CancelledError:
+            job, _ = await submitted
+            if job is not None:
+                await _call("scancel", job)
+                await _ended(job)
+            raise
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    def end_left_over(self, where: Mapping[str, Any]) -> None:
+        """Cancel the job of a pod that a killed executor left."""
+        if where.get("job"):
+            subprocess.run([str(command_of("scancel")), str(where["job"])], capture_output=True, check=False)  # noqa: S603
+
+
+async def _submit(pod: Pod) -> tuple[str | None, str]:
+    """Return the number of a job, or ``None`` and why there is none."""
+    wrong = [flag for flag in pod.flags if not FLAG.fullmatch(flag)]
+    if wrong:
+        return None, f"HPK takes --key=value alone, not {' '.join(wrong)}"
+    lines = ["#!/bin/sh", f"cd {shlex.quote(str(pod.working_folder))} || exit 127"]
+    environment = [f"{name}={value}" for name, value in pod.environment.items()]
+    lines.append(f"exec {shlex.join(['env', '-i', *environment, *pod.command])}")
+    script = pod.folder / "script" / "job"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    status, said, refusal = await _call(
+        "sbatch",
+        "--parsable",
+        "--no-requeue",
+        "--export=NONE",
+        f"--job-name={_job_name(pod.path)}",
+        f"--output={pod.stdout}",
+        f"--error={pod.stderr}",
+        f"--cpus-per-task={pod.cpu}",
+        *([f"--mem={max(1, pod.memory // 2**20)}M"] if pod.memory else []),
+        *pod.flags,
+        str(script),
+    )
+    return (None, refusal) if status else (said.split(";")[0].strip(), "")
+
+
+async def _ended(job: str) -> Ended:
+    """Wait for the end of a job."""
+    unanswered = 0
+    while True:
+        status, said, refusal = await _call("scontrol", "show", "job", "-o", job)
+        if status == 0:
+            unanswered = 0
+            fields = dict(_FIELD.findall(said))
+            state = fields.get("JobState", "")
+            if state not in _LIVING:
+                return _outcome(job, state, fields)
+        elif "Invalid job id" in refusal:
+            return Ended(None, f"Slurm knows nothing of job {job} any more")
+        else:
+            unanswered += 1
+            if unanswered == _ASKED_AT_MOST:
+                return Ended(None, f"Slurm does not answer: {refusal}")
+        await asyncio.sleep(PAUSE)
+
+
+def _outcome(job: str, state: str, fields: Mapping[str, str]) -> Ended:
+    code, _, number = fields.get("ExitCode", "0:0").partition(":")
+    if state in ("COMPLETED", "FAILED"):
+        return Ended(128 + int(number) if number not in ("", "0") else int(code))
+    if state == "OUT_OF_MEMORY":
+        return Ended(_OUT_OF_MEMORY)
+    if state == "TIMEOUT":
+        return Ended(_OUT_OF_TIME)
+    return Ended(None, f"job {job} ended as {state}: {fields.get('Reason', '')}")
+
+
+async def _call(name: str, *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        str(command_of(name)),
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, refusal = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
+    return process.returncode or 0, said.decode("utf-8", "replace"), _line(refusal.decode("utf-8", "replace"))
+
+
+def _line(said: str) -> str:
+    return " ".join(said.split())
+
+
+def _job_name(path: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", path)[-60:]

@@ -1,0 +1,111 @@
+"""What is refused before anything runs, by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from argo_templates.local import documents, runs
+from argo_templates.local.errors import LocalError, ParameterError, Unsupported
+from rucio_dafab.site.home import Home
+
+MAIN = "{name: main, container: {image: none, command: ['true']}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("templates: [{name: main, suspend: {}}]", "spec.templates[main].suspend"),
+        ("templates: [{name: main, daemon: true, container: {image: x, command: [a]}}]", "spec.templates[main].daemon"),
+        (
+            "templates: [{name: main, container: {image: x, command: [a]}, sidecars: []}]",
+            "spec.templates[main].sidecars",
+        ),
+        ("templates: [{name: main, resource: {action: get}}]", "spec.templates[main].resource"),
+        (f"templates: [{MAIN}]\nvolumeClaimTemplates: []", "spec.volumeClaimTemplates"),
+        (f"templates: [{MAIN}]\nsuspend: true", "spec.suspend"),
+        (f"templates: [{MAIN}]\nvolumes: [{{name: a, nfs: {{server: b}}}}]", "spec.volumes[a].nfs"),
+        (
+            "templates: [{name: main, memoize: {key: a, maxAge: 1h, cache: {}}, container: {image: x, command: [a]}}]",
+            "spec.templates[main].memoize",
+        ),
+        (
+            "templates: [{name: main, container: {image: x, command: [a], env: [{name: A, valueFrom: {}}]}}]",
+            "spec.templates[main].container.env[A].valueFrom",
+        ),
+        (
+            "templates: [{name: main, inputs: {artifacts: [{name: a, path: /a, s3: {}}]}, container: {image: x}}]",
+            "spec.templates[main].inputs.artifacts[a].s3",
+        ),
+        (
+            "templates: [{name: main, synchronization: {semaphores: []}, container: {image: x}}]",
+            "spec.templates[main].synchronization.semaphores",
+        ),
+    ],
+)
+def test_what_is_not_done_is_named(prepared: Callable[..., Any], text: str, named: str) -> None:
+    with pytest.raises(Unsupported) as refusal:
+        prepared(text)
+    assert str(refusal.value) == f"test: the local executor does not do {named}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("templates: [{name: main, dag: {tasks: [{name: a, template: b}]}}]", "main: there is no template 'b'"),
+        (
+            "templates: [{name: main, dag: {tasks: [{name: a, template: sh, depends: b}]}}]",
+            "main.a depends on b, which is no task there",
+        ),
+        (
+            "templates: [{name: main, dag: {tasks: [{name: a, template: sh, depends: b},"
+            " {name: b, template: sh, depends: a}]}}]",
+            "main: a, b depend on one another in a circle",
+        ),
+        (
+            "templates: [{name: main, dag: {tasks: [{name: a, template: sh, when: 'x-y == z'}]}}]",
+            "when 'x-y == z' cannot be read at '-y == z'",
+        ),
+        (
+            "templates: [{name: main, retryStrategy: {retryPolicy: OnTransientError}, container: {image: x}}]",
+            "retryPolicy OnTransientError is not done here: Always, OnFailure, OnError are",
+        ),
+        (
+            "templates: [{name: main, retryStrategy: {backoff: {duration: soon}}, container: {image: x}}]",
+            "'soon' is no duration",
+        ),
+        (
+            f"templates: [{MAIN}]\nvolumes: [{{name: a, secret: {{secretName: nowhere}}}}]",
+            "the volume nowhere has no folder here: name one by --volume nowhere=FOLDER",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line(prepared: Callable[..., Any], text: str, line: str) -> None:
+    with pytest.raises(LocalError) as refusal:
+        prepared(text)
+    assert str(refusal.value) == line
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({}, "dafab-process needs the parameter scene: Folder of the scene below /scenes"),
+        ({"scene": "x", "rse": "MARS"}, "dafab-process: rse cannot be 'MARS': it is one of MELUXINA, CLOUD"),
+        ({"scene": "x", "sceen": "y"}, "dafab-process takes no parameter sceen: it takes scene, rse, models"),
+    ],
+)
+def test_arguments_are_checked(home: Home, parameters: dict[str, str], line: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        runs.prepare(home, documents.find("dafab-process"), parameters)
+    assert str(refusal.value).startswith(line)
+    assert not (home.root / "runs").exists()
+
+
+def test_what_has_no_counterpart_is_kept_with_the_run(prepared: Callable[..., Any]) -> None:
+    run = prepared(f"templates: [{MAIN}]\nserviceAccountName: me\npodGC: {{strategy: OnPodSuccess}}")
+    assert run.options().noted == ("image", "podGC", "serviceAccountName")
+
+
+def test_a_workflow_that_there_is_not(home: Home) -> None:
+    with pytest.raises(LocalError, match="there is no workflow dafab-proces: known are dafab-process"):
+        documents.find("dafab-proces")
