@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from rucio.common import exception as rucio
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
@@ -38,30 +40,63 @@ class BodyTooLarge(DafabError):
     """The body of a request has more bytes than the service reads."""
 
 
+_RUCIO: Final[Mapping[HTTPStatus, tuple[type[Exception], ...]]] = {
+    HTTPStatus.BAD_REQUEST: (
+        rucio.DIDFilterSyntaxError,
+        rucio.InputValidationError,
+        rucio.InvalidMetadata,
+        rucio.InvalidObject,
+        rucio.InvalidPath,
+        rucio.InvalidReplicationRule,
+        rucio.InvalidRequest,
+        rucio.InvalidRSEExpression,
+        rucio.InvalidRuleWeight,
+        rucio.InvalidType,
+        rucio.InvalidValueForKey,
+        rucio.NameTypeError,
+        rucio.RSEOperationNotSupported,
+        rucio.UnsupportedAccountName,
+        rucio.UnsupportedDIDType,
+        rucio.UnsupportedKeyType,
+        rucio.UnsupportedMetadataPlugin,
+        rucio.UnsupportedStatus,
+        rucio.UnsupportedValueType,
+    ),
+    HTTPStatus.UNAUTHORIZED: (rucio.CannotAuthenticate,),
+    HTTPStatus.FORBIDDEN: (rucio.AccessDenied, rucio.RSEAccessDenied, rucio.ScopeAccessDenied),
+    HTTPStatus.NOT_FOUND: (
+        rucio.AccountNotFound,
+        rucio.ConfigNotFound,
+        rucio.DataIdentifierNotFound,
+        rucio.IdentityNotFound,
+        rucio.KeyNotFound,
+        rucio.ReplicaNotFound,
+        rucio.RequestNotFound,
+        rucio.RSEAttributeNotFound,
+        rucio.RSENotFound,
+        rucio.RuleNotFound,
+        rucio.ScopeNotFound,
+        rucio.SubscriptionNotFound,
+    ),
+    HTTPStatus.CONFLICT: (
+        rucio.DataIdentifierAlreadyExists,
+        rucio.Duplicate,
+        rucio.DuplicateContent,
+        rucio.DuplicateRule,
+        rucio.FileAlreadyExists,
+        rucio.FileConsistencyMismatch,
+        rucio.FileReplicaAlreadyExists,
+        rucio.InsufficientAccountLimit,
+        rucio.InsufficientTargetRSEs,
+        rucio.SubscriptionDuplicate,
+        rucio.UnsupportedOperation,
+    ),
+}
+"""Rucio's own refusals, also those that its routes forget: each keeps its name."""
+
 STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
-    # Rucio's own: the class keeps its name.
-    rucio.CannotAuthenticate: (HTTPStatus.UNAUTHORIZED, None),
-    rucio.AccessDenied: (HTTPStatus.FORBIDDEN, None),
-    rucio.DataIdentifierNotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.ScopeNotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.RSENotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.ReplicaNotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.AccountNotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.KeyNotFound: (HTTPStatus.NOT_FOUND, None),
-    rucio.DataIdentifierAlreadyExists: (HTTPStatus.CONFLICT, None),
-    rucio.FileAlreadyExists: (HTTPStatus.CONFLICT, None),
-    rucio.FileConsistencyMismatch: (HTTPStatus.CONFLICT, None),
-    rucio.DuplicateContent: (HTTPStatus.CONFLICT, None),
-    rucio.Duplicate: (HTTPStatus.CONFLICT, None),
-    rucio.UnsupportedOperation: (HTTPStatus.CONFLICT, None),
-    rucio.DIDFilterSyntaxError: (HTTPStatus.BAD_REQUEST, None),
-    rucio.InputValidationError: (HTTPStatus.BAD_REQUEST, None),
-    rucio.InvalidObject: (HTTPStatus.BAD_REQUEST, None),
-    rucio.InvalidMetadata: (HTTPStatus.BAD_REQUEST, None),
-    rucio.InvalidPath: (HTTPStatus.BAD_REQUEST, None),
-    rucio.RSEOperationNotSupported: (HTTPStatus.BAD_REQUEST, None),
+    **{known: (status, None) for status, all_known in _RUCIO.items() for known in all_known},
     rucio.DatabaseException: (HTTPStatus.SERVICE_UNAVAILABLE, None),
-    NoConnection: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     # Ours: Rucio's client knows a neighbour of each.
     ServiceUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
     NotHere: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
@@ -86,20 +121,71 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
 """An exception answers as the nearest of its classes that stands here."""
 
 
+NOT_NOW: Final = "the database cannot answer now: try again later"
+"""What a client is told of any fault of the database that another try may mend."""
+
+INTERNAL: Final = "internal error: the service's log says more"
+"""What a client is told of a fault."""
+
+_UNIQUE: Final = "23505"
+"""PostgreSQL's code of a violated unique constraint."""
+_VALUES: Final = (TypeError, ValueError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a client is told of an exception: status, Rucio's name for it, one line, further members of the body."""
+
+    status: HTTPStatus
+    name: str
+    message: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+
 def answer(error: Exception) -> JSONResponse:
     """Return the answer for an exception in the shape of Rucio's errors: body and headers alike."""
+    said = told(error)
+    return _response(said.status, said.name, said.message, **said.members)
+
+
+def told(error: Exception) -> Told:
+    """Return what a client is told of an exception, and log what it is not: SQL, and what only Python says."""
     if isinstance(error, RequestValidationError):
-        return _response(HTTPStatus.BAD_REQUEST, "InputValidationError", _first_violation(error))
+        return Told(HTTPStatus.BAD_REQUEST, "InputValidationError", _first_violation(error))
+    if isinstance(error, RecursionError):
+        return Told(HTTPStatus.BAD_REQUEST, "InputValidationError", "the request is nested too deeply")
+    cause = error.__cause__ or error.__context__
+    if _is_of_sql(error):
+        return _of_database(error, error)
+    if isinstance(error, rucio.DatabaseException) or (type(error) is rucio.RucioException and _is_of_sql(cause)):
+        # Rucio wraps what SQLAlchemy raised, statement and all, in an exception of its own.
+        return _of_database(error, cause)
     status, name = named(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, rucio.RucioException):
         _LOGGER.error("a request failed", exc_info=error)
-        return _response(status, name, "internal error: the service's log says more")
-    message = str(error)
-    if isinstance(error, rucio.DatabaseException):
-        # The statement and its values are the log's: they say nothing that a client could act on.
-        _LOGGER.error("the database failed a request", exc_info=error)
-        message = message.partition("[SQL:")[0]
-    return _response(status, name, message, **violations(error))
+        return Told(status, name, INTERNAL)
+    # What follows in Rucio's messages is the schema, many lines of it.
+    return Told(status, name, str(error).partition("\n\nFailed validating")[0], violations(error))
+
+
+def _is_of_sql(error: BaseException | None) -> bool:
+    return isinstance(error, StatementError | NoConnection)
+
+
+def _of_database(error: Exception, cause: BaseException | None) -> Told:
+    """Tell values that no column can hold from a database that is out of reach, and both from faults."""
+    if isinstance(cause, DataError):
+        primary = getattr(getattr(cause.orig, "diag", None), "message_primary", None) or str(cause.orig)
+        return Told(HTTPStatus.BAD_REQUEST, "InputValidationError", f"a value cannot be kept or compared: {primary}")
+    if isinstance(cause, StatementError) and not isinstance(cause, DBAPIError) and isinstance(cause.orig, _VALUES):
+        _LOGGER.warning("a value does not fit its column", exc_info=error)
+        return Told(HTTPStatus.BAD_REQUEST, "InputValidationError", "a value is of another type than its column")
+    if isinstance(cause, IntegrityError) and getattr(cause.orig, "sqlstate", None) == _UNIQUE:
+        return Told(HTTPStatus.CONFLICT, "Duplicate", "it is there already")
+    _LOGGER.error("the database failed a request", exc_info=error)
+    if cause is None or isinstance(cause, NoConnection | OperationalError | InterfaceError):
+        return Told(HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException", NOT_NOW)
+    return Told(HTTPStatus.INTERNAL_SERVER_ERROR, "RucioException", INTERNAL)
 
 
 def named(error: Exception) -> tuple[HTTPStatus, str]:
@@ -126,7 +212,9 @@ def install(app: FastAPI) -> None:
 
     async def handle_http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return _response(HTTPStatus(error.status_code), "RucioException", str(error.detail))
+        said = _response(HTTPStatus(error.status_code), "RucioException", str(error.detail))
+        said.headers.update(error.headers or {})
+        return said
 
     for kind in (DafabError, rucio.RucioException, RequestValidationError, Exception):
         app.add_exception_handler(kind, handle)
@@ -134,11 +222,21 @@ def install(app: FastAPI) -> None:
 
 
 def _response(status: HTTPStatus, name: str, message: str, **members: Any) -> JSONResponse:
-    # Half a surrogate pair, which JSON may spell and UTF-8 cannot, is repeated as a question mark.
-    line = " ".join(message.encode("utf-8", "replace").decode().split())
+    line = one_line(message)
+    return JSONResponse(
+        {"ExceptionClass": name, "ExceptionMessage": line} | members, int(status), exception_headers(name, line)
+    )
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that UTF-8 can spell: half a surrogate pair, which JSON may hold, is a ``?``."""
+    return " ".join(message.encode("utf-8", "replace").decode().split())
+
+
+def exception_headers(name: str, line: str) -> dict[str, str]:
+    """Return the headers by which Rucio's client knows an exception; the line is cut where Rucio cuts it."""
     short = line if len(line) <= _HEADER_LENGTH else f"{line[:_HEADER_LENGTH]}..."
-    headers = {"ExceptionClass": name, "ExceptionMessage": plain(short)}
-    return JSONResponse({"ExceptionClass": name, "ExceptionMessage": line} | members, int(status), headers)
+    return {"ExceptionClass": name, "ExceptionMessage": plain(short)}
 
 
 def _first_violation(error: RequestValidationError) -> str:
