@@ -244,6 +244,20 @@ class TestBadInput:
         assert "nothing-there" in line
         assert "no pixel with data" in line
 
+    def test_a_scene_under_cloud(self, site: Any, copied: CopyScene) -> None:
+        scene = copied("ftw_austria_a", "overcast")
+        with rasterio.open(scene / "B04.tif") as band:
+            profile = band.profile | {"driver": "GTiff", "dtype": "uint8", "nodata": 0, "count": 1}
+            cloud = np.full((1, *band.shape), 9, np.uint8)
+        with rasterio.open(scene / "SCL.tif", "w", **profile) as classes:
+            classes.write(cloud)
+        item = json.loads((scene / "item.json").read_text())
+        item["assets"]["SCL"] = {"href": "SCL.tif", "type": "image/tiff; application=geotiff"}
+        (scene / "item.json").write_text(json.dumps(item))
+        line = refused(site, scene)
+        assert line == "overcast has no clear pixel: clouds and their shadows cover all of it"
+        assert of_scene(site, "overcast") == {}
+
     def test_an_unreadable_band(self, site: Any, copied: CopyScene) -> None:
         scene = copied("ftw_austria_a", "half-a-band")
         band = scene / "B08.tif"
