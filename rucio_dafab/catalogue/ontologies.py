@@ -5,7 +5,7 @@ current. A class that a version leaves out and documents still name is kept as d
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -210,7 +210,10 @@ def _checksum(made: Ontology, alignments: Iterable[AlignmentSet]) -> str:
 
 
 def _insert(made: Ontology, checksum: str, session: Session) -> int:
-    values = {"prefixes": dict(made.prefixes), "rules": rules_to_json(made.rules), "checksum": checksum}
+    values = {"prefixes": dict(made.prefixes), "rules": rules_to_json(made.rules), "checksum": checksum} | {
+        "relations": [asdict(each) for each in made.relations],
+        "places": [asdict(each) for each in made.places],
+    }
     statement = insert(publications).values(iri=made.iri, version=made.version, **values)
     number: int = session.execute(statement.returning(publications.c.number)).scalar_one()
     return number

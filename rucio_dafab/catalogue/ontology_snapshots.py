@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from rucio_dafab.catalogue.ontology_tables import ontology as publications
+from rucio_dafab.catalogue.ontology_tables import ontology_alignment as alignments
 from rucio_dafab.catalogue.ontology_tables import ontology_class as classes
 from rucio_dafab.vocabulary import ontology as vocabulary
 from rucio_dafab.vocabulary.ontology import Ontology
-from rucio_dafab.vocabulary.ontology_classes import OntologyClass
-from rucio_dafab.vocabulary.ontology_compiled import rules_from_json
+from rucio_dafab.vocabulary.ontology_alignments import CLOSE
+from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index
+from rucio_dafab.vocabulary.ontology_compiled import places_from_json, relations_from_json, rules_from_json
 
 _UNDEFINED_TABLE: Final = "42P01"
 _CLASS_COLUMNS: Final = tuple(column for column in classes.c if column.name != "ontology")
@@ -101,7 +103,18 @@ def read_ontology(row: Any, connection: Connection) -> Ontology:
     """Return the ontology of a publication, without others beside it."""
     found = connection.execute(select(*_CLASS_COLUMNS).where(classes.c.ontology == row.number).order_by(classes.c.id))
     known = {each.id: _class(each) for each in found}
-    return Ontology(row.iri, row.version, known, row.prefixes, rules_from_json(row.rules))
+    said = alignments.c
+    near = select(said.subject, said.object).where(said.ontology == row.number, said.predicate == CLOSE)
+    return Ontology(
+        row.iri,
+        row.version,
+        known,
+        row.prefixes,
+        rules_from_json(row.rules),
+        close=index(connection.execute(near.order_by(said.subject, said.object)).tuples()),
+        relations=relations_from_json(row.relations),
+        places=places_from_json(row.places),
+    )
 
 
 def compose(published: Iterable[Ontology]) -> Ontology | None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -38,6 +39,8 @@ ontology: Final = Table(
     Column("rules", JSONB, nullable=False),
     Column("withdrawn", Boolean, nullable=False, server_default=false()),
     Column("published_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("relations", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("places", JSONB, nullable=False, server_default=text("'[]'")),
 )
 """``dafab.ontology``: a publication; the one with the highest number of an IRI is current.
 

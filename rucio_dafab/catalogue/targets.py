@@ -22,7 +22,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue import links, ways
 from rucio_dafab.catalogue.expressions import has, is_remote_test
 from rucio_dafab.catalogue.tables import document, extent_range
 from rucio_dafab.catalogue.typed import typed_queryables
@@ -33,6 +33,7 @@ from rucio_dafab.query.sql_time import Times
 from rucio_dafab.query.versions import only_latest
 from rucio_dafab.stac.links import VERSIONS
 from rucio_dafab.vocabulary import Vocabulary
+from rucio_dafab.vocabulary.ontology_relations import Way
 
 DIDS = models.DataIdentifier.__table__
 CONTENTS = models.DataIdentifierAssociation.__table__
@@ -138,9 +139,12 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     The DIDs with such an ancestor are those below the ones that satisfy it: one walk for the whole question.
     """
     other, dids = document.alias(), DIDS.alias()
-    condition = compile_filter(_of_related(test), make_target(other, dids, vocabulary, own=True))
+    condition = compile_filter(_of_related(test, vocabulary), make_target(other, dids, vocabulary, own=True))
     if has(test.condition, is_remote_test):
         condition = and_(condition, other.c.scope == dids.c.scope, other.c.name == dids.c.name)
+    if test.relation is Relation.ALONG:
+        reached = ways.reaching(select(other.c.scope, other.c.name).where(condition), _way(test, vocabulary))
+        return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
     if test.relation.takes_link:
         return _linked(documents, other, test).where(condition)
     found = select(other.c.scope, other.c.name).where(condition)
@@ -148,13 +152,20 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
 
 
-def _of_related(test: Related) -> Expression:
+def _way(test: Related, vocabulary: Vocabulary) -> Way:
+    """Return what a relation of the ontology follows; only where a question was made is the ontology asked."""
+    return test.way or vocabulary.ontology.way(str(test.link))
+
+
+def _of_related(test: Related, vocabulary: Vocabulary) -> Expression:
     """Return what must hold on the related document.
 
     What lies above a document, or what it names, is that very version. Of what points at it, products above all, the
     latest versions answer, unless the condition or the relation is about versions.
     """
     if test.relation in {Relation.ANCESTOR, Relation.LINK} or test.link in VERSIONS:
+        return test.condition
+    if test.relation is Relation.ALONG and _way(test, vocabulary).is_forward:
         return test.condition
     return only_latest(test.condition)
 

@@ -2,7 +2,7 @@
 
 Standard operators throughout. What the standard lacks are functions: ``isA(property, class)``, ``isEmpty(property)``,
 ``s_dwithin(property, geometry, metres)``, ``did(field)`` as an operand, and ``related(relation, condition)`` or
-``related("link" or "linked_by", link relation, condition)``. ``a_contains`` asks for all values of a list,
+``related("link", "linked_by" or "along", relation, condition)``. ``a_contains`` asks for all values of a list,
 ``a_overlaps`` for any.
 """
 

@@ -22,7 +22,6 @@ from rucio_dafab.query.model import (
     Operand,
     Or,
     Property,
-    Related,
     Relation,
     Spatial,
     SpatialOperator,
@@ -32,7 +31,7 @@ from rucio_dafab.query.model import (
     any_of,
     negate,
 )
-from rucio_dafab.query.typed_tests import compare, did_queryable, extent, link_relation, one_of_values
+from rucio_dafab.query.typed_tests import compare, did_queryable, extent, link_relation, one_of_values, related_by
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, check_text, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -85,12 +84,13 @@ class _Reader:
         relations = {relation.value: relation for relation in Relation}
         relation = relations.get(str(arguments[0])) if arguments else None
         if relation is None or len(arguments) != (3 if relation.takes_link else 2):
-            usage = "ancestor or descendant and a condition, or link or linked_by, the name of a link and a condition"
+            usage = "ancestor or descendant and a condition, or link, linked_by or along, a name and a condition"
             raise QueryError(f"related takes {usage}", place)
-        link = link_relation(arguments[1], f"{place}/args/1") if relation.takes_link else None
+        if relation.takes_link:
+            link_relation(arguments[1], f"{place}/args/1")
         last = len(arguments) - 1
         condition = self.read(arguments[last], f"{place}/args/{last}", depth + 1)
-        return Related(relation, condition, link)
+        return related_by(relation, condition, arguments[1], self.vocabulary, f"{place}/args/1")
 
     def operand(self, node: object, place: str) -> tuple[Operand, Queryable]:
         if isinstance(node, Mapping) and isinstance(name := node.get("property"), str):
@@ -118,7 +118,7 @@ class _Reader:
             if len(box) != 4 or not all(isinstance(each, int | float) for each in box):
                 raise QueryError("a bbox has four numbers: west, south, east, north", place)
             return parse_box(tuple(float(each) for each in box), place)
-        return parse_geometry(node, self.vocabulary.areas, place, self.limits)
+        return parse_geometry(node, self.vocabulary, place, self.limits)
 
 
 def _compare(reader: _Reader, operator: str, arguments: list[object], place: str) -> Expression:

@@ -1,8 +1,8 @@
 """DaFab's JSON filter, as the live catalogue takes it, read into the query model.
 
 A tree of logical nodes and comparisons. Beyond the live language, a node may name a related document in general:
-``"related": "ancestor"``, ``"descendant"``, ``"link:derived_from"`` or ``"linked_by:derived_from"``;
-``"inherited": true`` is the first of these.
+``"related": "ancestor"``, ``"descendant"``, ``"link:derived_from"``, ``"linked_by:derived_from"`` or
+``"along:derivedFrom"``; ``"inherited": true`` is the first of these. And there are comparators for space and classes.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from rucio_dafab.query.dafab_tests import COMPARATORS, LISTS, WITHOUT_VALUE, Subject
+from rucio_dafab.query.dafab_tests import COMPARATORS, LISTS, UNTYPED, WITHOUT_VALUE, Subject
 from rucio_dafab.query.errors import LimitError, QueryError, located
 from rucio_dafab.query.limits import LIMITS, Limits
 from rucio_dafab.query.model import (
@@ -19,13 +19,12 @@ from rucio_dafab.query.model import (
     Expression,
     Operand,
     Property,
-    Related,
     Relation,
     all_of,
     any_of,
     negate,
 )
-from rucio_dafab.query.typed_tests import did_queryable, link_relation
+from rucio_dafab.query.typed_tests import did_queryable, related_by
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType, escape_segment
@@ -99,7 +98,9 @@ class _Reader:
         relation = _relation(node, place, related)
         inside = related or relation is not None
         expression = self._logical(node, place, inside) if kind == "logical" else self._comparison(node, place)
-        return expression if relation is None else Related(relation[0], expression, relation[1])
+        if relation is None:
+            return expression
+        return related_by(relation[0], expression, relation[1], self.vocabulary, f"{place}/related")
 
     def _logical(self, node: Mapping[str, Any], place: str, related: bool) -> Expression:
         combinator, filters = node.get("combinator"), node.get("filters")
@@ -125,7 +126,7 @@ class _Reader:
             queryable = _as_time(queryable, f"{place}/valueType")
         with located(f"{place}/value"):
             values = _values(node, comparator, kind, queryable, place)
-            return COMPARATORS[comparator](Subject(operand, queryable, comparator, values, place))
+            return COMPARATORS[comparator](Subject(operand, queryable, comparator, values, place, self.vocabulary))
 
     def _operand(self, node: Mapping[str, Any], place: str) -> tuple[Operand, Queryable]:
         path, on = _path(node.get("path"), f"{place}/path"), node.get("on", "document")
@@ -154,9 +155,9 @@ def _relation(node: Mapping[str, Any], place: str, related: bool) -> tuple[Relat
     kind, colon, link = (Relation.ANCESTOR.value if inherited else str(name)).partition(":")
     relation = next((each for each in Relation if each == kind), None)
     if relation is None or relation.takes_link is not bool(link) or bool(colon) is not bool(link):
-        known = "ancestor, descendant, link:NAME or linked_by:NAME"
+        known = "ancestor, descendant, link:NAME, linked_by:NAME or along:NAME"
         raise QueryError(f"related is {known}, not {show(name)}", f"{place}/related")
-    return relation, link_relation(link, f"{place}/related") if relation.takes_link else None
+    return relation, link or None
 
 
 def _path(path: object, place: str) -> list[str]:
@@ -191,7 +192,7 @@ def _as_time(queryable: Queryable, place: str) -> Queryable:
 
 def _values(
     node: Mapping[str, Any], comparator: str, kind: ValueType | None, queryable: Queryable, place: str
-) -> tuple[Scalar | None, ...]:
+) -> tuple[Any, ...]:
     if comparator in WITHOUT_VALUE:
         if "value" in node:
             raise QueryError(f"{comparator} takes no value", f"{place}/value")
@@ -199,6 +200,10 @@ def _values(
     if "value" not in node:
         raise QueryError(f"{comparator} needs a value", place or "/")
     value = node["value"]
+    if comparator in UNTYPED:
+        if kind is not None:
+            raise QueryError(f"{comparator} takes no value type", f"{place}/valueType")
+        return (value,)
     if comparator not in LISTS:
         return (_value(value, kind, queryable),)
     if not isinstance(value, list) or len(value) > _MOST_VALUES:

@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rucio_dafab.query.errors import QueryError
+from rucio_dafab.query.geometry import parse_geometry
 from rucio_dafab.query.model import (
     Comparator,
     Contains,
     Expression,
+    IsA,
     IsEmpty,
     IsNull,
     Like,
     Operand,
     Property,
+    Spatial,
+    SpatialOperator,
     negate,
 )
 from rucio_dafab.query.typed_tests import compare, from_wildcards, one_of_values
+from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
 
@@ -27,8 +33,9 @@ class Subject:
     operand: Operand
     queryable: Queryable
     comparator: str
-    values: tuple[Scalar | None, ...]
+    values: tuple[Any, ...]
     place: str
+    vocabulary: Vocabulary
 
     def member(self) -> Property:
         """Return the operand as a member of the document; raises :class:`QueryError` for a field of the DID."""
@@ -96,6 +103,35 @@ def _is_empty(test: Subject) -> Expression:
     return IsEmpty(test.member())
 
 
+def _is_a(test: Subject) -> Expression:
+    name = test.given()[0]
+    if test.queryable.type is not ValueType.CONCEPTS or not isinstance(name, str):
+        raise test.refuse("takes a path that holds concepts (themes), and the name of a class")
+    ontology = test.vocabulary.ontology
+    class_id = ontology.resolve(name)
+    return IsA(test.member(), class_id, ontology.expand(class_id))
+
+
+def _spatial(operator: SpatialOperator) -> Callable[[Subject], Expression]:
+    def read(test: Subject) -> Expression:
+        if test.queryable.type is not ValueType.GEOMETRY:
+            raise test.refuse(f"is for the footprint, not for {test.queryable.name}")
+        geometry = parse_geometry(test.given()[0], test.vocabulary, f"{test.place}/value")
+        return Spatial(test.member(), operator, geometry)
+
+    return read
+
+
+_SPATIAL: Mapping[str, Callable[[Subject], Expression]] = {
+    operator.value.removeprefix("s_"): _spatial(operator)
+    for operator in SpatialOperator
+    if operator not in {SpatialOperator.CONTAINS, SpatialOperator.EQUALS}
+}
+"""Comparators of the footprint; ``contains`` and ``equals`` are words for other things."""
+
+UNTYPED = frozenset({"isA", *_SPATIAL})
+"""Comparators whose value is the name of a class or a geometry: it is taken as it is written."""
+
 WITHOUT_VALUE = frozenset({"isNull", "isNotNull", "isEmpty", "isNotEmpty"})
 """Comparators that take no value."""
 
@@ -120,5 +156,7 @@ COMPARATORS: Mapping[str, Callable[[Subject], Expression]] = {
     "isNotNull": _not(_is_null),
     "isEmpty": _is_empty,
     "isNotEmpty": _not(_is_empty),
+    "isA": _is_a,
+    **_SPATIAL,
 }
 """Every comparator by its name."""

@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
 
 from rucio_dafab.query.errors import LimitError, QueryError, located
 from rucio_dafab.query.limits import LIMITS, Limits, check_bytes
-from rucio_dafab.vocabulary.areas import Areas
+from rucio_dafab.vocabulary import Geometries
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BOX = re.compile(rf"({_NUMBER})[_,|]({_NUMBER})[_,|]({_NUMBER})[_,|]({_NUMBER})")
@@ -30,14 +30,14 @@ _WORLD = (shapely.box(-180, -90, 180, 90), shapely.box(180, -90, 540, 90), shape
 _BACK = (0.0, -360.0, 360.0)
 
 
-def parse_geometry(value: object, areas: Areas, place: str = "", limits: Limits = LIMITS) -> BaseGeometry:
+def parse_geometry(value: object, areas: Geometries, place: str = "", limits: Limits = LIMITS) -> BaseGeometry:
     """Return the geometry that `value` means.
 
     Args:
         value: ``@area``, a box ``W_S_E_N`` in degrees (W > E crosses the antimeridian), WKT (``|`` may stand for
         ``,``),
             GeoJSON as text or dictionary (a geometry or a Feature), or any of these percent-encoded.
-        areas: Where named areas are looked up.
+        areas: Where named areas and places are looked up.
         place: What a refusal names.
         limits: How large the geometry may be.
 

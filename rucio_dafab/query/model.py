@@ -17,6 +17,7 @@ from typing import TypeAlias
 from shapely.geometry.base import BaseGeometry
 
 from rucio_dafab.vocabulary.coercion import Scalar
+from rucio_dafab.vocabulary.ontology_relations import Way
 from rucio_dafab.vocabulary.times import Interval
 
 
@@ -71,18 +72,20 @@ class TemporalOperator(StrEnum):
 class Relation(StrEnum):
     """How a related document is reached: up or down the attachments, or along a STAC link, from its begin or its end.
 
-    ``LINK`` is a document that this one names by a link, ``LINKED_BY`` one that names this one.
+    ``LINK`` is a document that this one names by a link, ``LINKED_BY`` one that names this one. ``ALONG`` is a relation
+    of the ontology, which says what it follows, in how many steps, and what its inverse is.
     """
 
     ANCESTOR = "ancestor"
     DESCENDANT = "descendant"
     LINK = "link"
     LINKED_BY = "linked_by"
+    ALONG = "along"
 
     @property
     def takes_link(self) -> bool:
-        """Whether the name of a link relation belongs to it."""
-        return self in {Relation.LINK, Relation.LINKED_BY}
+        """Whether the name of a link, or of a relation of the ontology, belongs to it."""
+        return self in {Relation.LINK, Relation.LINKED_BY, Relation.ALONG}
 
 
 class DidField(StrEnum):
@@ -211,12 +214,16 @@ class Related:
     Attributes:
         relation: How it is reached.
         condition: What must hold on that one document as a whole.
-        link: The link relation (``derived_from``) where `relation` takes one, else ``None``.
+        link: The link relation (``derived_from``) where `relation` takes one; of ``ALONG`` the relation's IRI; else
+            ``None``.
+        way: What ``ALONG`` follows, in the version of the ontology in which the question was read; ``None`` where it
+            was not read but made.
     """
 
     relation: Relation
     condition: "Expression"
     link: str | None = None
+    way: Way | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

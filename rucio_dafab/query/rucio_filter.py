@@ -18,7 +18,6 @@ from rucio_dafab.query.model import (
     Expression,
     Operand,
     Property,
-    Related,
     Relation,
     all_of,
     any_of,
@@ -26,7 +25,7 @@ from rucio_dafab.query.model import (
 )
 from rucio_dafab.query.rucio_split import Tests, split
 from rucio_dafab.query.rucio_tests import TESTS, Subject
-from rucio_dafab.query.typed_tests import did_queryable, link_relation
+from rucio_dafab.query.typed_tests import did_queryable, link_relation, related_by
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.queryables import Queryable
 
@@ -94,7 +93,10 @@ def _group(tests: Tests, vocabulary: Vocabulary, limits: Limits) -> Expression:
             size += len(str(key)) + len(str(value))
         (own if where is None else related.setdefault(where, [])).append(expression)
     check_bytes(" " * min(size, limits.filter_bytes + 1), limits.filter_bytes, "the filter")
-    joined = [Related(relation, all_of(*inner), link) for (relation, link), inner in related.items()]
+    joined = [
+        related_by(relation, all_of(*inner), link, vocabulary, _place(relation, link))
+        for (relation, link), inner in related.items()
+    ]
     return all_of(*own, *joined)
 
 
@@ -113,8 +115,7 @@ def _test(
         expression = negate(expression)
     if key.related is None or not key.negated_outside:
         return key.related, expression
-    relation, link = key.related
-    return None, negate(Related(relation, expression, link))
+    return None, negate(related_by(key.related[0], expression, key.related[1], vocabulary, place))
 
 
 def _key(text: str, place: str, vocabulary: Vocabulary) -> _Key:
@@ -134,6 +135,10 @@ def _key(text: str, place: str, vocabulary: Vocabulary) -> _Key:
         raise rucio_tests.unknown(next((each for each in suffixes if each not in TESTS), suffixes[-1]), place)
     operand, queryable = _operand(name, vocabulary)
     return _Key(operand, queryable, suffixes[0] if suffixes else "eq", inside, outside, related)
+
+
+def _place(relation: Relation, link: str | None) -> str:
+    return f".{relation.value}" + (f":{link[:60]}" if link else "")
 
 
 def _relation(suffix: str, place: str) -> tuple[Relation, str | None] | None:

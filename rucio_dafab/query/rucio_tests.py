@@ -75,7 +75,7 @@ class Subject:
 
 def unknown(operator: str, place: str) -> QueryError:
     """Return the refusal of an unknown operator: the nearest known ones, then all of them."""
-    known = [*TESTS, "not", "inherited", "descendant", "link:NAME", "linked_by:NAME"]
+    known = [*TESTS, "not", "inherited", "descendant", "link:NAME", "linked_by:NAME", "along:NAME"]
     near = difflib.get_close_matches(operator.lower(), known, n=2)
     hint = f": did you mean {' or '.join('.' + each for each in near)}?" if near else ";"
     return QueryError(f"unknown operator '.{operator[:40]}'{hint} The operators are {' '.join(known)}", place)
@@ -162,7 +162,7 @@ def _spatial(operator: SpatialOperator) -> Callable[[Subject, object], Expressio
             return _temporal(TemporalOperator.INTERSECTS)(subject, value)
         if subject.type is not ValueType.GEOMETRY:
             raise subject.refuse(f"'{operator.value.removeprefix('s_')}' is asked of geometry")
-        geometry = parse_geometry(value, subject.vocabulary.areas, subject.place, subject.limits)
+        geometry = parse_geometry(value, subject.vocabulary, subject.place, subject.limits)
         return Spatial(subject.member(), operator, geometry)
 
     return test
@@ -179,7 +179,7 @@ def _distance_within(subject: Subject, value: object) -> Expression:
     if not bar or not measured:
         raise QueryError("write a geometry, '|' and a distance: POINT(6.1 49.6)|5000 or @luxembourg|5km", subject.place)
     metres = float(measured[1]) * (1000 if measured[2] == "km" else 1)
-    geometry = parse_geometry(where, subject.vocabulary.areas, subject.place, subject.limits)
+    geometry = parse_geometry(where, subject.vocabulary, subject.place, subject.limits)
     return DistanceWithin(subject.member(), geometry, metres)
 
 

@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 
-from rucio_dafab.query.errors import QueryError
-from rucio_dafab.query.model import Comparator, Comparison, DidField, Expression, Operand, any_of, one_of
+from rucio_dafab.query.errors import QueryError, located
+from rucio_dafab.query.model import (
+    Comparator,
+    Comparison,
+    DidField,
+    Expression,
+    Operand,
+    Related,
+    Relation,
+    any_of,
+    one_of,
+)
 from rucio_dafab.query.times import compare_time
+from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -17,6 +28,7 @@ _DID_FIELD_TYPES = {
     DidField.UPDATED_AT: ValueType.DATETIME,
 }
 _LONGEST_RELATION = 100
+_LONGEST_IRI = 500
 _NOT_COMPARED = {
     ValueType.GEOMETRY: "ask how it lies to another geometry",
     ValueType.CONCEPTS: "ask whether they are a class",
@@ -87,9 +99,33 @@ def link_relation(name: object, place: str = "") -> str:
     Raises:
         QueryError: if it cannot be one.
     """
-    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_RELATION or not name.isprintable():
+    longest = _LONGEST_RELATION if "://" not in str(name) else _LONGEST_IRI
+    if not isinstance(name, str) or not 1 <= len(name) <= longest or not name.isprintable():
         raise QueryError(f"a link relation is a name such as derived_from, not {show(name)}", place)
     return name
+
+
+def related_by(relation: Relation, condition: Expression, link: object, vocabulary: Vocabulary, place: str) -> Related:
+    """Return the test of a related document that one or more steps lead to.
+
+    Args:
+        relation: how it is reached.
+        condition: what must hold on it.
+        link: the name of a link, or of a relation of the ontology, where `relation` takes one.
+        vocabulary: knows the relations of the ontology.
+        place: what a refusal names.
+
+    Raises:
+        QueryError: if `link` cannot be a name, the ontology has no such relation, or the catalogue does not follow it.
+    """
+    if not relation.takes_link:
+        return Related(relation, condition)
+    name = link_relation(link, place)
+    if relation is not Relation.ALONG:
+        return Related(relation, condition, name)
+    with located(place):
+        asked = vocabulary.ontology.relation(name)
+        return Related(relation, condition, asked, vocabulary.ontology.way(asked))
 
 
 def from_wildcards(text: str, one: str = "") -> str:

@@ -88,7 +88,7 @@ def as_geojson(value: Any, place: str) -> dict[str, Any]:
 
 def _parsed(value: Any, place: str) -> BaseGeometry:
     try:
-        return parse_geometry(value, vocabulary.load().areas, place)
+        return parse_geometry(value, vocabulary.load(), place)
     except (QueryError, VocabularyError) as error:
         raise DocumentInvalid(str(error)) from error
 

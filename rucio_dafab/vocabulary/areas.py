@@ -44,18 +44,27 @@ class Areas:
         Raises:
             VocabularyError: for an unknown name, with the nearest known ones.
         """
+        found = self.find(name)
+        if found is None:
+            raise self.unknown(name)
+        return found
+
+    def find(self, name: str) -> BaseGeometry | None:
+        """Return the polygon of the area called `name`, or ``None``."""
         key = normalise(name)
         if key not in self._sources:
             provider = self.provider()
-            provided = provider.geometry(key) if provider is not None else None
-            if provided is not None:
-                return provided
-            near = difflib.get_close_matches(key, self.names(), n=3, cutoff=0.6)
-            hint = f": did you mean {', '.join('@' + each for each in near)}?" if near else ""
-            raise VocabularyError(f"no area is called '@{name[:60]}'{hint}")
+            return provider.geometry(key) if provider is not None else None
         if key not in self._parsed:
             self._parsed[key] = shapely.from_geojson(orjson.dumps(self._sources[key]))
         return self._parsed[key]
+
+    def unknown(self, name: str, others: Iterable[str] = ()) -> VocabularyError:
+        """Return the refusal of a name, with the nearest of those of areas and of `others`."""
+        known = {*self.names(), *map(normalise, others)}
+        near = difflib.get_close_matches(normalise(name), sorted(known), n=3, cutoff=0.6)
+        hint = f": did you mean {', '.join('@' + each for each in near)}?" if near else ""
+        return VocabularyError(f"no area is called '@{name[:60]}'{hint}")
 
     def names(self) -> tuple[str, ...]:
         """Return every name an area can be asked by, sorted."""

@@ -6,13 +6,15 @@ of them; where two use the same word, the first one is meant.
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from time import monotonic
 from typing import Final, Protocol
 
+from rucio_dafab.vocabulary import ontology_relations
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index, squash
+from rucio_dafab.vocabulary.ontology_relations import OntologyRelation, Place, Way
 from rucio_dafab.vocabulary.ontology_rules import Rule
 
 PREFIXES = {
@@ -29,6 +31,9 @@ PREFIXES = {
 }
 """CURIE prefixes that a query may use; WorldCover has codes, not IRIs: its DOI stands before them."""
 
+CLOSE: Final = "close:"
+"""Before the name of a class: what other vocabularies call nearly the same is meant too."""
+
 
 @dataclass(frozen=True)
 class Ontology:
@@ -41,6 +46,9 @@ class Ontology:
         prefixes: CURIE prefixes of its own → namespace.
         rules: What gives a document a class by its values.
         others: Ontologies beside it; theirs are not looked at.
+        close: Class → IRIs of other vocabularies with nearly the same meaning.
+        relations: Its object properties.
+        places: Places that it names.
     """
 
     iri: str
@@ -49,17 +57,22 @@ class Ontology:
     prefixes: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     rules: tuple[Rule, ...] = field(default=(), repr=False)
     others: tuple["Ontology", ...] = field(default=(), repr=False)
+    close: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False, repr=False)
+    relations: tuple[OntologyRelation, ...] = field(default=(), repr=False)
+    places: tuple[Place, ...] = field(default=(), repr=False)
 
     def resolve(self, text: str) -> str:
         """Return the id of the class that `text` names: an IRI, a CURIE, a local name or a label in any language.
 
         An IRI or CURIE of another vocabulary names the class that it matches exactly. Case, blanks, hyphens and
-        underscores do not matter in names and labels.
+        underscores do not matter in names and labels. Of a name after :data:`CLOSE` the id begins with that, too.
 
         Raises:
             VocabularyError: for an unknown or ambiguous name, with the candidates.
         """
         asked = text.strip()
+        if asked.startswith(CLOSE):
+            return CLOSE + self.resolve(asked.removeprefix(CLOSE))
         if found := self.find(asked):
             return found
         key = squash(asked)
@@ -75,12 +88,11 @@ class Ontology:
 
     def find(self, text: str) -> str | None:
         """Return the id of the class with this IRI, CURIE or local name, or ``None``: labels are not looked at."""
-        prefix, colon, local = text.partition(":")
-        namespace = self._prefixes.get(prefix.lower()) if colon else None
-        iri = namespace + local if namespace else text
+        iri = self.iri_of(text)
         if found := self._class_of(iri):
             return found
-        name = squash(local if namespace == PREFIXES["dafab"] else text)
+        ours = iri != text and iri.startswith(PREFIXES["dafab"])
+        name = squash(iri.removeprefix(PREFIXES["dafab"]) if ours else text)
         for each in self._all:
             ids = each._names.get(name, ())
             if ids:
@@ -90,7 +102,8 @@ class Ontology:
     def expand(self, class_id: str) -> tuple[str, ...]:
         """Return the ids of the class and of everything below it, sorted; of an unknown id, only itself.
 
-        What other vocabularies call exactly the same is among them, and what they have below it.
+        What other vocabularies call exactly the same is among them, and what they have below it. Of an id that begins
+        with :data:`CLOSE`, so is what they call nearly the same, but not what is near to that.
         """
         if class_id not in self._expanded:
             self._expanded[class_id] = self._expand(class_id)
@@ -119,7 +132,50 @@ class Ontology:
 
     def beside(self, others: Iterable["Ontology"]) -> "Ontology":
         """Return this ontology with others beside it."""
-        return Ontology(self.iri, self.version, self.classes, self.prefixes, self.rules, tuple(others))
+        return replace(self, others=tuple(others))
+
+    def relation(self, text: str) -> str:
+        """Return the id of the relation that `text` names: an IRI, a CURIE, a local name or a label in any language.
+
+        Raises:
+            VocabularyError: for an unknown or ambiguous name, with the candidates.
+        """
+        found = ontology_relations.pick(text.strip(), self.iri_of(text.strip()), self._relations)
+        if found is None:
+            candidates = ontology_relations.near(text, self._relations)
+            hint = f": did you mean {', '.join(candidates)}?" if candidates else ""
+            raise VocabularyError(f"no relation is called '{text[:60]}'{hint}")
+        return found.id
+
+    def way(self, relation_id: str) -> Way:
+        """Return how the catalogue follows a relation.
+
+        Raises:
+            VocabularyError: if the relation is unknown, or it does not follow it.
+        """
+        asked = next((each for each in self._relations if each.id == relation_id), None)
+        if asked is None:
+            raise VocabularyError(f"no relation is called '{relation_id[:200]}'")
+        return ontology_relations.way(asked, self._relations)
+
+    def place(self, text: str) -> tuple[Place, ...]:
+        """Return the place that `text` names, and everything that is part of it; nothing if it names none.
+
+        Raises:
+            VocabularyError: for an ambiguous name, with the candidates.
+        """
+        found = ontology_relations.pick(text.strip(), self.iri_of(text.strip()), self._places)
+        return () if found is None else ontology_relations.parts(found, self._places)
+
+    def place_names(self) -> tuple[str, ...]:
+        """Return the local names and the labels of all places."""
+        return tuple(text for each in self._places for text in (each.name, *ontology_relations.texts(each)))
+
+    def iri_of(self, text: str) -> str:
+        """Return the IRI that a CURIE stands for; anything else as it is."""
+        prefix, colon, local = text.partition(":")
+        namespace = self._prefixes.get(prefix.lower()) if colon else None
+        return namespace + local if namespace else text
 
     def _class_of(self, iri: str) -> str | None:
         """Return the class of this IRI, or the one that matches it exactly."""
@@ -128,6 +184,10 @@ class Ontology:
         return next((found[0] for each in self._all if (found := each._matched.get(iri))), None)
 
     def _expand(self, class_id: str) -> tuple[str, ...]:
+        if class_id.startswith(CLOSE):
+            exact = self.expand(class_id.removeprefix(CLOSE))
+            nearby = {close for each in exact for one in self._all for close in one._close.get(each, ())}
+            return tuple(sorted({*exact, *(under for each in nearby for under in self.expand(each))}))
         found: set[str] = set()
         todo = [class_id]
         while todo:
@@ -181,6 +241,20 @@ class Ontology:
     def _prefixes(self) -> dict[str, str]:
         own = {prefix.lower(): space for each in reversed(self._all) for prefix, space in each.prefixes.items()}
         return own | PREFIXES
+
+    @cached_property
+    def _relations(self) -> tuple[OntologyRelation, ...]:
+        return tuple({each.id: each for one in reversed(self._all) for each in one.relations}.values())
+
+    @cached_property
+    def _places(self) -> tuple[Place, ...]:
+        return tuple({each.id: each for one in reversed(self._all) for each in one.places}.values())
+
+    @cached_property
+    def _close(self) -> dict[str, tuple[str, ...]]:
+        """Close matches, read in both directions."""
+        pairs = [(each, match) for each, matches in self.close.items() for match in matches]
+        return index(pair for one, other in pairs for pair in ((one, other), (other, one)))
 
     @cached_property
     def _matched(self) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Alignments: what other vocabularies call the same, as SSSOM in tab-separated values (https://w3id.org/sssom).
 
-Only exact matches mean the same class: they widen every question. Close, broad and narrow ones are kept for people.
+Only exact matches mean the same class: they widen every question. Close ones widen a question that asks for them, broad
+and narrow ones are kept for people.
 """
 
 import csv
@@ -20,7 +21,8 @@ SKOS: Final = "http://www.w3.org/2004/02/skos/core#"
 EXACT: Final = frozenset({f"{SKOS}exactMatch", "http://www.w3.org/2002/07/owl#equivalentClass"})
 BROAD: Final = frozenset({f"{SKOS}broadMatch", "http://www.w3.org/2000/01/rdf-schema#subClassOf"})
 NARROW: Final = frozenset({f"{SKOS}narrowMatch"})
-PREDICATES: Final = EXACT | BROAD | NARROW | {f"{SKOS}closeMatch", f"{SKOS}relatedMatch"}
+CLOSE: Final = f"{SKOS}closeMatch"
+PREDICATES: Final = EXACT | BROAD | NARROW | {CLOSE, f"{SKOS}relatedMatch"}
 """What a mapping may say; the subject of a broad one lies below its object."""
 
 LITERAL: Final = "rdfs literal"
@@ -132,6 +134,11 @@ def exact_matches(sets: Iterable[AlignmentSet]) -> dict[str, tuple[str, ...]]:
     """Return what means exactly the same as each class, read in both directions."""
     exact = [row for each in sets for row in each.rows if row.predicate in EXACT]
     return index(pair for row in exact for pair in ((row.subject, row.object), (row.object, row.subject)))
+
+
+def close_matches(sets: Iterable[AlignmentSet]) -> dict[str, tuple[str, ...]]:
+    """Return what means nearly the same as each class, as the rows say it."""
+    return index((row.subject, row.object) for each in sets for row in each.rows if row.predicate == CLOSE)
 
 
 def _table(lines: list[str], name: str) -> list[list[str]]:

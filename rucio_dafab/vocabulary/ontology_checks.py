@@ -17,6 +17,7 @@ from rucio_dafab.vocabulary.ontology import Ontology
 from rucio_dafab.vocabulary.ontology_classes import squash
 from rucio_dafab.vocabulary.ontology_conflicts import conflicts
 from rucio_dafab.vocabulary.ontology_reader import DAFAB, Reading
+from rucio_dafab.vocabulary.ontology_relations import is_step
 
 LONGEST_IRI: Final = 500
 """Characters of the id of a class: it has an entry in an index for each document."""
@@ -66,7 +67,7 @@ def check(reading: Reading, *, foreign: bool = False, others: Iterable[Ontology]
         others: ontologies beside it, which alignments may name.
     """
     made = reading.ontology
-    whole = [*_shared_labels(made), *_undefined(reading), *_cycles(reading)]
+    whole = [*_shared_labels(made), *_undefined(reading), *_cycles(reading), *_relations(made), *_places(made)]
     found = [
         *_header(reading),
         *_letters(made),
@@ -158,6 +159,19 @@ def _cycles(reading: Reading) -> Iterator[Finding]:
             above[str(child)].add(str(parent))
     for members in ontology_graph.cycles(above):
         yield Finding(True, members[0], f"lies below itself, by way of {', '.join(members[1:4])}")
+
+
+def _relations(made: Ontology) -> Iterator[Finding]:
+    for each in made.relations:
+        for step in each.follows:
+            if not is_step(step):
+                known = "link:REL, linked_by:REL, ancestor or descendant"
+                yield Finding(True, each.id, f"follows {step[:60]!r}: the steps are {known}")
+
+
+def _places(made: Ontology) -> Iterator[Finding]:
+    for members in ontology_graph.cycles({each.id: each.part_of for each in made.places}):
+        yield Finding(True, members[0], f"is part of itself, by way of {', '.join(members[1:4])}")
 
 
 def _summed(found: Iterable[Finding]) -> Iterator[Finding]:

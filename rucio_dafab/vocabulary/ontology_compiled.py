@@ -16,6 +16,7 @@ import orjson
 from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary.ontology import Ontology
 from rucio_dafab.vocabulary.ontology_classes import OntologyClass
+from rucio_dafab.vocabulary.ontology_relations import OntologyRelation, Place
 from rucio_dafab.vocabulary.ontology_rules import Condition, Rule
 
 
@@ -57,21 +58,35 @@ def checksum(path: Path) -> str:
 
 
 def to_document(ontology: Ontology) -> dict[str, Any]:
-    """Return an ontology as JSON, without those beside it."""
+    """Return an ontology as JSON, without those beside it; members that came later stand only where they hold any."""
+    later = {
+        "close": dict(ontology.close),
+        "relations": [asdict(each) for each in ontology.relations],
+        "places": [asdict(each) for each in ontology.places],
+    }
     return {
         "iri": ontology.iri,
         "version": ontology.version,
         "prefixes": dict(ontology.prefixes),
         "rules": rules_to_json(ontology.rules),
         "classes": [asdict(each) for each in ontology.classes.values()],
-    }
+    } | {member: value for member, value in later.items() if value}
 
 
 def from_document(document: Mapping[str, Any]) -> Ontology:
     """Return the ontology that :func:`to_document` wrote."""
     classes = {table["id"]: class_from_json(table) for table in document["classes"]}
     rules = rules_from_json(document["rules"])
-    return Ontology(document["iri"], document["version"], classes, document["prefixes"], rules)
+    return Ontology(
+        document["iri"],
+        document["version"],
+        classes,
+        document["prefixes"],
+        rules,
+        close={each: tuple(matches) for each, matches in document.get("close", {}).items()},
+        relations=relations_from_json(document.get("relations", ())),
+        places=places_from_json(document.get("places", ())),
+    )
 
 
 def class_from_json(table: Mapping[str, Any]) -> OntologyClass:
@@ -89,6 +104,22 @@ def rules_to_json(rules: Iterable[Rule]) -> list[dict[str, Any]]:
 def rules_from_json(tables: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Return the rules that :func:`rules_to_json` wrote."""
     return tuple(Rule(each["name"], each["class_id"], _conditions(each["conditions"])) for each in tables)
+
+
+def relations_from_json(tables: Iterable[Mapping[str, Any]]) -> tuple[OntologyRelation, ...]:
+    """Return relations of their members."""
+    return tuple(OntologyRelation(**_frozen(each)) for each in tables)
+
+
+def places_from_json(tables: Iterable[Mapping[str, Any]]) -> tuple[Place, ...]:
+    """Return places of their members."""
+    return tuple(Place(**_frozen(each)) for each in tables)
+
+
+def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {language: tuple(texts) for language, texts in table["labels"].items()}
+    lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+    return {**table, **lists, "labels": labels}
 
 
 def _conditions(tables: Iterable[Mapping[str, Any]]) -> tuple[Condition, ...]:

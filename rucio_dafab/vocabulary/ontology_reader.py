@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
+from rdflib import OWL, RDF, RDFS, SKOS, BNode, Graph, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.term import Node
 
 from rucio_dafab.vocabulary import ontology_graph
 from rucio_dafab.vocabulary.errors import VocabularyError
 from rucio_dafab.vocabulary.ontology import PREFIXES, Ontology
-from rucio_dafab.vocabulary.ontology_alignments import AlignmentSet, exact_matches, read_alignments
+from rucio_dafab.vocabulary.ontology_alignments import AlignmentSet, close_matches, exact_matches, read_alignments
 from rucio_dafab.vocabulary.ontology_classes import OntologyClass, local_name
 from rucio_dafab.vocabulary.ontology_compiled import alignment_files
 from rucio_dafab.vocabulary.ontology_parse import parse
+from rucio_dafab.vocabulary.ontology_relations import OntologyRelation, Place
 from rucio_dafab.vocabulary.ontology_rules import Condition, Rule
 
 DAFAB: Final = Namespace(PREFIXES["dafab"])
@@ -72,7 +73,16 @@ def read(path: Path, *, iri: str | None = None, reason: bool = False) -> Reading
             parents[child] |= above
     classes = _classes(graph, parents, exact_matches(alignments))
     version = _text(graph, node, OWL.versionInfo) or local_name(_text(graph, node, OWL.versionIRI))
-    made = Ontology(str(node), version, classes, _prefixes(graph, node), tuple(_rules(graph, path.name)))
+    made = Ontology(
+        iri=str(node),
+        version=version,
+        classes=classes,
+        prefixes=_prefixes(graph, node),
+        rules=tuple(_rules(graph, path.name)),
+        close=close_matches(alignments),
+        relations=tuple(_relations(graph)),
+        places=tuple(_places(graph)),
+    )
     return Reading(made, graph, alignments, imports, media_type)
 
 
@@ -129,24 +139,66 @@ def _classes(
 
 def _describe(graph: Graph, iri: str, below: tuple[str, ...], matches: Iterable[str]) -> OntologyClass:
     node = URIRef(iri)
-    labels: dict[str, list[str]] = defaultdict(list)
-    for predicate in (RDFS.label, SKOS.prefLabel, SKOS.altLabel):
-        literals = [each for each in graph.objects(node, predicate) if isinstance(each, Literal)]
-        for label in sorted(literals, key=str):
-            if str(label) not in labels[label.language or ""]:
-                labels[label.language or ""].append(str(label))
     parents = sorted(str(each) for each in graph.objects(node, RDFS.subClassOf) if _is_named(each))
     inline = (str(each) for each in graph.objects(node, SKOS.exactMatch) if isinstance(each, URIRef))
     return OntologyClass(
         id=iri,
         name=local_name(iri),
-        labels={language: tuple(texts) for language, texts in labels.items()},
+        labels=_labels(graph, node),
         definition=_text(graph, node, SKOS.definition) or _text(graph, node, RDFS.comment),
         parents=tuple(parents),
         matches=tuple(sorted({*inline, *matches})),
         below=below,
         deprecated=any(str(each) in {"true", "1"} for each in graph.objects(node, OWL.deprecated)),
     )
+
+
+def _labels(graph: Graph, node: URIRef) -> dict[str, tuple[str, ...]]:
+    labels: dict[str, list[str]] = defaultdict(list)
+    for predicate in (RDFS.label, SKOS.prefLabel, SKOS.altLabel):
+        literals = [each for each in graph.objects(node, predicate) if isinstance(each, Literal)]
+        for label in sorted(literals, key=str):
+            if str(label) not in labels[label.language or ""]:
+                labels[label.language or ""].append(str(label))
+    return {language: tuple(texts) for language, texts in labels.items()}
+
+
+def _relations(graph: Graph) -> Iterator[OntologyRelation]:
+    """Yield the object properties, those that nobody follows too: a question that names one is told so."""
+    for node in sorted(graph.subjects(RDF.type, OWL.ObjectProperty), key=str):
+        if isinstance(node, URIRef):
+            yield OntologyRelation(
+                id=str(node),
+                name=local_name(str(node)),
+                labels=_labels(graph, node),
+                inverse=_iris(graph.objects(node, OWL.inverseOf)),
+                above=_iris(graph.objects(node, RDFS.subPropertyOf)),
+                transitive=(node, RDF.type, OWL.TransitiveProperty) in graph,
+                symmetric=(node, RDF.type, OWL.SymmetricProperty) in graph,
+                follows=tuple(sorted(str(each) for each in graph.objects(node, DAFAB.follows))),
+            )
+
+
+def _places(graph: Graph) -> Iterator[Place]:
+    """Yield what has an area, is part of something, or has parts."""
+    part_of: dict[URIRef, set[str]] = defaultdict(set)
+    pairs = [
+        *graph.subject_objects(DAFAB.partOf),
+        *((part, all_) for all_, part in graph.subject_objects(DAFAB.hasPart)),
+    ]
+    for part, whole in pairs:
+        if isinstance(part, URIRef) and isinstance(whole, URIRef):
+            part_of[part].add(str(whole))
+            part_of.setdefault(whole, set())
+    named = {each for each in graph.subjects(DAFAB.area) if isinstance(each, URIRef)}
+    for node in sorted(named | part_of.keys()):
+        above = tuple(sorted(part_of.get(node, ())))
+        area = _text(graph, node, DAFAB.area) or None
+        yield Place(str(node), local_name(str(node)), _labels(graph, node), above, area)
+
+
+def _iris(nodes: Iterable[Node]) -> tuple[str, ...]:
+    return tuple(sorted(str(each) for each in nodes if isinstance(each, URIRef)))
 
 
 def _prefixes(graph: Graph, iri: URIRef) -> dict[str, str]:
@@ -177,6 +229,10 @@ def _condition(graph: Graph, node: Node, place: str) -> Condition:
 
 
 def _text(graph: Graph, node: Node, predicate: URIRef) -> str:
-    """Return the value of a property, in English where there are several, or the empty string."""
-    found = sorted(graph.objects(node, predicate), key=lambda each: (getattr(each, "language", "") != "en", str(each)))
+    """Return the value of a property, in English where there are several, or the empty string.
+
+    A blank node, such as a definition with its source, says nothing by itself, and is called otherwise at each reading.
+    """
+    values = (each for each in graph.objects(node, predicate) if not isinstance(each, BNode))
+    found = sorted(values, key=lambda each: (getattr(each, "language", "") != "en", str(each)))
     return str(found[0]) if found else ""

@@ -6,7 +6,7 @@ carries. ``docs/query.md`` shows the latter in every language.
 
 from typing import Any
 
-from tests.unit.query.questions import CLOUD, call, logical, prop, test_of
+from tests.unit.query.questions import CLOUD, call, footprint, logical, prop, test_of
 
 BY_ATTACHMENT = (
     "collection=sentinel_2_l2a,cloud_cover<5,collection.descendant=smart_agriculture,agricultural_coverage.descendant>40",
@@ -55,3 +55,23 @@ GOLDEN: dict[str, tuple[Any, Any, Any, Any]] = {
     "linked_by": (*BY_LINK, _cql2_json("linked_by", "derived_from"), _dafab_json("linked_by:derived_from")),
 }
 """By relation: the question in each of the languages, in their order."""
+
+
+def over_a_place(platform: str, place: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """Return "products derived from images of a platform over a place" in each of the languages."""
+    image = call("and", call("=", prop("platform"), platform), call("s_intersects", prop("geometry"), f"@{place}"))
+    return (
+        f"platform.along:derivedFrom={platform},geom.along:derivedFrom.intersects=@{place}",
+        f"related('along', 'derivedFrom', platform = '{platform}' AND S_INTERSECTS(geometry, '@{place}'))",
+        call("related", "along", "derivedFrom", image),
+        logical(
+            "and",
+            test_of("platform", "equals", value=platform),
+            footprint("intersects", f"@{place}"),
+            related="along:derivedFrom",
+        ),
+    )
+
+
+MEKONG = over_a_place("sentinel-2a", "mekong-basin")
+"""As the page shows it."""

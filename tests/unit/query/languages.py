@@ -101,6 +101,10 @@ def _dafab_test(test: model.Expression) -> tuple[str, dict[str, Any]]:  # noqa: 
             return "isNull", {}
         case model.IsEmpty():
             return "isEmpty", {}
+        case model.IsA(_, class_id):
+            return "isA", {"value": class_id}
+        case model.Spatial(_, operator, geometry) if operator not in {"s_contains", "s_equals"}:
+            return operator.value.removeprefix("s_"), {"value": orjson.loads(shapely.to_geojson(geometry))}
     raise Inexpressible(type(test).__name__)
 
 
@@ -128,17 +132,21 @@ def _rucio_tests(test: model.Expression) -> list[str]:
         case model.Not(model.Related(relation, condition, link)):
             negated, inner = isinstance(condition, model.Not), condition
             leaf = inner.part if isinstance(inner, model.Not) else inner
-            return [_rucio_test(leaf, f".not.{_reach(relation, link)}" + (".not" if negated else ""))]
+            return [_rucio_test(leaf, f".not.{_reach_in_key(relation, link)}" + (".not" if negated else ""))]
         case model.Related(relation, condition, link):
             parts = condition.parts if isinstance(condition, model.And) else (condition,)
             if not parts:
                 raise Inexpressible("a related document of any kind")
-            return [_negatable(part, f".{_reach(relation, link)}") for part in parts]
+            return [_negatable(part, f".{_reach_in_key(relation, link)}") for part in parts]
     return [_negatable(test, "")]
 
 
 def _reach(relation: Relation, link: str | None) -> str:
     return f"{relation.value}:{link}" if link else relation.value
+
+
+def _reach_in_key(relation: Relation, link: str | None) -> str:
+    return _reach(relation, quote(link, safe="/:").replace(".", "%2E") if link else None)
 
 
 def _negatable(test: model.Expression, chain: str) -> str:

@@ -23,6 +23,10 @@ def logical(combinator: str, *filters: Any, **more: Any) -> dict[str, Any]:
     return {"type": "logical", "combinator": combinator, "filters": list(filters)} | more
 
 
+def footprint(comparator: str, value: Any) -> dict[str, Any]:
+    return {"type": "comparison", "path": ["geometry"], "comparator": comparator, "value": value}
+
+
 test_of.__test__ = False  # type: ignore[attr-defined]
 CLOUD, TIME, PLATFORM = prop("eo:cloud_cover"), prop("datetime"), prop("platform")
 ALLEN = (
@@ -175,7 +179,7 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             f"geom.{name}={WKT}",
             f"S_{name.upper()}(geometry, {WKT})",
             call(f"s_{name}", prop("geometry"), {"type": "Polygon", "coordinates": BOX}),
-            None,
+            None if name in {"contains", "equals"} else footprint(name, {"type": "Polygon", "coordinates": BOX}),
         )
         for name in ("intersects", "within", "contains", "disjoint", "crosses", "touches", "overlaps", "equals")
     ]
@@ -184,7 +188,7 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             "geom.within=@luxembourg",
             "S_WITHIN(geom, '@luxembourg')",
             call("s_within", prop("geometry"), "@luxembourg"),
-            None,
+            footprint("within", "@luxembourg"),
         ),
         (
             "geom.within=11_50_12_51",
@@ -262,8 +266,14 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             "theme.isa=WaterAnomaly",
             "isA(themes, 'WaterAnomaly')",
             call("isA", prop("themes"), "Water anomaly"),
-            None,
-        )
+            test_of("themes", "isA", value="dafab:WaterAnomaly"),
+        ),
+        (
+            "theme.not.isa=close:Sturm",
+            "NOT isA(theme, 'close:Tempête')",
+            call("not", call("isA", prop("themes"), "close:Storm")),
+            logical("not", test_of("themes", "isA", value="close:dafab:Storm")),
+        ),
     ],
     "field of the DID": [
         (
@@ -302,6 +312,28 @@ ROWS: dict[str, list[tuple[Any, Any, Any, Any]]] = {
             "related('linked_by', 'predecessor-version', gsd < 20)",
             call("related", "linked_by", "predecessor-version", call("<", prop("gsd"), 20)),
             test_of("gsd", "lessThan", value=20, related="linked_by:predecessor-version"),
+        ),
+        (
+            "gsd.along:derivedFrom.lt=20,platform.along:derivedFrom=S2A",
+            "related('along', 'derived from', gsd < 20 AND platform = 'S2A')",
+            call(
+                "related",
+                "along",
+                "dafab:derivedFrom",
+                call("and", call("<", prop("gsd"), 20), call("=", PLATFORM, "S2A")),
+            ),
+            logical(
+                "and",
+                test_of("gsd", "lessThan", value=20),
+                test_of("platform", "equals", value="S2A"),
+                related="along:abgeleitet aus",
+            ),
+        ),
+        (
+            "gsd.not.along:hasDerivative.lt=20",
+            "NOT related('along', 'hasDerivative', gsd < 20)",
+            call("not", call("related", "along", "hasDerivative", call("<", prop("gsd"), 20))),
+            logical("not", test_of("gsd", "lessThan", value=20, related="along:hasDerivative")),
         ),
         (
             "gsd.not.descendant.lt=20",

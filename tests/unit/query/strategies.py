@@ -136,6 +136,9 @@ def expressions(leaves: st.SearchStrategy[model.Expression] | None = None) -> st
     )
 
 
+DAFAB = "https://w3id.org/dafab/ontology#"
+
+
 def whole_language() -> st.SearchStrategy[model.Expression]:
     """Return expressions of everything in the model, distances and related documents included."""
     distance = st.builds(model.DistanceWithin, st.just(FOOTPRINT), shapes, st.sampled_from([0.0, 10.5, 1e6]))
@@ -147,6 +150,12 @@ def whole_language() -> st.SearchStrategy[model.Expression]:
             st.sampled_from([Relation.LINK, Relation.LINKED_BY]),
             expressions(leaves),
             st.sampled_from(["derived_from", "predecessor-version"]),
+        ),
+        st.builds(
+            model.Related,
+            st.just(Relation.ALONG),
+            expressions(leaves),
+            st.sampled_from([f"{DAFAB}{name}" for name in ("derivedFrom", "hasDerivative")]),
         ),
     )
     return expressions(st.one_of(leaves, leaves, related))

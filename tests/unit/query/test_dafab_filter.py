@@ -144,10 +144,10 @@ def test_values_keep_their_type() -> None:
         (ask(FOO, "isNull", inherited="yes"), "/inherited: inherited is true or false, not 'yes'"),
         (
             ask(FOO, "isNull", related="sibling"),
-            "/related: related is ancestor, descendant, link:NAME or linked_by:NAME",
+            "/related: related is ancestor, descendant, link:NAME, linked_by:NAME or along:NAME",
         ),
         *(
-            (ask(FOO, "isNull", related=wrong), f"link:NAME or linked_by:NAME, not {wrong!r}")
+            (ask(FOO, "isNull", related=wrong), f"link:NAME, linked_by:NAME or along:NAME, not {wrong!r}")
             for wrong in ("link", "link:", "linked_by:", "ancestor:", "descendant:x", 5, [])
         ),
         (ask(FOO, "isNull", related="link:" + "x" * 101), "/related: a link relation is a name such as derived_from"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from rucio_dafab.query import model
 from rucio_dafab.query.model import Related
-from tests.unit.query.golden_query import GOLDEN
+from tests.unit.query.golden_query import GOLDEN, MEKONG
 from tests.unit.query.languages import LANGUAGES, Inexpressible
 from tests.unit.query.questions import ROWS
 from tests.unit.query.strategies import whole_language
@@ -61,6 +61,14 @@ def test_the_page_shows_the_golden_query_in_every_language() -> None:
     read_back = [orjson.loads(block) if block.strip().startswith("{") else " ".join(block.split()) for block in blocks]
     rucio, *others = read_back
     assert [rucio.split("'")[-2], *others] == list(GOLDEN["linked_by"])
+
+
+def test_the_page_shows_relations_of_the_ontology_in_every_language() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    shown = page[page.index("A relation of the ontology is named like a class") : page.index("## Inherited reads")]
+    blocks = re.findall(r"((?:^    .*\n)+)", shown, re.MULTILINE)
+    read_back = [orjson.loads(block) if block.strip().startswith("{") else block.strip() for block in blocks]
+    assert read_back == list(MEKONG)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
