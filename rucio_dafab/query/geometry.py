@@ -73,6 +73,8 @@ def parse_box(edges: tuple[float, ...], place: str = "") -> BaseGeometry:
         return _settle(shapely.box(west, south, east, north))
     halves = [_settle(shapely.box(*sides)) for sides in ((west, south, 180.0, north), (-180.0, south, east, north))]
     parts = [half for half in halves if half.area > 0]
+    if not parts:
+        raise QueryError(f"the box {west:g}_{south:g}_{east:g}_{north:g} (W_S_E_N) has no area", place)
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
@@ -198,6 +200,8 @@ def _from_wkt(text: str, place: str) -> BaseGeometry:
         raise LimitError(f"the WKT is nested deeper than {_DEEPEST_WKT} parentheses", place)
     try:
         return shapely.from_wkt(body)
+    except NotImplementedError as error:  # GEOS reads curves and surfaces, which are no geometries of GeoJSON
+        raise QueryError("curves are not taken: points, lines and polygons are", place) from error
     except (GEOSException, UnicodeEncodeError, ValueError) as error:
         raise QueryError(f"not a geometry (WKT, GeoJSON, W_S_E_N or @area): {_one_line(error)}", place) from error
 
