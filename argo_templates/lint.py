@@ -2,11 +2,13 @@
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hera.workflows import Input, Output
 
+from argo_templates.local import depends
+from argo_templates.local.errors import ExpressionError
 from argo_templates.schema import Finding
 
 Document = Mapping[str, Any]
@@ -15,8 +17,12 @@ _TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'")
 # What may stand between the quoted texts of a condition.
 _OPERATORS: Final = re.compile(r"[\s()]|==|!=|=~|!~|&&|\|\||!")
-_DEPENDENCY: Final = re.compile(r"([A-Za-z][\w-]*)(?:\.(Succeeded|Failed|Errored|Skipped|Omitted|Daemoned))?")
-_WORKFLOW: Final = frozenset({"name", "namespace", "uid", "serviceAccountName", "status", "creationTimestamp"})
+# What Argo itself gives a value, wherever it stands; a template's own inputs and outputs are looked up.
+_GIVEN: Final = re.compile(
+    r"workflow\.(name|namespace|uid|serviceAccountName|status|duration|failures|priority|mainEntrypoint|scheduledTime"
+    r"|creationTimestamp(\.\w+)?|(labels|annotations|outputs\.\w+)\..+|parameters|parameters\.json)"
+    r"|pod\.name|node\.name|retries|lastRetry\.\w+|item|item\..+|tasks\.name|steps\.name"
+)
 
 
 def lint(document: Document) -> list[Finding]:
@@ -24,19 +30,30 @@ def lint(document: Document) -> list[Finding]:
     spec = document["spec"]
     templates = {template["name"]: template for template in spec.get("templates", [])}
     known = {f"workflow.parameters.{each['name']}" for each in spec.get("arguments", {}).get("parameters", [])}
-    known |= {f"workflow.{name}" for name in _WORKFLOW}
     findings = [*_parameters(spec)]
     if spec.get("entrypoint") not in templates:
         findings.append(Finding("spec.entrypoint", f"there is no template {spec.get('entrypoint')!r}"))
     for name, template in templates.items():
-        inputs = {f"inputs.parameters.{each['name']}" for each in template.get("inputs", {}).get("parameters", [])}
+        own = known | _own(template)
         findings += _volumes(name, template, spec)
         findings += _entrypoint(name, template)
         if "dag" in template:
-            findings += _dag(name, template["dag"]["tasks"], templates, known | inputs)
+            findings += _dag(name, template["dag"]["tasks"], templates, own)
+        elif "steps" in template:
+            findings += _rows(name, template["steps"], templates, own)
         else:
-            findings += _tags(name, template, known | inputs | {"inputs.parameters"})
+            findings += _tags(name, template, own)
     return sorted(findings)
+
+
+def _own(template: Document) -> set[str]:
+    """Return the tags of a template's own inputs and outputs."""
+    inputs, outputs = template.get("inputs", {}), template.get("outputs", {})
+    found = {"inputs.parameters"} | {f"inputs.parameters.{each['name']}" for each in inputs.get("parameters", [])}
+    found |= {f"inputs.artifacts.{each['name']}" for each in inputs.get("artifacts", [])}
+    found |= {f"inputs.artifacts.{each['name']}.path" for each in inputs.get("artifacts", [])}
+    found |= {f"outputs.artifacts.{each['name']}.path" for each in outputs.get("artifacts", [])}
+    return found | {f"outputs.parameters.{each['name']}.path" for each in outputs.get("parameters", [])}
 
 
 def _parameters(spec: Document) -> Iterator[Finding]:
@@ -45,12 +62,12 @@ def _parameters(spec: Document) -> Iterator[Finding]:
             yield Finding(f"parameters.{parameter['name']}", f"the default {parameter['value']!r} is not in its enum")
 
 
-def _tags(place: str, value: Any, known: set[str]) -> Iterator[Finding]:
+def _tags(place: str, value: Any, known: set[str], skip: tuple[str, ...] = ()) -> Iterator[Finding]:
     for text in _texts(value):
-        for tag in _TAG.findall(text):
+        for tag in (each for each in _TAG.findall(text) if not each.strip().startswith(skip or ("\0",))):
             if tag.startswith("="):
                 yield Finding(place, f"{{{{{tag}}}}} is an expression, which only Argo itself can evaluate")
-            elif tag.strip() not in known:
+            elif tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
                 yield Finding(place, f"{{{{{tag}}}}} resolves to nothing here")
 
 
@@ -67,7 +84,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _volumes(name: str, template: Document, spec: Document) -> Iterator[Finding]:
     volumes = {volume["name"] for volume in [*template.get("volumes", []), *spec.get("volumes", [])]}
-    mounted = {mount["name"] for mount in template.get("script", {}).get("volumeMounts", [])}
+    containers = [template[kind] for kind in ("script", "container") if kind in template]
+    containers += [*template.get("initContainers", []), *template.get("sidecars", [])]
+    containers += template.get("containerSet", {}).get("containers", [])
+    claims = {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
+    mounted = {mount["name"] for container in containers for mount in container.get("volumeMounts", [])} - claims
     for volume in sorted(mounted - volumes):
         yield Finding(name, f"the mounted volume {volume} is not declared")
     for volume in sorted({volume["name"] for volume in template.get("volumes", [])} - mounted):
@@ -95,25 +116,52 @@ def _entrypoint(name: str, template: Document) -> Iterator[Finding]:
 
 def _dag(name: str, tasks: list[Document], templates: Mapping[str, Document], known: set[str]) -> Iterator[Finding]:
     by_name = {task["name"]: task for task in tasks}
-    needed = {task["name"]: _needed(task) for task in tasks}
+    needed = {}
+    for task in tasks:
+        try:
+            needed[task["name"]] = set(depends.names(depends.of_task(task)))
+        except ExpressionError as refusal:
+            yield Finding(f"{name}.{task['name']}", str(refusal))
     for task in tasks:
         place = f"{name}.{task['name']}"
         yield from _arguments(place, task, templates)
         yield from _condition(place, task)
-        yield from _joins(place, task, by_name)
+        yield from _joins(place, task, by_name, needed.get(task["name"], set()))
         ancestors = _ancestors(task["name"], needed)
         if task["name"] in ancestors:
             yield Finding(place, "depends on itself")
-        outputs = {
-            f"tasks.{other}.outputs.parameters.{each['name']}"
-            for other in ancestors & by_name.keys()
-            for each in templates.get(by_name[other]["template"], {}).get("outputs", {}).get("parameters", [])
-        }
-        yield from _tags(place, task, known | outputs)
+        before = {tag for other in ancestors & by_name.keys() for tag in _left("tasks", by_name[other], templates)}
+        yield from _tags(place, task, known | before, skip=_unknown(by_name))
 
 
-def _needed(task: Document) -> set[str]:
-    return {name for name, _ in _DEPENDENCY.findall(task.get("depends", ""))}
+def _rows(
+    name: str, rows: list[list[Document]], templates: Mapping[str, Document], known: set[str]
+) -> Iterator[Finding]:
+    """Find what is wrong in a list of steps: a row sees what the rows above it left."""
+    before: set[str] = set()
+    for row in rows:
+        for step in row:
+            place = f"{name}.{step['name']}"
+            yield from _arguments(place, step, templates)
+            yield from _condition(place, step)
+            yield from _tags(place, step, known | before)
+        before |= {tag for step in row for tag in _left("steps", step, templates)}
+
+
+def _left(prefix: str, user: Document, templates: Mapping[str, Document]) -> set[str]:
+    """Return the tags that a task or step leaves for those after it."""
+    here = f"{prefix}.{user['name']}"
+    found = {f"{here}.{name}" for name in ("status", "exitCode", "id", "ip", "startedAt", "finishedAt")}
+    found |= {f"{here}.outputs.{name}" for name in ("result", "exitCode", "parameters")}
+    outputs = templates.get(user.get("template", ""), {}).get("outputs", {})
+    for way in ("parameters", "artifacts"):
+        found |= {f"{here}.outputs.{way}.{each['name']}" for each in outputs.get(way, [])}
+    return found
+
+
+def _unknown(by_name: Mapping[str, Document]) -> tuple[str, ...]:
+    """Return the beginnings of tags that another document decides: outputs of what it defines."""
+    return tuple(f"tasks.{name}.outputs." for name, each in by_name.items() if "templateRef" in each)
 
 
 def _ancestors(task: str, needed: Mapping[str, set[str]]) -> set[str]:
@@ -128,8 +176,10 @@ def _ancestors(task: str, needed: Mapping[str, set[str]]) -> set[str]:
 
 
 def _arguments(place: str, task: Document, templates: Mapping[str, Document]) -> Iterator[Finding]:
-    if task["template"] not in templates:
-        yield Finding(place, f"there is no template {task['template']!r}")
+    if "templateRef" in task or "inline" in task:
+        return
+    if task.get("template") not in templates:
+        yield Finding(place, f"there is no template {task.get('template')!r}")
         return
     inputs = templates[task["template"]].get("inputs", {}).get("parameters", [])
     given = {each["name"] for each in task.get("arguments", {}).get("parameters", [])}
@@ -147,10 +197,19 @@ def _condition(place: str, task: Document) -> Iterator[Finding]:
         yield Finding(place, f"quote both sides of the condition {task['when']!r}: {bare!r} is bare")
 
 
-def _joins(place: str, task: Document, by_name: Mapping[str, Document]) -> Iterator[Finding]:
-    depends = task.get("depends", "")
-    for other in sorted(_needed(task)):
+def _joins(place: str, task: Document, by_name: Mapping[str, Document], needed: Iterable[str]) -> Iterator[Finding]:
+    for other in sorted(needed):
         if other not in by_name:
             yield Finding(place, f"depends on {other}, which is no task here")
-        elif "when" in by_name[other] and f"({other}.Succeeded || {other}.Skipped)" not in depends:
+        elif "when" in by_name[other] and not _takes_left_out(task, other):
             yield Finding(place, f"{other} may be left out: join it as ({other}.Succeeded || {other}.Skipped)")
+
+
+def _takes_left_out(task: Document, other: str) -> bool:
+    """Tell whether a join goes on where what it waits for was left out: a name alone does, too."""
+    try:
+        read = depends.of_task(task)
+    except ExpressionError:
+        return True  # told already
+    asked = {result for each in depends.tasks(read) if each.name == other for result in each.results}
+    return "Skipped" in asked or not asked

@@ -10,6 +10,8 @@ from typing import Any, Final
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
+from rucio_dafab.errors import DafabError
+
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DEFINITION: Final = "io.argoproj.workflow.v1alpha1."
 
@@ -26,9 +28,23 @@ class Finding:
         return f"{self.path}: {self.message}"
 
 
+class SchemaUnreadable(DafabError):
+    """The file of the schema is not there or is none."""
+
+
 def load_strict(path: Path) -> dict[str, Any]:
-    """Read Argo's schema (``api/jsonschema/schema.json`` of its repository) and return it made strict."""
-    return strict(json.loads(path.read_text(encoding="utf-8")))
+    """Read Argo's schema (``api/jsonschema/schema.json`` of its repository) and return it made strict.
+
+    Raises:
+        SchemaUnreadable: if there is no such file, or it is no schema with definitions.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SchemaUnreadable(f"cannot read Argo's schema {path}: {error}") from error
+    if not isinstance(read, dict) or not isinstance(read.get("definitions"), dict):
+        raise SchemaUnreadable(f"{path} is no JSON schema with definitions")
+    return strict(read)
 
 
 def strict(schema: Mapping[str, Any]) -> dict[str, Any]:

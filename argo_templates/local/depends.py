@@ -4,7 +4,7 @@ https://argo-workflows.readthedocs.io/en/latest/enhanced-depends-logic/
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -86,13 +86,19 @@ def holds(depends: Depends, asked: Asked) -> bool:
 
 def names(depends: Depends) -> frozenset[str]:
     """Return the tasks that a ``depends`` asks about."""
+    return frozenset(each.name for each in tasks(depends))
+
+
+def tasks(depends: Depends) -> Iterator[Task]:
+    """Yield what a ``depends`` asks, task by task."""
     match depends:
-        case Task(name):
-            return frozenset({name})
+        case Task():
+            yield depends
         case Not(operand):
-            return names(operand)
+            yield from tasks(operand)
         case And(operands) | Or(operands):
-            return frozenset().union(*(names(operand) for operand in operands))
+            for operand in operands:
+                yield from tasks(operand)
 
 
 def write(depends: Depends) -> str:

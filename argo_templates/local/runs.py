@@ -71,19 +71,37 @@ def prepare(
         LocalError: if the workflow cannot be run here, or an argument is wrong.
         BackEndError: if the back end is not there.
     """
+    plan = check(home, document, parameters, mapping=mapping, back_end=back_end)
+    chosen = check_name(name or f"{plan.template[:50]}-{secrets.token_hex(3)}")
+    width = jobs or (engine.UNLIMITED if back_end == SLURM else os.cpu_count() or 1)
+    options = replace(plan, jobs=width, fresh=fresh, created=time.time())
+    return Run.create(folder(home) / chosen, document, options)
+
+
+def check(
+    home: Home,
+    document: Mapping[str, Any],
+    parameters: Mapping[str, str],
+    *,
+    mapping: Mapping[str, Path] | None = None,
+    back_end: str = PROCESS,
+) -> Options:
+    """Check a workflow with its arguments; return how it would be started.
+
+    Raises:
+        LocalError: if the workflow cannot be run here, or an argument is wrong.
+        BackEndError: if the back end is not there.
+    """
     program = documents.load(document)
     values = documents.arguments(program, parameters)
-    chosen = check_name(name or f"{program.name[:50]}-{secrets.token_hex(3)}")
     if back_end == SLURM:
         slurm.require()
     own = {claim: path for claim, path in volumes.of_site(home).items() if claim not in (mapping or {})}
-    for path in (home.work, home.root / "scenes"):
+    for path in (home.work, home.store, home.root / "scenes"):
         path.mkdir(parents=True, exist_ok=True)
     folders = {claim: str(path.absolute()) for claim, path in {**own, **(mapping or {})}.items()}
     volumes.check(program.templates, program.spec.get("volumes", []), folders)
-    width = jobs or (engine.UNLIMITED if back_end == SLURM else os.cpu_count() or 1)
-    options = Options(program.name, values, back_end, folders, width, fresh, time.time(), program.noted)
-    return Run.create(folder(home) / chosen, document, options)
+    return Options(program.name, values, back_end, folders, noted=program.noted)
 
 
 def _ignore(_node: Node) -> None:

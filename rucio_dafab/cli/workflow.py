@@ -1,0 +1,257 @@
+"""``rucio-dafab workflow``: workflows submitted to Argo, or run here; watched, stopped, linted, rendered."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from argo_templates.server import ArgoServer, submission
+from rucio_dafab.cli import workflow_files
+from rucio_dafab.cli.workflow_display import Display, lines_of
+from rucio_dafab.errors import DafabError
+from rucio_dafab.site.home import Home
+from rucio_dafab.terminal import application
+
+if TYPE_CHECKING:
+    from argo_templates.local.state import Run
+
+app = application()
+app.command()(workflow_files.lint)
+app.command()(workflow_files.render)
+
+SUCCEEDED: Final = "Succeeded"
+_PAUSE: Final = 0.3
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Server = Annotated[bool, typer.Option("--server", help="Ask the Argo server instead of this site.")]
+Namespace = Annotated[str, typer.Option(help="Namespace at the Argo server.")]
+Name = Annotated[str, typer.Argument(help="Name of the run.")]
+
+
+@app.command()
+def submit(
+    template: Annotated[str, typer.Argument(help="A workflow template, or a file of YAML with one workflow.")],
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="An argument: name=value.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="Run it on this machine; this is not Argo.")] = False,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Run it here, every pod a job of Slurm.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end; exit status 1 if it fails.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and say what would be submitted.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the run; a free one by default.")] = None,
+    volume: Annotated[list[str] | None, typer.Option(help="Folder of a claim or secret: NAME=FOLDER.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Pods at once, with --local; by default one a core.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="A fresh interpreter for every step, with --local.")] = False,
+    namespace: Namespace = "dafab",
+    as_json: Json = False,
+) -> None:
+    """Start a workflow: at the Argo server of ARGO_SERVER, or with --local or --slurm by this site's own executor."""
+    from argo_templates.local import documents, runs  # noqa: PLC0415
+
+    if local and slurm:
+        raise DafabError("--local and --slurm: only one of them can be the place")
+    document = documents.find(template)
+    program = documents.outline(document)
+    given = _pairs("-p", parameter or ())
+    if not (local or slurm):
+        if document.get("kind") != "WorkflowTemplate":
+            raise DafabError(f"{template} is no WorkflowTemplate: others are run here alone, with --local or --slurm")
+        _submit_to_server(program.name, documents.arguments(program, given), name, namespace, dry_run, wait, as_json)
+        return
+    options: dict[str, Any] = {"jobs": jobs, "fresh": fresh, "name": name, "back_end": "slurm" if slurm else "process"}
+    folders = {key: Path(value) for key, value in _pairs("--volume", volume or ()).items()}
+    home = Home.from_environment()
+    if dry_run:
+        plan = runs.check(home, document, given, mapping=folders, back_end=options["back_end"])
+        typer.echo(json.dumps(asdict(plan), indent=1) if as_json else f"{program.name} can be run here")
+        return
+    run = runs.prepare(home, document, given, mapping=folders, **options)
+    if wait:
+        _foreground(home, run, as_json)
+        return
+    runs.detach(home, run)
+    typer.echo(json.dumps({"run": run.name}) if as_json else run.name)
+
+
+@app.command()
+def resume(
+    name: Name,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end; exit status 1 if it fails.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take up a run that was killed, stopped or has failed: what succeeded is not run again."""
+    from argo_templates.local import runs  # noqa: PLC0415
+
+    home = Home.from_environment()
+    run = runs.find(home, name)
+    if run.status().phase == SUCCEEDED:
+        raise DafabError(f"{name} has succeeded: there is nothing to take up")
+    if wait:
+        _foreground(home, run, as_json)
+        return
+    runs.detach(home, run)
+    typer.echo(json.dumps({"run": run.name}) if as_json else run.name)
+
+
+@app.command("list")
+def list_(server: Server = False, namespace: Namespace = "dafab", as_json: Json = False) -> None:
+    """List the runs of this site, or the workflows of the Argo server, the newest first."""
+    found = _of_server(namespace) if server else _of_site()
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for each in found:
+        typer.echo(f"{each['name']:<40} {each['phase']:<10} {each['created']}  {each['message']}".rstrip())
+
+
+@app.command()
+def watch(name: Name, server: Server = False, namespace: Namespace = "dafab") -> None:
+    """Watch a run to its end; exit status 1 if it does not succeed."""
+    if server:
+        _end(_watch_server(ArgoServer.from_environment(namespace), name))
+        return
+    from argo_templates.local import runs  # noqa: PLC0415
+
+    run = runs.find(Home.from_environment(), name)
+    with Display(run.name) as display:
+        while True:
+            phase = runs.phase(run)
+            for node in run.nodes():
+                display(node)
+            if phase not in ("Running", "Pending"):
+                break
+            time.sleep(_PAUSE)
+    _end(phase, run.status().message)
+
+
+@app.command()
+def logs(
+    name: Name,
+    step: Annotated[str, typer.Argument(help="Only of steps whose path begins so.")] = "",
+    server: Server = False,
+    namespace: Namespace = "dafab",
+) -> None:
+    """Print what the steps of a run wrote."""
+    if server:
+        for pod, line in ArgoServer.from_environment(namespace).logs(name):
+            typer.echo(f"{pod}: {line}")
+        return
+    from argo_templates.local import runs  # noqa: PLC0415
+
+    run = runs.find(Home.from_environment(), name)
+    for node in run.nodes():
+        if node.kind == "Pod" and node.path.startswith(step):
+            for line in lines_of(run, node):
+                typer.echo(line)
+
+
+@app.command()
+def stop(name: Name, server: Server = False, namespace: Namespace = "dafab") -> None:
+    """End a run and everything that it started."""
+    if server:
+        ArgoServer.from_environment(namespace).stop(name)
+    else:
+        from argo_templates.local import runs  # noqa: PLC0415
+
+        runs.stop(runs.find(Home.from_environment(), name))
+    typer.echo(f"{name}: stopped")
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Print the record of a run as JSON: what went in, with which versions, what came of it, how long it took."""
+    from argo_templates.local import record, runs  # noqa: PLC0415
+
+    typer.echo(json.dumps(record.of(runs.find(Home.from_environment(), name)), indent=1))
+
+
+def _pairs(option: str, given: "list[str] | tuple[str, ...]") -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise DafabError(f"{option} {each!r} is not name=value")
+        if key in pairs:
+            raise DafabError(f"{option}: {key} is given twice")
+        pairs[key] = value
+    return pairs
+
+
+def _submit_to_server(
+    template: str,
+    values: dict[str, str],
+    name: str | None,
+    namespace: str,
+    dry_run: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    if dry_run:
+        typer.echo(json.dumps(submission(namespace, template, values, name), indent=1))
+        return
+    server = ArgoServer.from_environment(namespace)
+    started = server.submit(template, values, name)
+    typer.echo(json.dumps({"workflow": started, "namespace": namespace}) if as_json else started)
+    if wait:
+        _end(_watch_server(server, started))
+
+
+def _foreground(home: Home, run: "Run", as_json: bool) -> None:
+    from argo_templates.local import record, runs  # noqa: PLC0415
+
+    with Display(run.name) as display:
+        status = runs.execute(home, run, display)
+    if as_json:
+        typer.echo(json.dumps(record.of(run), indent=1))
+    else:
+        typer.echo(f"{run.name}: {status.phase}")
+    _end(status.phase, f"{run.name}: {status.message}")
+
+
+def _watch_server(server: ArgoServer, name: str) -> str:
+    """Show the nodes of a workflow until it has ended; return its phase."""
+    seen: dict[str, str] = {}
+    while True:
+        status = server.workflow(name).get("status", {})
+        for node in status.get("nodes", {}).values():
+            if seen.get(node["id"]) != node.get("phase"):
+                seen[node["id"]] = node.get("phase", "")
+                typer.echo(f"{seen[node['id']]:<10} {node.get('displayName', '')}  {node.get('message', '')}".rstrip())
+        if status.get("finishedAt"):
+            return str(status.get("phase", ""))
+        time.sleep(10 * _PAUSE)
+
+
+def _of_site() -> list[dict[str, str]]:
+    from argo_templates.local import runs  # noqa: PLC0415
+
+    return [
+        {
+            "name": run.name,
+            "phase": runs.phase(run),
+            "created": datetime.fromtimestamp(run.options().created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "message": run.status().message,
+        }
+        for run in runs.every(Home.from_environment())
+    ]
+
+
+def _of_server(namespace: str) -> list[dict[str, str]]:
+    found = [
+        {
+            "name": each["metadata"]["name"],
+            "phase": each.get("status", {}).get("phase", "Pending"),
+            "created": each["metadata"].get("creationTimestamp", ""),
+            "message": each.get("status", {}).get("message", ""),
+        }
+        for each in ArgoServer.from_environment(namespace).every()
+    ]
+    return sorted(found, key=lambda each: each["created"], reverse=True)
+
+
+def _end(phase: str, message: str = "") -> None:
+    """End with status 1 unless a run has succeeded."""
+    if phase != SUCCEEDED:
+        raise DafabError(message or f"it ended as {phase}")

@@ -1,0 +1,149 @@
+"""The linter on files that are not ours."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from argo_templates import render
+from argo_templates.lint_files import WARNING, lint_files
+from argo_templates.schema import SchemaUnreadable
+
+OTHERS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: steps-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - {name: list, template: list}
+    - - name: each
+        template: say
+        withParam: "{{steps.list.outputs.result}}"
+        arguments: {parameters: [{name: word, value: "{{item}}"}]}
+  - {name: list, container: {image: 'x@sha256:0', command: [echo, '[1]']}}
+  - name: say
+    inputs: {parameters: [{name: word}], artifacts: [{name: a, path: /a, raw: {data: x}}]}
+    outputs: {parameters: [{name: said, valueFrom: {path: /tmp/said}}]}
+    container:
+      image: x@sha256:0
+      command: [sh, -c]
+      args: ["cat {{inputs.artifacts.a.path}}; echo {{inputs.parameters.word}} > {{outputs.parameters.said.path}}"]
+      env: [{name: POD, value: "{{pod.name}}"}]
+"""
+
+
+@pytest.fixture
+def others() -> dict[str, Any]:
+    """Return a workflow that is nobody's of ours, and right."""
+    found: dict[str, Any] = yaml.safe_load(OTHERS)
+    return found
+
+
+def found(document: Any, folder: Path, schema: Path | None = None) -> list[str]:
+    """Return the lines of the linter without the file's name."""
+    path = folder / "w.yaml"
+    path.write_text(yaml.safe_dump_all(document if isinstance(document, list) else [document]))
+    return [str(each).removeprefix(f"{path}: ") for each in lint_files([path], schema) if each.file != "schema"]
+
+
+@pytest.fixture
+def schema(shared: Path) -> Path:
+    """Return the file of Argo's schema."""
+    return shared / "argo" / "argo-workflows-4.1.schema.json"
+
+
+@pytest.mark.shared
+def test_nothing_is_found_in_what_is_right(others: dict[str, Any], tmp_path: Path, schema: Path) -> None:
+    assert found(others, tmp_path, schema) == []
+
+
+@pytest.mark.shared
+def test_ours_have_nothing_but_images_without_a_digest(schema: Path) -> None:
+    lines = lint_files(sorted(render.FOLDER.glob("*.yaml")), schema)
+    assert {each.level for each in lines} == {WARNING}
+    assert {each.message.rpartition(" has no digest")[2] for each in lines} == {": what runs may change under its tag"}
+
+
+@pytest.mark.shared
+def test_a_misspelt_member_is_named(others: dict[str, Any], tmp_path: Path, schema: Path) -> None:
+    others["spec"]["entryPoint"] = "main"
+    (line,) = found(others, tmp_path, schema)
+    assert line.startswith("steps-: spec: Additional properties are not allowed ('entryPoint'")
+
+
+def test_faults_of_steps(others: dict[str, Any], tmp_path: Path) -> None:
+    wrong = copy.deepcopy(others)
+    each = wrong["spec"]["templates"][0]["steps"][1][0]
+    each |= {"when": "{{item}} == gr-hpc", "withParam": "{{steps.later.outputs.result}}", "arguments": {}}
+    assert found(wrong, tmp_path) == [
+        "steps-: main.each: quote both sides of the condition '{{item}} == gr-hpc': '{{item}}gr-hpc' is bare",
+        "steps-: main.each: the input word of say is not supplied",
+        "steps-: main.each: {{steps.later.outputs.result}} resolves to nothing here",
+    ]
+
+
+def test_what_hpk_does_not_do_is_a_warning(others: dict[str, Any], tmp_path: Path) -> None:
+    say = others["spec"]["templates"][2]
+    say["metadata"] = {"annotations": {"slurm.hpk.io/flags": "--partition=gpu  -N1"}}
+    say["container"]["resources"] = {"requests": {"cpu": "500m", "nvidia.com/gpu": 1}}
+    say["nodeSelector"] = {"a": "b"}
+    lines = found(others, tmp_path)
+    assert all(": say: warning: " in line for line in lines)
+    assert [line.partition("warning: ")[2][:30] for line in lines] == [
+        "HPK ignores nodeSelector",
+        "HPK knows no nvidia.com/gpu: a",
+        "HPK takes whole cores, not 500",
+        "HPK's nodes are tainted: witho",
+        "on HPK's nodes HOME and USER m",
+        "slurm.hpk.io/flags: '' is no -",
+        "slurm.hpk.io/flags: '-N1' is n",
+    ]
+
+
+def test_several_documents_and_a_cron_workflow(others: dict[str, Any], tmp_path: Path) -> None:
+    cron = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "CronWorkflow",
+        "metadata": {"name": "nightly"},
+        "spec": {"schedules": ["0 1 * * *"], "workflowSpec": others["spec"] | {"entrypoint": "absent"}},
+    }
+    assert found([others, cron], tmp_path) == ["nightly: spec.entrypoint: there is no template 'absent'"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [", "{0} is not YAML"),
+        ("kind: Pod", "a document is none of Workflow"),
+        ("", "it holds no document"),
+        ("kind: Workflow", "it is not built as a workflow is"),
+        ("kind: Workflow\nspec: {templates: [3]}", "it is not built as a workflow is"),
+    ],
+)
+def test_what_is_no_workflow(text: str, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(text)
+    first = str(lint_files([path])[0])
+    assert line.format(path) in first
+    assert "\n" not in first
+
+
+def test_without_a_schema_that_is_said(tmp_path: Path, others: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARGO_SCHEMA", raising=False)
+    path = tmp_path / "w.yaml"
+    path.write_text(json.dumps(others))
+    (only,) = lint_files([path])
+    assert (only.level, only.file) == (WARNING, "schema")
+
+
+def test_a_schema_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text("[]")
+    for name in ("schema.json", "absent.json"):
+        with pytest.raises(SchemaUnreadable):
+            lint_files([], tmp_path / name)
