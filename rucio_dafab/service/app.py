@@ -14,6 +14,7 @@ from rucio_dafab.service.database import ping_on_checkout
 from rucio_dafab.service.headers import with_plain_headers
 from rucio_dafab.service.limits import BodyLimit
 from rucio_dafab.service.settings import settings
+from rucio_dafab.service.streams import RUCIO_LINES, Unhurried
 
 
 def make_app() -> FastAPI:
@@ -34,7 +35,10 @@ def make_app() -> FastAPI:
     app.include_router(documents_api.router)
     rucio_errors.install(rucio_application)
     # a2wsgi builds the environ that Flask keeps as request.environ: the plugin finds the issuer there.
-    rucio = cast("ASGIApp", WSGIMiddleware(with_plain_headers(rucio_application), workers=settings().rucio_threads))
+    wsgi = WSGIMiddleware(
+        with_plain_headers(rucio_application), workers=settings().rucio_threads, send_queue_size=RUCIO_LINES
+    )
+    rucio = Unhurried(cast("ASGIApp", wsgi))
     app.include_router(bulkmeta.router(rucio))
     app.mount("/", rucio)
     return app

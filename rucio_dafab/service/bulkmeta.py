@@ -4,7 +4,6 @@ Rucio's core asks a plugin for each DID on its own. Whatever is not about our pl
 """
 
 from collections.abc import Generator
-from itertools import islice
 from typing import Annotated, Final
 
 import orjson
@@ -66,7 +65,7 @@ def router(rucio: ASGIApp) -> APIRouter:
         asked = _ours(body)
         if asked is None:
             return _Forwarded(rucio, body)
-        return await run_in_threadpool(streamed, _lines(asked, issuer), "application/x-json-stream")
+        return await run_in_threadpool(streamed, _lines(asked, issuer), "application/x-json-stream", issuer.account)
 
     return made
 
@@ -81,8 +80,9 @@ def _ours(body: bytes) -> _Asked | None:
 
 
 def _lines(asked: _Asked, issuer: Issuer) -> Generator[bytes]:
-    dids = [(InternalScope(did.scope, vo=issuer.vo), did.name) for did in asked.dids]
-    with reading() as session:
-        found = metadata.of_many(dids, inherit=asked.inherit, session=session)
-        while batch := list(islice(found, reads.ROWS)):
-            yield b"".join(orjson.dumps(each | {"scope": each["scope"].external}) + b"\n" for each in batch)
+    for start in range(0, len(asked.dids), reads.ROWS):
+        dids = [(InternalScope(did.scope, vo=issuer.vo), did.name) for did in asked.dids[start : start + reads.ROWS]]
+        with reading() as session:
+            found = metadata.of_many(dids, inherit=asked.inherit, session=session)
+            piece = b"".join(orjson.dumps(each | {"scope": each["scope"].external}) + b"\n" for each in found)
+        yield piece

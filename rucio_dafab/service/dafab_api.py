@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
@@ -27,7 +28,7 @@ from rucio_dafab.service.auth import Reader, Writer
 from rucio_dafab.service.bodies import Body, Name, Scope
 from rucio_dafab.service.database import reading
 from rucio_dafab.service.settings import settings
-from rucio_dafab.service.streams import streamed
+from rucio_dafab.service.streams import PIECE_BYTES, streamed
 from rucio_dafab.stac.asset_names import asset_names
 from rucio_dafab.vocabulary.coercion import coerce
 
@@ -112,7 +113,8 @@ def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
         did_type=body.did_type,
         all_versions=body.versions == "all",
     )
-    return streamed(_lines(asked, body.limit or settings().search_page, body.cursor), "application/x-ndjson")
+    lines = _lines(asked, body.limit or settings().search_page, body.cursor)
+    return streamed(lines, "application/x-ndjson", issuer.account)
 
 
 def _expression(body: SearchBody) -> Expression:
@@ -125,17 +127,40 @@ def _expression(body: SearchBody) -> Expression:
     return all_of(one_of(Property(collection.pointer), *names), asked)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some lines of a page: how many they are, and the cursor of what follows them (``None``: nothing does)."""
+
+    lines: bytes
+    given: int
+    cursor: str | None
+
+
 def _lines(asked: Search, limit: int, cursor: str | None) -> Generator[bytes]:
-    """Yield the lines of a page in batches: one question for the documents, one a batch for the replicas."""
-    with reading() as session:
-        # One more than asked for tells whether there is a next page.
-        found = read_page(asked, limit + 1, cursor, session=session)
-        given, last = 0, None
-        while batch := list(islice(found, min(BATCH, limit - given))):
-            yield b"".join(_batch(batch, session))
-            given, last = given + len(batch), batch[-1]
-        if last is not None and next(found, None) is not None:
-            yield orjson.dumps({"next": last.cursor}) + b"\n"
+    """Yield the lines of a page in pieces, each read in a transaction of its own: none is open while a client reads."""
+    left = limit
+    while True:
+        with reading() as session:
+            piece = _read_piece(asked, left, cursor, session)
+        left, cursor = left - piece.given, piece.cursor
+        if cursor is None or not left:
+            yield piece.lines + (b"" if cursor is None else orjson.dumps({"next": cursor}) + b"\n")
+            return
+        yield piece.lines
+
+
+def _read_piece(asked: Search, limit: int, cursor: str | None, session: Session) -> _Piece:
+    """Read documents in batches, with one question a batch for the replicas."""
+    # One more than asked for tells whether there is a next page.
+    found = read_page(asked, limit + 1, cursor, session=session)
+    lines: list[bytes] = []
+    given, last, size = 0, None, 0
+    while size < PIECE_BYTES and (batch := list(islice(found, min(BATCH, limit - given)))):
+        made = b"".join(_batch(batch, session))
+        lines.append(made)
+        given, last, size = given + len(batch), batch[-1], size + len(made)
+    more = last is not None and next(found, None) is not None
+    return _Piece(b"".join(lines), given, last.cursor if last is not None and more else None)
 
 
 def _batch(batch: list[FoundDocument], session: Session) -> Iterator[bytes]:

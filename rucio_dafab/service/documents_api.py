@@ -22,7 +22,7 @@ from rucio_dafab.service.auth import Issuer, Reader, Writer
 from rucio_dafab.service.bodies import Body, DidBody
 from rucio_dafab.service.database import reading
 from rucio_dafab.service.errors import named, violations
-from rucio_dafab.service.streams import streamed
+from rucio_dafab.service.streams import PIECE_BYTES, streamed
 from rucio_dafab.stac import pointers, schemas
 from rucio_dafab.stac.errors import DocumentInvalid, SchemaUnknown
 from rucio_dafab.stac.patches import Operation, read_operation, read_pointer
@@ -67,7 +67,9 @@ def post_bulkmetadoc(body: ReadBody, issuer: Reader) -> StreamingResponse:
     paths = None
     if body.paths is not None:
         paths = {path: read_pointer(path, f"/paths/{number}") for number, path in enumerate(body.paths)}
-    return streamed(_read_lines(_dids(body.dids, issuer), paths, body.inherit), "application/x-json-stream")
+    return streamed(
+        _read_lines(_dids(body.dids, issuer), paths, body.inherit), "application/x-json-stream", issuer.account
+    )
 
 
 @router.patch("/bulkmetadoc")
@@ -103,16 +105,28 @@ def _dids(bodies: Iterable[DidBody], issuer: Issuer) -> list[Did]:
 
 
 def _read_lines(dids: Sequence[Did], paths: Paths, inherit: bool) -> Generator[bytes]:
-    with reading() as session:
-        found = reads.read_many(dids, session=session)
-        while batch := list(islice(found, reads.ROWS)):
-            lines = [_read_line(each, paths) for each in batch]
-            if inherit:
-                above = inherited.ancestors([(each.scope, each.name) for each in batch], session=session)
-                for line, each in zip(lines, batch, strict=True):
-                    found_above = above[each.scope, each.name]
-                    line["ancestors"] = [_read_line(up.read, paths) | {"depth": up.depth} for up in found_above]
-            yield b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    """Yield the lines in pieces, each read in a transaction of its own: none is open while a client reads."""
+    given = 0
+    while given < len(dids):
+        piece: list[bytes] = []
+        with reading() as session:
+            found = reads.read_many(dids[given:], session=session)
+            while sum(map(len, piece)) < PIECE_BYTES and (batch := list(islice(found, reads.ROWS))):
+                piece.append(b"".join(orjson.dumps(line) + b"\n" for line in _batch(batch, paths, inherit, session)))
+                given += len(batch)
+        yield b"".join(piece)
+
+
+def _batch(
+    batch: Sequence[reads.ReadDocument], paths: Paths, inherit: bool, session: Session
+) -> Iterator[dict[str, Any]]:
+    above = inherited.ancestors([(each.scope, each.name) for each in batch], session=session) if inherit else {}
+    for each in batch:
+        line = _read_line(each, paths)
+        if inherit:
+            ancestors = above[each.scope, each.name]
+            line["ancestors"] = [_read_line(up.read, paths) | {"depth": up.depth} for up in ancestors]
+        yield line
 
 
 def _read_line(found: reads.ReadDocument, paths: Paths) -> dict[str, Any]:

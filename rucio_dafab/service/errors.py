@@ -36,6 +36,10 @@ class NotHere(DafabError):
     """What the path names is not here; the text names it."""
 
 
+class TooManyAnswers(DafabError):
+    """An account has as many answers under way as it may; the text says how many."""
+
+
 class BodyTooLarge(DafabError):
     """The body of a request has more bytes than the service reads."""
 
@@ -99,6 +103,7 @@ STATUS: Final[Mapping[type[Exception], tuple[HTTPStatus, str | None]]] = {
     rucio.DatabaseException: (HTTPStatus.SERVICE_UNAVAILABLE, None),
     # Ours: Rucio's client knows a neighbour of each.
     ServiceUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "DatabaseException"),
+    TooManyAnswers: (HTTPStatus.TOO_MANY_REQUESTS, "ResourceTemporaryUnavailable"),
     NotHere: (HTTPStatus.NOT_FOUND, "DataIdentifierNotFound"),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputValidationError"),
     QueryError: (HTTPStatus.BAD_REQUEST, "DIDFilterSyntaxError"),
@@ -129,6 +134,10 @@ INTERNAL: Final = "internal error: the service's log says more"
 
 _UNIQUE: Final = "23505"
 """PostgreSQL's code of a violated unique constraint."""
+RETRY_AFTER: Final = "5"
+"""Seconds after which a client may ask again what could not be answered now."""
+
+_NOT_NOW: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _VALUES: Final = (TypeError, ValueError, LookupError, AttributeError)
 
 
@@ -224,7 +233,9 @@ def install(app: FastAPI) -> None:
 def _response(status: HTTPStatus, name: str, message: str, **members: Any) -> JSONResponse:
     line = one_line(message)
     return JSONResponse(
-        {"ExceptionClass": name, "ExceptionMessage": line} | members, int(status), exception_headers(name, line)
+        {"ExceptionClass": name, "ExceptionMessage": line} | members,
+        int(status),
+        exception_headers(status, name, line),
     )
 
 
@@ -233,10 +244,11 @@ def one_line(message: str) -> str:
     return " ".join(message.encode("utf-8", "replace").decode().split())
 
 
-def exception_headers(name: str, line: str) -> dict[str, str]:
+def exception_headers(status: HTTPStatus, name: str, line: str) -> dict[str, str]:
     """Return the headers by which Rucio's client knows an exception; the line is cut where Rucio cuts it."""
+    later = {"Retry-After": RETRY_AFTER} if status in _NOT_NOW else {}
     short = line if len(line) <= _HEADER_LENGTH else f"{line[:_HEADER_LENGTH]}..."
-    return {"ExceptionClass": name, "ExceptionMessage": plain(short)}
+    return {"ExceptionClass": name, "ExceptionMessage": plain(short)} | later
 
 
 def _first_violation(error: RequestValidationError) -> str:

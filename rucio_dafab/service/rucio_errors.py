@@ -113,5 +113,5 @@ def _replaced(response: Response, said: Told) -> Response:
     response.set_data(json.dumps({"ExceptionClass": said.name, "ExceptionMessage": line}))
     # Rucio's own errors have this type.
     response.headers["Content-Type"] = "application/octet-stream"
-    response.headers.update(errors.exception_headers(said.name, line))
+    response.headers.update(errors.exception_headers(said.status, said.name, line))
     return response

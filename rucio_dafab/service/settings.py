@@ -19,6 +19,8 @@ class Settings(BaseSettings):
         max_body: bytes of a request's body that are read, ours and Rucio's alike: room for a document of the largest
             size and the list of its files.
         search_page: documents in a page of ``POST /dafab/search`` when the request names no limit.
+        send_timeout: seconds after which an answer is broken off whose client takes nothing of it.
+        max_streams: streamed answers that an account may have under way at a time.
     """
 
     model_config = SettingsConfigDict(env_prefix="DAFAB_", extra="ignore")
@@ -28,6 +30,8 @@ class Settings(BaseSettings):
     rucio_threads: int = Field(default=8, ge=1, le=64)
     max_body: int = Field(default=4 * MAX_BYTES, ge=MAX_BYTES)
     search_page: int = Field(default=1000, ge=1, le=10_000)
+    send_timeout: float = Field(default=60, gt=0, le=3600)
+    max_streams: int = Field(default=32, ge=1)
 
 
 @cache
