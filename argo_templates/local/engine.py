@@ -161,7 +161,10 @@ class Engine:
             pod = pods.make(node.path, template, pod_scope, artifacts, folder, shared, self.options.volumes)
             began = time.time()
 
+            held: dict[str, Any] = {}
+
             def found(where: Mapping[str, Any]) -> None:
+                held.update(where)
                 self.keep(replace(node, began=began, where=where, attempts=attempt + 1))
 
             try:
@@ -170,7 +173,7 @@ class Engine:
             except TimeoutError:
                 pod.tidy()
                 return replace(node, began=began, phase=FAILED, message=f"came to its deadline of {deadline} s")
-            finished = outputs.of_pod(replace(node, began=began), template, pod, ended, self._artifact)
+            finished = outputs.of_pod(replace(node, began=began, where=held), template, pod, ended, self._artifact)
             pod.tidy()
             return finished
 

@@ -86,7 +86,7 @@ def make(
     shared: list[Any],
     mapping: Mapping[str, str],
 ) -> Pod:
-    """Make the folders of a pod and return it.
+    """Make the folders of a pod.
 
     Args:
         path: the step that it is of.
@@ -107,8 +107,6 @@ def make(
     mounts = _mounts(template, container, folder, [*template.get("volumes", []), *shared], mapping)
     paths = Paths(folder / "root", mounts)
     _take_in(template, artifacts, paths)
-    for output in _output_paths(template):
-        Path(paths.here(output)).parent.mkdir(parents=True, exist_ok=True)
     requests = container.get("resources", {}).get("requests", {})
     annotations = tags.put_in(template.get("metadata", {}).get("annotations", {}), scope)
     return Pod(
@@ -184,7 +182,9 @@ def _environment(container: Mapping[str, Any], paths: Paths, folder: Path) -> di
 
 
 def _take_in(template: Mapping[str, Any], artifacts: Mapping[str, str], paths: Paths) -> None:
-    """Put the input artifacts at their paths."""
+    """Put the input artifacts at their paths, and make the folders of the outputs."""
+    for output in _output_paths(template):
+        Path(paths.here(output)).parent.mkdir(parents=True, exist_ok=True)
     for artifact in template.get("inputs", {}).get("artifacts", []):
         if artifact["name"] not in artifacts:
             continue

@@ -8,6 +8,7 @@ import asyncio
 import re
 import shlex
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -42,8 +43,45 @@ def require() -> None:
         raise BackEndError(f"Slurm does not answer: {_line(asked.stdout + asked.stderr)}")
 
 
+class Jobs:
+    """All jobs that Slurm knows, asked for at once and not more often than every :data:`PAUSE`."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, dict[str, str]] = {}
+        self._asked = float("-inf")
+        self._refusals = 0
+        self._asking = asyncio.Lock()
+
+    async def of(self, job: str, since: float) -> dict[str, str] | None:
+        """Return the fields of a job that was submitted at ``since`` (monotonic); ``None`` if Slurm has none such.
+
+        Raises:
+            BackEndError: if Slurm has not answered several times in a row.
+        """
+        async with self._asking:
+            while self._asked <= max(since, time.monotonic() - PAUSE):
+                await self._ask()
+        return self._jobs.get(job)
+
+    async def _ask(self) -> None:
+        began = time.monotonic()
+        status, said, refusal = await _call("scontrol", "show", "job", "-o")
+        if status == 0:
+            found = (dict(_FIELD.findall(line)) for line in said.splitlines())
+            self._jobs = {fields["JobId"]: fields for fields in found if "JobId" in fields}
+            self._asked, self._refusals = began, 0
+            return
+        self._refusals += 1
+        if self._refusals >= _ASKED_AT_MOST:
+            raise BackEndError(f"Slurm does not answer: {refusal}")
+        await asyncio.sleep(PAUSE)
+
+
 class SlurmBackEnd:
     """Pods as jobs of Slurm."""
+
+    def __init__(self) -> None:
+        self._jobs = Jobs()
 
     async def run(self, pod: Pod, began: Began) -> Ended:
         """Submit a pod and wait for its end; cancelled, cancel the job and wait until it is gone."""
@@ -53,13 +91,27 @@ class SlurmBackEnd:
             if job is None:
                 return Ended(None, f"sbatch refused: {refusal}")
             began({"job": job})
-            return await _ended(job)
+            return await self._ended(job)
         except asyncio.CancelledError:
             job, _ = await submitted
             if job is not None:
                 await _call("scancel", job)
-                await _ended(job)
+                await self._ended(job)
             raise
+
+    async def _ended(self, job: str) -> Ended:
+        """Wait for the end of a job."""
+        since = time.monotonic()
+        while True:
+            try:
+                fields = await self._jobs.of(job, since)
+            except BackEndError as refusal:
+                return Ended(None, str(refusal))
+            if fields is None:
+                return Ended(None, f"Slurm knows nothing of job {job} any more")
+            if fields.get("JobState") not in _LIVING:
+                return _outcome(job, fields.get("JobState", ""), fields)
+            await asyncio.sleep(PAUSE)
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -95,26 +147,6 @@ async def _submit(pod: Pod) -> tuple[str | None, str]:
         str(script),
     )
     return (None, refusal) if status else (said.split(";")[0].strip(), "")
-
-
-async def _ended(job: str) -> Ended:
-    """Wait for the end of a job."""
-    unanswered = 0
-    while True:
-        status, said, refusal = await _call("scontrol", "show", "job", "-o", job)
-        if status == 0:
-            unanswered = 0
-            fields = dict(_FIELD.findall(said))
-            state = fields.get("JobState", "")
-            if state not in _LIVING:
-                return _outcome(job, state, fields)
-        elif "Invalid job id" in refusal:
-            return Ended(None, f"Slurm knows nothing of job {job} any more")
-        else:
-            unanswered += 1
-            if unanswered == _ASKED_AT_MOST:
-                return Ended(None, f"Slurm does not answer: {refusal}")
-        await asyncio.sleep(PAUSE)
 
 
 def _outcome(job: str, state: str, fields: Mapping[str, str]) -> Ended:

@@ -1,0 +1,124 @@
+"""``dafab-process`` run from its committed YAML at a real site: products as ``rucio-dafab run`` makes them."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo_templates.local import documents, runs
+from argo_templates.local.state import Run
+from rucio_dafab.site.home import Home
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+SEED = 31
+KILLS = 3
+"""Times that a run is killed, each time at another moment."""
+
+
+@pytest.fixture
+def at_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return the home of the shared site, which ``DAFAB_HOME`` names."""
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    home: Home = site.home
+    return home
+
+
+def simulated(site: Any, folder: Path, seed: int) -> Path:
+    """Return a scene that a test has for itself."""
+    site.dafab("simulate", str(folder), "--seed", str(seed), "--size", "256")
+    (scene,) = folder.glob("*.SAFE")
+    return scene
+
+
+def prepare(home: Home, scene: Path, **options: Any) -> Run:
+    """Prepare the run of the committed template over a scene."""
+    arguments = {"scene": scene.name} | options.pop("parameters", {})
+    return runs.prepare(
+        home, documents.find("dafab-process"), arguments, mapping={"dafab-scenes": scene.parent}, **options
+    )
+
+
+def unchanged(site: Any, scene: Path) -> bool:
+    """Tell whether ``rucio-dafab run`` makes exactly what is registered: it compares every byte and document."""
+    ran = site.run_dafab("run", str(scene), "--json")
+    assert ran.returncode == 0, ran.stderr
+    return '"outcome": "unchanged"' in ran.stdout
+
+
+def test_the_committed_yaml_makes_what_the_command_makes(site: Any, at_site: Home, tmp_path: Path) -> None:
+    scene = simulated(site, tmp_path, SEED)
+    run = prepare(at_site, scene)
+    status = runs.execute(at_site, run)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    node = run.node("process.publish")
+    assert node is not None
+    assert node.parameters["outcome"] == "created"
+    assert unchanged(site, scene)
+    assert not (at_site.work / run.name).exists()
+
+
+def test_killed_at_random_moments_it_is_completed_by_a_rerun(site: Any, at_site: Home, tmp_path: Path) -> None:
+    scene = simulated(site, tmp_path, SEED + 1)
+    run = prepare(at_site, scene)
+    chance = random.Random(SEED)
+    for _ in range(KILLS):
+        executor = subprocess.Popen([sys.executable, "-m", "argo_templates.local", run.name])
+        try:
+            executor.wait(chance.uniform(1, 9))
+        except subprocess.TimeoutExpired:
+            executor.send_signal(signal.SIGKILL)
+            executor.wait()
+    time.sleep(1)
+    assert of_this_run(run) == []
+    assert run.status().phase == "Succeeded" or runs.execute(at_site, run).phase == "Succeeded"
+    assert of_this_run(run) == []
+    assert unchanged(site, scene)
+
+
+def test_a_step_that_another_try_cannot_mend_is_reported_at_once(site: Any, at_site: Home, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run = prepare(at_site, empty)
+    status = runs.execute(at_site, run)
+    node = run.node("process.fetch")
+    assert node is not None
+    assert (status.phase, node.attempts, node.exit_code) == ("Failed", 1, 1)
+    assert status.message.startswith("process.fetch: exit status 1: error: /scenes/empty")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_slurm_makes_the_same(site: Any, at_site: Home, tmp_path: Path) -> None:
+    scene = simulated(site, tmp_path, SEED + 2)
+    run = prepare(at_site, scene, back_end="slurm", parameters={"runtime": "hpk", "partition": "gpu"})
+    status = runs.execute(at_site, run)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    node = run.node("process.water.infer-hpk")
+    assert node is not None
+    assert "job" in node.where
+    assert unchanged(site, scene)
+
+
+def of_this_run(run: Run) -> list[str]:
+    """Return the processes that have something of a run's folder in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(run.folder).encode() in environment and int(process.name) != os.getpid():
+            found.append(process.name)
+    return found
+
+
+def test_the_folder_of_a_run_holds_no_scene(site: Any, at_site: Home) -> None:
+    for run in runs.every(at_site):
+        size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+        assert size < 2_000_000, f"{run.name} keeps {size} bytes"
