@@ -92,7 +92,8 @@ class Engine:
         template = self.program.templates[call.key]
         kind = graphs.kind_of(template)
         node = Node(call.path, call.key[1], kind, RUNNING, began=time.time())
-        self.keep(node)
+        # A pod is kept once it is there, with what it can be found by.
+        (self._watch if kind == "Pod" else self.keep)(node)
         try:
             inputs, artifacts = scopes.of_inputs(call.path, template, call.arguments, call.scope)
             whole = {name: value for name, value in call.scope.items() if name.startswith("workflow.")}
@@ -174,7 +175,8 @@ class Engine:
                 pod.tidy()
                 return replace(node, began=began, phase=FAILED, message=f"came to its deadline of {deadline} s")
             finished = outputs.of_pod(replace(node, began=began, where=held), template, pod, ended, self._artifact)
-            pod.tidy()
+            # Removing takes the disk's time, which others need not wait for.
+            await asyncio.to_thread(pod.tidy)
             return finished
 
     def _artifact(self, path: str, name: str) -> Path:
