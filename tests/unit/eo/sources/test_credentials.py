@@ -77,13 +77,16 @@ def token(archive: Archive) -> Token:
     return Token(account, Secrets("somebody", "hidden"), Web(Patience(tries=2, first=0.01, longest=0.02)))
 
 
-def test_a_token_is_had_once_and_renewed_before_it_ends(archive: Archive, use: Use) -> None:
+def test_a_token_is_had_once_and_renewed_before_it_ends(
+    archive: Archive, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use(account=True)
-    seconds = iter([30.05, 600])
+    now = time.monotonic()
+    seconds = iter([300, 600])
     archive.route("/token", lambda _: as_json({"access_token": f"t{len(archive.asked)}", "expires_in": next(seconds)}))
     one = token(archive)
     assert [one.get(), one.get()] == ["t1", "t1"]
-    time.sleep(0.1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 280)
     assert [one.get(), one.get()] == ["t2", "t2"]
     assert len(archive.asked) == 2
 
