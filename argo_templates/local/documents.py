@@ -1,7 +1,8 @@
 """Workflow documents: found by name or file, checked, and read with the arguments of a run."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from argo_templates.local import depends, expressions, retries, shapes, tags
-from argo_templates.local.errors import LocalError, ParameterError
+from argo_templates.local.errors import LocalError, ParameterError, Unsupported
 
 FOLDER: Final = Path(__file__).parents[1] / "rendered"
 """The committed templates; what renders them imports all that their steps do, which is not needed here."""
@@ -57,7 +58,8 @@ def find(name: str) -> dict[str, Any]:
     documents = read(path)
     if len(documents) != 1:
         raise LocalError(f"{path} holds {len(documents)} documents: one is run")
-    return workflow_of(documents[0])
+    with _as_a_workflow(documents[0]):
+        return workflow_of(documents[0])
 
 
 def workflow_of(document: Document) -> dict[str, Any]:
@@ -99,6 +101,21 @@ class Program:
         return (reference["name"], reference["template"]) if reference else (document, user["template"])
 
 
+@contextmanager
+def _as_a_workflow(document: Document) -> Iterator[None]:
+    """Turn what a document that is built otherwise does to a reader into one line.
+
+    Raises:
+        LocalError: naming the document.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        metadata = document.get("metadata")
+        name = metadata.get("name", "the workflow") if isinstance(metadata, Mapping) else "the workflow"
+        raise LocalError(f"{name} is not built as a workflow is: {type(error).__name__} {error}") from error
+
+
 def load(document: Document, others: Sequence[Document] = ()) -> Program:
     """Read a document with all that it refers to, and refuse what cannot be run before anything is.
 
@@ -109,6 +126,11 @@ def load(document: Document, others: Sequence[Document] = ()) -> Program:
     Raises:
         LocalError: if it is not supported, refers to what is not there, or has an expression that cannot be read.
     """
+    with _as_a_workflow(document):
+        return _load(document, others)
+
+
+def _load(document: Document, others: Sequence[Document]) -> Program:
     by_name = {each["metadata"]["name"]: each for each in others if "name" in each.get("metadata", {})}
     name = _name(document)
     noted = set(shapes.check(document))
@@ -131,7 +153,8 @@ def load(document: Document, others: Sequence[Document] = ()) -> Program:
 
 def outline(document: Document) -> Program:
     """Return a document with nothing that it refers to, unchecked: a server may do what the local executor does not."""
-    return Program(_name(document), document["spec"], {}, ())
+    with _as_a_workflow(document):
+        return Program(_name(document), dict(document["spec"]), {}, ())
 
 
 def arguments(program: Program, given: Mapping[str, str]) -> dict[str, str]:
@@ -211,6 +234,9 @@ def users(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _check(program: Program) -> None:
+    for each in program.spec.get("arguments", {}).get("parameters", []):
+        if tags.names(each.get("value")):
+            raise Unsupported(f"{program.name}: the local executor does not do tags in the argument {each['name']}")
     if "entrypoint" not in program.spec:
         raise LocalError(f"{program.name} has no entrypoint")
     top = [{"template": each} for each in (program.spec["entrypoint"], program.spec.get("onExit")) if each]
@@ -231,6 +257,9 @@ def _check_template(name: str, template: Mapping[str, Any]) -> None:
     kinds = [kind for kind in ("script", "container", "dag", "steps") if kind in template]
     if len(kinds) != 1:
         raise LocalError(f"{name}: a template is one of script, container, dag and steps, not {kinds or 'none'}")
+    for member in ("activeDeadlineSeconds", "parallelism"):
+        if not tags.names(template.get(member)):
+            float(template.get(member, 0))
     tasks = template.get("dag", {}).get("tasks", [])
     needed = {task["name"]: depends.names(depends.of_task(task)) for task in tasks}
     for task, others in needed.items():

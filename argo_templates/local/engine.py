@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from argo_templates.local import graphs, outputs, pods, retries, scopes, tags
 from argo_templates.local.documents import Key, Program
-from argo_templates.local.errors import LocalError
 from argo_templates.local.graphs import Call
 from argo_templates.local.nodes import ERROR, FAILED, RUNNING, SUCCEEDED, UNSUCCESSFUL, Node
 from argo_templates.local.process import BackEnd
 from argo_templates.local.state import STOPPED, Run, Status
 from argo_templates.local.waiting import file_lock
+from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 
 Watcher = Callable[[Node], None]
@@ -58,7 +58,7 @@ class Engine:
         deadline = self.program.spec.get("activeDeadlineSeconds")
         call = Call(self.program.entry[1], self.program.entry, self.program.spec.get("arguments", {}), scope)
         # The parameters of a workflow are inputs of its entry point.
-        given = [{"name": name, "value": value} for name, value in self.options.parameters.items()]
+        given = [{"name": name, "value": f"{{{{workflow.parameters.{name}}}}}"} for name in self.options.parameters]
         try:
             async with (
                 asyncio.timeout(None if deadline is None else float(deadline)),
@@ -99,7 +99,7 @@ class Engine:
             whole = {name: value for name, value in call.scope.items() if name.startswith("workflow.")}
             async with self._lock(tags.put_in(template.get("synchronization", {}), {**whole, **inputs})):
                 ended = await self._tries(node, call.key, template, {**whole, **inputs}, artifacts)
-        except LocalError as refusal:
+        except (DafabError, OSError) as refusal:
             ended = replace(node, phase=ERROR, message=str(refusal))
         except asyncio.CancelledError:
             self.keep(replace(node, phase=FAILED, message="stopped", ended=time.time()))

@@ -39,7 +39,9 @@ def _parameters(template: Mapping[str, Any], pod: Pod) -> tuple[dict[str, str], 
         path = Path(pod.paths.here(source["path"])) if "path" in source else None
         if path is not None and path.is_file():
             # Argo, too, takes a line's end off.
-            values[each["name"]] = pod.paths.in_pod(path.read_text(encoding="utf-8")).removesuffix("\n")
+            values[each["name"]] = pod.paths.in_pod(path.read_text(encoding="utf-8", errors="replace")).removesuffix(
+                "\n"
+            )
         elif "default" in source or "value" in each:
             values[each["name"]] = text(source.get("default", each.get("value")))
         else:

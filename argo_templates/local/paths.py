@@ -45,7 +45,9 @@ class Paths:
         self._pod = {str(folder): path for path, folder in self._known.items()}
         self._back = _pattern(self._pod)
         for path, folder in self._mounts.items():
-            _link(root / path.lstrip("/"), folder)
+            # Texts are rewritten by the longest mount; a link inside the folder of another would stay in that.
+            if not any(str(parent) in self._mounts for parent in PurePosixPath(path).parents):
+                _link(root / path.lstrip("/"), folder)
 
     def here(self, text: str) -> str:
         """Return a text of the pod with the paths of this machine."""

@@ -65,10 +65,12 @@ def of_inputs(
     arguments = {each["name"]: _argument(each, scope) for each in given.get("parameters", [])}
     values = {}
     for each in inputs.get("parameters", []):
-        value = arguments.get(each["name"], each.get("value", each.get("default")))
+        value = arguments.get(each["name"])
+        if value is None:
+            value = tags.put_in(each.get("value", each.get("default")), scope)
         if value is None:
             raise ParameterError(f"{place}: the input {each['name']} of {template['name']} is not given")
-        values[each["name"]] = check_enum(place, each, text(tags.put_in(value, scope)))
+        values[each["name"]] = check_enum(place, each, text(value))
     artifacts = _artifacts(place, template, given, scope)
     found = {f"inputs.parameters.{name}": value for name, value in values.items()}
     found["inputs.parameters"] = json.dumps([{"name": name, "value": value} for name, value in values.items()])

@@ -345,6 +345,40 @@ def test_a_dag_hands_its_outputs_up(ran: Ran) -> None:
     assert done["main.say"].result == "up"
 
 
+def test_what_is_put_in_is_not_read_again(ran: Ran) -> None:
+    done = ran(
+        """
+        arguments: {parameters: [{name: text}]}
+        templates:
+        - name: main
+          inputs: {parameters: [{name: text}, {name: run, value: "{{workflow.name}}"}]}
+          script: {image: none, command: [cat], source: "{{inputs.parameters.text}} {{inputs.parameters.run}}"}
+        """,
+        name="once",
+        parameters={"text": "{{workflow.uid}}"},
+    )
+    assert done["main"].result == "{{workflow.uid}} once"
+
+
+def test_a_mount_within_a_mount_leaves_nothing_in_it(ran: Ran, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    done = ran(
+        """
+        volumes: [{name: a, persistentVolumeClaim: {claimName: a}}, {name: b, persistentVolumeClaim: {claimName: b}}]
+        templates:
+        - name: main
+          container:
+            image: none
+            command: [sh, -c, 'touch /data/one /data/in/two']
+            volumeMounts: [{name: a, mountPath: /data}, {name: b, mountPath: /data/in}]
+        """,
+        mapping={"a": tmp_path / "a", "b": tmp_path / "b"},
+    )
+    assert done.status.phase == "Succeeded"
+    assert [[path.name for path in (tmp_path / name).iterdir()] for name in "ab"] == [["one"], ["two"]]
+
+
 def test_a_program_that_is_not_there_is_a_failure_in_one_line(ran: Ran) -> None:
     done = ran("templates: [{name: main, container: {image: none, command: [no-such-program]}}]")
     assert done["main"].exit_code == 127

@@ -1,6 +1,7 @@
 """What is refused before anything runs, by name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,10 @@ MAIN = "{name: main, container: {image: none, command: ['true']}}"
         (
             "templates: [{name: main, inputs: {artifacts: [{name: a, path: /a, s3: {}}]}, container: {image: x}}]",
             "spec.templates[main].inputs.artifacts[a].s3",
+        ),
+        (
+            f"templates: [{MAIN}]\narguments: {{parameters: [{{name: a, value: '{{{{workflow.name}}}}'}}]}}",
+            "tags in the argument a",
         ),
         (
             "templates: [{name: main, synchronization: {semaphores: []}, container: {image: x}}]",
@@ -99,6 +104,29 @@ def test_arguments_are_checked(home: Home, parameters: dict[str, str], line: str
         runs.prepare(home, documents.find("dafab-process"), parameters)
     assert str(refusal.value).startswith(line)
     assert not (home.root / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Workflow",
+        "kind: Workflow\nmetadata: 3\nspec: {}",
+        "kind: Workflow\nspec: {templates: [3], entrypoint: main}",
+        "kind: Workflow\nspec: {templates: 3, entrypoint: main}",
+        "kind: Workflow\nspec: {entrypoint: a, templates: [{name: a, dag: {tasks: 3}}]}",
+        "kind: Workflow\nspec: {entrypoint: a, templates: [{name: a, parallelism: x, container: {command: [a]}}]}",
+        "kind: CronWorkflow\nmetadata: {name: a}\nspec: {}",
+        "kind: [",
+        "kind: Pod",
+        "",
+    ],
+)
+def test_what_is_built_otherwise_is_refused_in_one_line(home: Home, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(text)
+    with pytest.raises(LocalError) as refusal:
+        runs.prepare(home, documents.find(str(path)), {})
+    assert "\n" not in str(refusal.value)
 
 
 def test_what_has_no_counterpart_is_kept_with_the_run(prepared: Callable[..., Any]) -> None:
