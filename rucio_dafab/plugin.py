@@ -58,7 +58,8 @@ class DafabMetadata(DidMetaPlugin):  # type: ignore[misc]  # Rucio ships no type
     ) -> Iterator[dict[str, Any]]:
         """Return the metadata of those of the DIDs that are there, in their order, by a few statements for many.
 
-        Rucio's core asks for one DID after the other; our service asks for all of them here.
+        For code on the server: Rucio's core does not call it and asks for one DID after the other. The service's
+        ``POST /dids/bulkmeta`` reads by the same function of the catalogue.
 
         Args:
             dids: each with ``scope`` (InternalScope) and ``name``, as are the dictionaries that are given.

@@ -18,7 +18,7 @@ from rucio_dafab.names import is_name
 # Rucio would log through the root logger, which installs a handler on it.
 _LOG: Final = logging.getLogger(__name__).log
 CHUNK_BYTES: Final = 1 << 20
-"""What Rucio allows as the name of a DID, less a leading slash."""
+"""Bytes of a file that are read at once."""
 
 
 class StorageError(DafabError):

@@ -41,6 +41,10 @@ class Kind(StrEnum):
     GRID = "grid"
 
 
+_OTHERWISE: Final = {ValueType.GEOMETRY: Kind.GRID, ValueType.CONCEPTS: Kind.CLASS}
+"""Types whose values no one counts as they are, and what counts documents by them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facet:
     """A value and how many documents have it, or about how many where it is not ``exact``.
@@ -101,8 +105,14 @@ def facets(asked: Search, by: By, *, most: int = MOST, session: Session) -> tupl
 
     Raises:
         VocabularyError: if there can be no such property.
+        FacetUnknown: if documents cannot be counted by it, or it is not declared and none that was found has it.
     """
-    return _counted(statement(asked, by), by, most, 1.0, session)
+    found = _counted(statement(asked, by), by, most, 1.0, session)
+    if found and all(each.value is None for each in found) and by.key not in set(Kind):
+        known = load_queryables()
+        if not known.asked(by.key).is_declared:
+            raise FacetUnknown(f"no document that was found has {by.key}: count by {_countable(known)}")
+    return found
 
 
 def estimate_facets(asked: Search, by: By, *, most: int = MOST, session: Session) -> tuple[Facet, ...]:
@@ -112,6 +122,7 @@ def estimate_facets(asked: Search, by: By, *, most: int = MOST, session: Session
 
     Raises:
         VocabularyError: if there can be no such property.
+        FacetUnknown: if documents cannot be counted by it.
     """
     expected = estimate(asked, session=session)
     if expected <= 2 * SAMPLE:
@@ -184,6 +195,10 @@ def _value(by: By, documents: FromClause) -> ColumnElement[Any]:
 def _property(key: str, queryables: Queryables, documents: FromClause) -> ColumnElement[Any]:
     """Return a property's own column where it has one, else what the jsonb of members holds at its path."""
     queryable = queryables.asked(key)
+    if queryable.type in _OTHERWISE:
+        raise FacetUnknown(
+            f"documents cannot be counted by {key}: {_OTHERWISE[queryable.type]} does, or {_countable(queryables)}"
+        )
     columns = {found.name: name for found, name in typed_queryables(queryables)} | {
         "id": "id",
         "collection": "collection",
@@ -195,6 +210,12 @@ def _property(key: str, queryables: Queryables, documents: FromClause) -> Column
     if queryable.type is ValueType.DATETIME:
         return cast(func.to_jsonb(column), documents.c.searchable.type)
     return _each(column) if queryable.type is ValueType.STRINGS else column
+
+
+def _countable(queryables: Queryables) -> str:
+    """Return what documents can be counted by, for a message."""
+    declared = sorted(each.name for each in queryables if each.type not in _OTHERWISE)
+    return f"{', '.join([*Kind, *declared])}, or any property that documents have"
 
 
 def _each(values: ColumnElement[Any]) -> ColumnElement[Any]:

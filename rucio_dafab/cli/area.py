@@ -5,9 +5,10 @@ catalogue, so to give it is the operator's, who has the server's configuration.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import shapely
@@ -21,6 +22,9 @@ from rucio_dafab.terminal import application
 
 app = application()
 
+# Neither GeoJSON nor WKT nor a box looks so: a folder, or a name that ends in letters after a dot.
+_PATH: Final = re.compile(r"[^{(]*(/[^{(]*|\.[A-Za-z]\w*)")
+
 Name = Annotated[str, typer.Argument(help="What queries call it, without @.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -31,11 +35,12 @@ def add(
     geometry: Annotated[str, typer.Argument(help="GeoJSON, WKT, a box W_S_E_N, a file of one of these, or - .")],
 ) -> None:
     """Name a polygon (EPSG:4326, longitude before latitude)."""
+    outline = given_geometry(geometry)
     use_server_configuration()
     from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415 - reads the server's configuration
 
     with sessions.writing() as session:
-        made = areas.add(name, given_geometry(geometry), session=session)
+        made = areas.add(name, outline, session=session)
     typer.echo(f"@{made.key}")
 
 
@@ -90,6 +95,8 @@ def given_geometry(argument: str) -> Any:
             text = Path(argument).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DafabError(f"{argument} cannot be read: {error}") from error
+    elif _PATH.fullmatch(argument):
+        raise DafabError(f"there is no file {argument[:200]}")
     if not text.lstrip().startswith("{"):
         return text.strip()
     try:

@@ -1,7 +1,7 @@
 """``rucio-dafab catalogue``: many items in, all of them out, and counted."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from rucio_dafab.terminal import application
 
 if TYPE_CHECKING:
     from rucio_dafab.catalogue.bulk import LoadReport
+    from rucio_dafab.catalogue.facets import Facet
     from rucio_dafab.query.model import Expression
 
 app = application()
@@ -73,6 +74,9 @@ def dump(
 
     with sessions.reading() as session:
         written = dumping.dump(file, InternalScope(scope), collection, session=session)
+    if not written and file.suffix == ".parquet":
+        # A table without rows has no columns, so none was made: what another dump left would pass for this one.
+        file.unlink(missing_ok=True)
     told = f"{written} items in {file}" if file.exists() else "no items"
     typer.echo(json.dumps({"items": written}) if as_json else told)
 
@@ -113,18 +117,22 @@ def facets(
             return
         spread = counting.estimate_facets if estimate else counting.facets
         found = spread(asked, counting.By(by, cell, subclasses), most=most, session=session)
-    if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found]))
-    else:
-        width = len(str(found[0].count)) if found else 0
-        for each in found:
-            about = "" if each.exact else "~"
-            typer.echo(f"{about}{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
+    _tell_facets(found, as_json=as_json)
 
 
 app.command()(documents.validate)
 app.command()(export.export)
 app.add_typer(documents.schema, name="schema", help="Show the schemas of the collections.")
+
+
+def _tell_facets(found: "Sequence[Facet]", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found]))
+        return
+    width = len(str(found[0].count)) if found else 0
+    for each in found:
+        about = "" if each.exact else "~"
+        typer.echo(f"{about}{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
 
 
 def _expression(rucio: str, cql2: str) -> "Expression":

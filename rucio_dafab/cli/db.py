@@ -1,4 +1,4 @@
-"""``rucio-dafab db``: our tables in the database that the server's ``rucio.cfg`` (``RUCIO_CONFIG``) names."""
+"""``rucio-dafab db``: our tables in the database that the server's ``rucio.cfg`` names."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Engine
 
+from rucio_dafab.cli.server import use_server_configuration
 from rucio_dafab.errors import DafabError
 from rucio_dafab.terminal import application
 
@@ -21,21 +22,21 @@ def upgrade(
     ] = False,
 ) -> None:
     """Create or upgrade our tables; harmless when all is up to date."""
+    if import_json and revision != "head":
+        raise DafabError("--import-json needs the newest tables: leave the revision out")
+    use_server_configuration()
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415 - reads the server's configuration
 
     from rucio_dafab.catalogue import migrations  # noqa: PLC0415
 
-    if import_json and revision != "head":
-        raise DafabError("--import-json needs the newest tables: leave the revision out")
     _tell(migrations.upgrade(get_engine(), revision))
     if import_json:
         _import_json(get_engine())
 
 
 def _import_json(engine: Engine) -> None:
-    from rucio_dafab.catalogue import ontology_snapshots, stock  # noqa: PLC0415
+    from rucio_dafab.catalogue import stock  # noqa: PLC0415
 
-    ontology_snapshots.install(lambda: engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("metadata of the JSON plugin", total=None)
@@ -53,12 +54,11 @@ def reindex() -> None:
 
     Needed when documents were written while servers still knew the queryables of before an upgrade.
     """
+    use_server_configuration()
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415
 
-    from rucio_dafab.catalogue import ontology_snapshots  # noqa: PLC0415
     from rucio_dafab.catalogue import reindex as columns  # noqa: PLC0415
 
-    ontology_snapshots.install(get_engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("documents", total=None)
@@ -72,6 +72,7 @@ def downgrade(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take our tables back to a revision: what it did not have is lost."""
+    use_server_configuration()
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415
 
     from rucio_dafab.catalogue import migrations  # noqa: PLC0415
@@ -84,6 +85,7 @@ def downgrade(
 @app.command()
 def check() -> None:
     """Say what differs from the newest revision and the declared queryables; exit status 1 if anything does."""
+    use_server_configuration()
     from rucio.db.sqla.session import get_engine  # noqa: PLC0415
 
     from rucio_dafab.catalogue import migrations  # noqa: PLC0415

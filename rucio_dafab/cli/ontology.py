@@ -207,7 +207,6 @@ def show(
 @app.command()
 def reindex() -> None:
     """Find the classes of all items anew: after a change of rules, or of names that items wrote."""
-    use_server_configuration()
     from rucio_dafab.cli import db  # noqa: PLC0415
 
     db.reindex()

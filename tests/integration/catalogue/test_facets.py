@@ -96,6 +96,10 @@ def test_an_estimate_says_that_it_is_one(site: Any, filled: None) -> None:
         (("--filter", "a=1", "--cql2", "b = 1"), "--cql2"),
         (("--cql2", "a ="), "CQL2"),
         (("--by", "/properties/~2"), "~2"),
+        (("--by", "geometry"), "cannot be counted by geometry: grid does, or month, class, grid, collection"),
+        (("--by", "theme"), "cannot be counted by theme: class does"),
+        (("--by", "did_type"), "no document that was found has did_type: count by month, class, grid, collection"),
+        (("--by", "nope_such"), "or any property that documents have"),
     ],
 )
 def test_refusals_are_one_line(site: Any, arguments: tuple[str, ...], reason: str) -> None:
