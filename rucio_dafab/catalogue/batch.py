@@ -101,9 +101,9 @@ class _Batch:
             self._session.execute(delete(link).where(link.c.scope == scope, link.c.name.in_(names)))
         names = [column.name for column in link.columns]
         made = [
-            dict(zip(names, (scope.internal, name, rel, to.internal, to_name), strict=True))
+            dict(zip(names, (scope.internal, name, rel, to.internal, to_name, rule), strict=True))
             for item in items
-            for _, name, rel, to, to_name in links.rows(scope, item.name, item.links)
+            for _, name, rel, to, to_name, rule in links.rows(scope, item.name, item.links)
         ]
         if made:
             with cursor_of(self._session) as cursor:

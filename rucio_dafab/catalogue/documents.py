@@ -137,6 +137,24 @@ def write_held(stored: StoredDocument, document: dict[str, Any], *, session: Ses
     _write(stored.scope, stored.name, document, valid=None if stored.partial else True, session=session)
 
 
+def write_all_held(
+    scope: InternalScope, changed: Iterable[tuple[StoredDocument, dict[str, Any]]], *, session: Session
+) -> None:
+    """Write what became of documents of one scope that are held, and passed :func:`check_rewrite`, together.
+
+    Raises:
+        DocumentTooLarge: as :func:`write_held`.
+    """
+    rows, written = [], {}
+    for stored, document in changed:
+        record = make_record(document, valid=None if stored.partial else True)
+        check_size(len(record["document"]))
+        rows.append(document_rows.row_of(scope, stored.name, record))
+        written[stored.name] = document
+    document_rows.replace_all(rows, session=session)
+    links.write_all(scope, written, session=session)
+
+
 def remove(stored: StoredDocument, *, session: Session) -> None:
     """Remove a document that is held; its DID stays."""
     session.execute(delete(table).where(table.c.scope == stored.scope, table.c.name == stored.name))

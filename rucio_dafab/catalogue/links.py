@@ -34,11 +34,13 @@ link: Final = Table(
     Column("rel", Text, nullable=False),
     Column("target_scope", _SCOPE_TYPE, nullable=False),
     Column("target_name", _NAME_TYPE, nullable=False),
+    Column("rule", Text),
     ForeignKeyConstraint(
         ["scope", "name"], [documents.c.scope, documents.c.name], ondelete="CASCADE", name="link_document"
     ),
 )
 """``dafab.link``: a link of a document to another DID, once each; that DID need not be there.
+``rule`` is name and version of the rule that made it, if one did (:mod:`rucio_dafab.catalogue.interlinking`).
 
 Triggers of the database keep ``dafab.document.latest`` right: it is false where some link ``predecessor-version`` names
 the document.
@@ -46,9 +48,16 @@ the document.
 
 Index("link_source", link.c.scope, link.c.name, link.c.rel)
 Index("link_target", link.c.target_scope, link.c.target_name, link.c.rel)
+Index(
+    "link_rule",
+    link.c.scope,
+    link.c.rule,
+    postgresql_ops={"rule": "text_pattern_ops"},
+    postgresql_where=link.c.rule.is_not(None),
+)
 
-Row = tuple[InternalScope, str, str, InternalScope, str]
-"""A row of the table: the DID of the document, the relation, the DID that it names."""
+Row = tuple[InternalScope, str, str, InternalScope, str, str | None]
+"""A row of the table: the DID of the document, the relation, the DID that it names, the rule."""
 
 
 def write(
@@ -65,19 +74,28 @@ def write(
         is_new: whether it is known to have had none.
         session: the caller's transaction.
     """
-    wanted = {row[2:] for row in rows(scope, name, links_of(document, name))}
-    if is_new and not wanted:
+    _replace(scope, {name: document}, are_new=is_new, session=session)
+
+
+def write_all(scope: InternalScope, documents: Mapping[str, Mapping[str, Any]], *, session: Session) -> None:
+    """Write the links of documents that are stored, by name, in place of any that they had: as :func:`write`."""
+    _replace(scope, documents, are_new=False, session=session)
+
+
+def _replace(
+    scope: InternalScope, written: Mapping[str, Mapping[str, Any]], *, are_new: bool, session: Session
+) -> None:
+    wanted = {row for name, document in written.items() for row in rows(scope, name, links_of(document, name))}
+    if are_new and not wanted:
         return
-    own = (link.c.scope == scope, link.c.name == name)
-    target = (link.c.rel, link.c.target_scope, link.c.target_name)
-    known = set() if is_new else set(session.execute(select(*target).where(*own)).tuples())
+    own = (link.c.scope == scope, link.c.name.in_(list(written)))
+    known = set() if are_new else set(session.execute(select(link).where(*own)).tuples())
     if gone := known - wanted:
-        session.execute(delete(link).where(*own, tuple_(*target).in_(gone)))
+        target = tuple_(link.c.name, link.c.rel, link.c.target_scope, link.c.target_name)
+        session.execute(delete(link).where(*own, target.in_([row[1:5] for row in gone])))
     if made := wanted - known:
         columns = [column.name for column in link.columns]
-        session.execute(
-            insert(link), [dict(zip(columns, (scope, name, *to), strict=True)) for to in sorted(made, key=str)]
-        )
+        session.execute(insert(link), [dict(zip(columns, row, strict=True)) for row in sorted(made, key=str)])
 
 
 def rows(scope: InternalScope, name: str, links: Iterable[Link]) -> Iterator[Row]:
@@ -85,7 +103,7 @@ def rows(scope: InternalScope, name: str, links: Iterable[Link]) -> Iterator[Row
     for each in links:
         to = scope if each.scope is None else InternalScope(each.scope, vo=scope.vo)
         if (to, each.name) != (scope, name):
-            yield scope, name, each.rel, to, each.name
+            yield scope, name, each.rel, to, each.name, each.rule
 
 
 def superseded(scope: InternalScope, names: Iterable[str], *, session: Session) -> set[str]:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rucio_dafab.cli import documents, export
+from rucio_dafab.cli import documents, export, interlink
 from rucio_dafab.cli.server import use_server_configuration
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE
@@ -122,6 +122,7 @@ def facets(
 
 app.command()(documents.validate)
 app.command()(export.export)
+app.command()(interlink.interlink)
 app.add_typer(documents.schema, name="schema", help="Show the schemas of the collections.")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rucio_dafab.names import LONGEST, is_name, rule
 from rucio_dafab.stac.asset_names import FILE_NAME
 from rucio_dafab.stac.errors import DocumentInvalid
-from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, named_by, with_links
+from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, named_by, rule_of, with_links
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 """STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""
@@ -140,7 +140,9 @@ def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
     root = addresses[0] if addresses else ""
     written = document.get("links", [])
     links = [
-        link | {"href": str(link.get("href")).removeprefix(root)} for link in written if link.get("rel") not in VERSIONS
+        link | {"href": str(link.get("href")).removeprefix(root)}
+        for link in written
+        if link.get("rel") not in VERSIONS and rule_of(link) is None
     ]
     # What names another version may have been written under another address of the site.
     versions = {

@@ -25,6 +25,10 @@ NOT_KEPT: Final = frozenset(
 )
 """Relations that tell where a document itself stands: attachments know what is above and below it."""
 
+RULE: Final = "dafab:rule"
+"""Member of a link that a rule of ``etc/interlinking.toml`` made: the rule's name, a slash and its version."""
+
+_RULE: Final = re.compile(r"[a-z0-9-]{1,60}/[0-9A-Za-z.-]{1,20}")
 _LONGEST_REL: Final = 100
 _LONGEST_HREF: Final = 2000
 _SCOPE: Final = r"[A-Za-z0-9_.\-]{1,25}"
@@ -36,30 +40,45 @@ _DID: Final = re.compile(rf"(?:({_SCOPE}):)?({_NAME})")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a link leads: its relation, and the DID that it names; no scope stands for the document's own."""
+    """Where a link leads: its relation, and the DID that it names; no scope stands for the document's own.
+
+    ``rule`` is name and version of the rule that made it; a person's link has none.
+    """
 
     rel: str
     scope: str | None
     name: str
+    rule: str | None = None
 
 
 def links_of(document: Mapping[str, Any], name: str) -> tuple[Link, ...]:
     """Return the links of a document that name other DIDs, each once, in their order.
+
+    Of a person's link and one by a rule that say the same, the one by the rule is returned.
 
     Args:
         document: any JSON object; what is no link in it is passed over.
         name: name of its DID.
     """
     written = document.get("links")
-    found: dict[Link, None] = {}
+    found: dict[tuple[str, str | None, str], Link] = {}
     for each in written if isinstance(written, list) else ():
         rel, href = (each.get("rel"), each.get("href")) if isinstance(each, dict) else (None, None)
         if not isinstance(rel, str) or rel in NOT_KEPT or not 1 <= len(rel) <= _LONGEST_REL:
             continue
         named = named_by(href)
-        if named is not None and named != (None, name):
-            found[Link(rel, *named)] = None
-    return tuple(found)
+        if named is None or named == (None, name):
+            continue
+        known, rule = found.get((rel, *named)), rule_of(each)
+        if known is None or (known.rule is None and rule is not None):
+            found[rel, *named] = Link(rel, *named, rule)
+    return tuple(found.values())
+
+
+def rule_of(link: Mapping[str, Any]) -> str | None:
+    """Return name and version of the rule that made a link, or ``None`` for one that a person made."""
+    rule = link.get(RULE)
+    return rule if isinstance(rule, str) and _RULE.fullmatch(rule) else None
 
 
 def named_by(href: object) -> tuple[str | None, str] | None:

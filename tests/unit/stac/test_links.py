@@ -110,3 +110,12 @@ def test_version_links_replace_those_of_before_and_bring_their_extension() -> No
 def test_an_item_is_linked_by_the_address_that_it_gives_or_by_its_id() -> None:
     assert address({"id": "x", "links": [{"rel": "self", "href": "https://h/x"}]}) == "https://h/x"
     assert address({"id": "x", "links": []}) == "x"
+
+
+def test_links_by_rule_are_known_and_win_over_the_same_by_a_person() -> None:
+    person = {"rel": "same_scene", "href": ITEM}
+    ruled = person | {"dafab:rule": "same-scene/1"}
+    wanted = (Link("same_scene", None, ITEM, "same-scene/1"),)
+    assert links_of({"links": [person, ruled]}, "own") == wanted == links_of({"links": [ruled, person]}, "own")
+    for other in (5, "", "Same/1", "same-scene", "same-scene/", "a/b/c"):
+        assert links_of({"links": [person | {"dafab:rule": other}]}, "own") == (Link("same_scene", None, ITEM),)
