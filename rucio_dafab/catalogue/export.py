@@ -61,14 +61,14 @@ class Export:
         terms: in which terms.
         search: which items; the collections that they belong to come along.
         root: address of the site, without a slash at its end: IRIs begin with it.
-        everything: whether nothing was asked for, so that collections without items come along, too.
+        collections: those that come along even without items; ``None`` for all.
         lines: whether each object is a document of its own, on a line with the context; else all are one ``@graph``.
     """
 
     terms: Terms
     search: Search
     root: str
-    everything: bool = False
+    collections: frozenset[str] | None = None
     lines: bool = False
 
 
@@ -109,11 +109,12 @@ def export(stream: BinaryIO, wanted: Export, *, session: Session) -> Exported:
             writer.write(wanted.terms.item(document, classes, near))
             met.add(str(document.get("collection")))
         items += len(documents)
-    told = [document for name, document in known.items() if wanted.everything or name in met]
-    for document in told:
+    if wanted.collections is not None:
+        known = {name: document for name, document in known.items() if name in met | wanted.collections}
+    for document in known.values():
         writer.write(wanted.terms.collection(document, around))
     writer.end()
-    return Exported(items, len(told))
+    return Exported(items, len(known))
 
 
 class _Writer:

@@ -59,7 +59,7 @@ def export(
         exporting.TERMS[terms.value],
         Search(InternalScope(scope), asked, did_type="all", all_versions=True),
         address,
-        everything=not (filter_ or cql2 or collection),
+        collections=frozenset(collection or ()) if filter_ or cql2 or collection else None,
         lines=lines or exporting.is_lines(Path(file)),
     )
     written = _write(file, wanted)

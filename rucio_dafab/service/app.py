@@ -9,7 +9,16 @@ from rucio.web.rest.flaskapi.v1.main import application as rucio_application
 from starlette.types import ASGIApp
 
 from rucio_dafab import __version__
-from rucio_dafab.service import assets, bulkmeta, dafab_api, documents_api, errors, health, rucio_errors
+from rucio_dafab.service import (
+    assets,
+    bulkmeta,
+    dafab_api,
+    documents_api,
+    errors,
+    health,
+    ontology_api,
+    rucio_errors,
+)
 from rucio_dafab.service.database import ping_on_checkout
 from rucio_dafab.service.headers import with_plain_headers
 from rucio_dafab.service.limits import BodyLimit
@@ -33,6 +42,7 @@ def make_app() -> FastAPI:
     app.include_router(assets.router)
     app.include_router(dafab_api.router)
     app.include_router(documents_api.router)
+    app.include_router(ontology_api.router)
     rucio_errors.install(rucio_application)
     # a2wsgi builds the environ that Flask keeps as request.environ: the plugin finds the issuer there.
     wsgi = WSGIMiddleware(
