@@ -12,7 +12,7 @@ ITEMS ?= 100000
 LOCK := $(BIN)/uv pip compile pyproject.toml --extra server --extra worker --extra argo --extra dev \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help install demo up down status test check lint types layers unit integration e2e render benchmark-catalogue benchmark-load models lock clean
+.PHONY: help install demo up down status test check lint types layers unit integration e2e render benchmark-catalogue benchmark-load benchmark-meaning benchmark-workflows models lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}'
@@ -71,6 +71,12 @@ benchmark-catalogue: install ## Read speed of the catalogue beside stock Rucio a
 
 benchmark-load: install ## Write speed of the catalogue beside pgstac
 	@$(BIN)/python -m benchmarks.catalogue.load
+
+benchmark-meaning: install ## What a class in a question and a publication of ten thousand classes cost
+	@$(BIN)/python -m benchmarks.catalogue.meaning --items $(ITEMS)
+
+benchmark-workflows: install ## What the local executor costs beyond the steps themselves
+	@$(BIN)/python -m benchmarks.workflows
 
 models: ## Train both nets again (hours of one core), export and evaluate them; needs the real data
 	@scripts/train.sh
