@@ -20,7 +20,6 @@ from rucio_dafab.terminal import application
 if TYPE_CHECKING:
     from rucio_dafab.catalogue.bulk import LoadReport
     from rucio_dafab.catalogue.facets import Facet
-    from rucio_dafab.query.model import Expression
 
 app = application()
 
@@ -100,8 +99,7 @@ def facets(
     as_json: Json = False,
 ) -> None:
     """Count the documents that answer a question: all of them, by month, class, place or any property."""
-    if filter_ and cql2:
-        raise DafabError("--filter and --cql2: only one of them can be the question")
+    export.check_one(filter_, cql2)
     use_server_configuration()
     from rucio.common.types import InternalScope  # noqa: PLC0415
 
@@ -109,7 +107,7 @@ def facets(
     from rucio_dafab.catalogue import sessions  # noqa: PLC0415
     from rucio_dafab.catalogue.search import Search  # noqa: PLC0415
 
-    asked = Search(InternalScope(scope), _expression(filter_, cql2))
+    asked = Search(InternalScope(scope), export.question(filter_, cql2))
     with sessions.reading() as session:
         if by is None:
             total = counting.estimate(asked, session=session) if estimate else counting.count(asked, session=session)
@@ -134,19 +132,6 @@ def _tell_facets(found: "Sequence[Facet]", *, as_json: bool) -> None:
     for each in found:
         about = "" if each.exact else "~"
         typer.echo(f"{about}{each.count:>{width}}  {'(none)' if each.value is None else each.value}")
-
-
-def _expression(rucio: str, cql2: str) -> "Expression":
-    """Return the question, with the areas that users named."""
-    from rucio_dafab import vocabulary  # noqa: PLC0415
-    from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415
-    from rucio_dafab.query import cql2_text, rucio_filter  # noqa: PLC0415
-    from rucio_dafab.query.model import EVERYTHING  # noqa: PLC0415
-
-    areas.install(sessions.engine)
-    if cql2:
-        return cql2_text.parse(cql2, vocabulary.load())
-    return rucio_filter.parse(rucio, vocabulary.load()) if rucio else EVERYTHING
 
 
 class _Rejects:

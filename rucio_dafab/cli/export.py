@@ -47,6 +47,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Write items, all versions, and their collections as JSON-LD; the report of - goes to standard error."""
+    check_one(filter_, cql2)
     address = _root(root)
     use_server_configuration()
     from rucio.common.types import InternalScope  # noqa: PLC0415 - reads the server's configuration
@@ -68,14 +69,18 @@ def export(
     typer.echo(json.dumps(told) if as_json else text, err=file == _STANDARD_OUTPUT)
 
 
-def question(rucio: str, cql2: str, collections: Sequence[str] | None = None) -> "Expression":
-    """Return a question in one of two languages, with the areas that users named, in some collections.
+def check_one(rucio: str, cql2: str) -> None:
+    """Check that a question is asked in one language.
 
     Raises:
-        DafabError: if both languages are used.
+        DafabError: if it is in two.
     """
     if rucio and cql2:
         raise DafabError("--filter and --cql2: only one of them can be the question")
+
+
+def question(rucio: str, cql2: str, collections: Sequence[str] | None = None) -> "Expression":
+    """Return a question in one of two languages, with the areas that users named, in some collections."""
     from rucio_dafab import vocabulary  # noqa: PLC0415
     from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415
     from rucio_dafab.query import cql2_text, rucio_filter  # noqa: PLC0415
