@@ -17,7 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("rucio_dafab.cli.site:status", "Say what runs and where."),
     "env": ("rucio_dafab.cli.site:env", "Print the shell variables that point `rucio` and `dasi` at the site."),
     "db": ("rucio_dafab.cli.db:app", "Create, upgrade and check our tables in Rucio's database."),
-    "catalogue": ("rucio_dafab.cli.catalogue:app", "Load, dump, count and validate many items at once."),
+    "catalogue": ("rucio_dafab.cli.catalogue:app", "Load, dump, export, count and validate many items at once."),
     "area": ("rucio_dafab.cli.area:app", "Name areas of interest for every query."),
     "ontology": ("rucio_dafab.cli.ontology:app", "Check, publish and align what classes mean."),
     "scenes": ("rucio_dafab.cli.scenes:app", "Find Sentinel scenes in archives and download their bands."),
