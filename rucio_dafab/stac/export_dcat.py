@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from rucio_dafab.stac import export_terms as terms
 from rucio_dafab.stac import export_values as values
-from rucio_dafab.stac.export_iris import Surroundings, absolute, links, own_address
+from rucio_dafab.stac.export_iris import Surroundings, absolute, links, own_address, relations
 from rucio_dafab.stac.export_values import Node
 from rucio_dafab.stac.links import NOT_KEPT
 
@@ -82,9 +82,8 @@ def _common(document: Mapping[str, Any], members: Mapping[str, Any], around: Sur
             found[term] = made
     if (own := own_address(document)) not in {None, iri}:
         found["seeAlso"] = own
-    relations = {each.get("rel") for each in document.get("links", []) if isinstance(each, dict)}
-    others = {rel: "relation" for rel in relations - NOT_KEPT - terms.DCAT_LINKS.keys() if isinstance(rel, str)}
-    led = links(document, {**terms.DCAT_LINKS, **others}, around)
+    others = dict.fromkeys(relations(document) - NOT_KEPT, "relation")
+    led = links(document, {**others, **terms.DCAT_LINKS}, around)
     led.pop("license", None)
     return found | {term: addresses for term, addresses in led.items() if addresses != [iri]}
 

@@ -104,6 +104,11 @@ def links(document: Mapping[str, Any], terms: Mapping[str, str], around: Surroun
     return {term: addresses for term, addresses in found.items() if addresses}
 
 
+def relations(document: Mapping[str, Any]) -> set[str]:
+    """Return the relations of the links of a document."""
+    return {rel for each in _links(document) if isinstance(rel := each.get("rel"), str)}
+
+
 def _links(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     written = document.get("links")
     return (each for each in written if isinstance(each, dict)) if isinstance(written, list) else ()

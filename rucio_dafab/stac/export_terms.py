@@ -98,7 +98,6 @@ PROV_CONTEXT: Final[Context] = {
     "wasRevisionOf": _link("prov:wasRevisionOf"),
     "used": {"@id": "prov:used"},
     "generatedAtTime": _typed("prov:generatedAtTime", "xsd:dateTime"),
-    "startedAtTime": _typed("prov:startedAtTime", "xsd:dateTime"),
     "endedAtTime": _typed("prov:endedAtTime", "xsd:dateTime"),
 }
 """The context of an export as PROV-O."""
@@ -127,7 +126,7 @@ DCAT_LINKS: Final[Mapping[str, str]] = {
     "describedby": "page",
     "license": "license",
 }
-"""Relation of a link → term; other relations are ``relation`` where they lead to an item."""
+"""Relation of a link → term; others, but for those that tell where a document itself stands, are ``relation``."""
 
 PROV_LINKS: Final[Mapping[str, str]] = {"derived_from": "wasDerivedFrom", "predecessor-version": "wasRevisionOf"}
 """Relation of a link → term; others say nothing of where a thing comes from."""

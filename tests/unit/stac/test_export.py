@@ -186,6 +186,19 @@ def test_properties_of_any_shape_are_passed_over(wrong: object) -> None:
         assert len(graph_of(context, made))
 
 
+def test_links_of_any_shape_are_passed_over() -> None:
+    document = water()
+    document["links"] = [
+        None,
+        {"rel": ["x"], "href": "a"},
+        {"rel": "via", "href": 5},
+        {"rel": "via", "href": "no\x00 ï"},
+    ]
+    graph = graph_of(DCAT_CONTEXT, export_dcat.item(document, (), surroundings()))
+    assert graph.value(ITEM, DCTERMS.source) == URIRef(f"{SERIES}/items/no%00%20%C3%AF")
+    assert graph.value(ITEM, DCTERMS.relation) is None
+
+
 @pytest.mark.shared
 def test_the_real_items_are_exported_without_a_violation() -> None:
     path = Path(os.environ.get("DAFAB_SHARED", "../shared")) / "data" / "dafab_items.ndjson.gz"
