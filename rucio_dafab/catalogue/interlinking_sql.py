@@ -179,16 +179,25 @@ def _matches(rule: Rule, given: FromClause, sought: FromClause, side: str) -> It
         smaller = func.least(func.ST_Area(sought.c.geometry), func.ST_Area(given.c.geometry))
         yield common >= literal(rule.footprint) * smaller
     if rule.days is not None:
-        most = timedelta(days=rule.days)
         yield given.c.extent_start.is_not(None)
         yield sought.c.extent_start.is_not(None)
-        around = closed_range(given.c.extent_start - most, given.c.extent_end + most)
-        yield extent_range(sought).op("&&", is_comparison=True)(around)
+        window = closed_range(*_window(rule, given, rule.days, side))
+        yield extent_range(sought).op("&&", is_comparison=True)(window)
     if rule.order is not None:
         first, last = (target, source) if rule.order is Order.EARLIER else (source, target)
         least = timedelta(days=rule.days_at_least)
         gap = last.c.extent_start - first.c.extent_start
         yield gap >= least if least else gap > least
+
+
+def _window(rule: Rule, given: FromClause, days: float, side: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return between which times lies some of what is sought; with the order, it says what the days do, and no more."""
+    begin, end = given.c.extent_start, given.c.extent_end
+    most, least = timedelta(days=days), timedelta(days=rule.days_at_least)
+    if rule.order is None:
+        return begin - most, end + most
+    is_earlier = (rule.order is Order.EARLIER) == (side == _TARGET)
+    return (begin - most, begin - least) if is_earlier else (begin + least, end + most)
 
 
 def _siblings(given: FromClause) -> Select[Any]:

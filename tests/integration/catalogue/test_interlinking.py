@@ -111,7 +111,7 @@ def world(
         world.item("water_other", WATER, spring[2026], THERE, source="scene_other", theme="Flood"),
         world.item("fields_2024", FIELDS, spring[2024], source="scene_2024"),
         world.item("fields_2025", FIELDS, spring[2025], HALF, source="scene_2025"),
-        world.item("fields_2025_may", FIELDS, "2025-06-20T10:00:00Z", (6.7, 49, 7.7, 50), source="scene_june"),
+        world.item("fields_beside", FIELDS, "2025-06-20T10:00:00Z", (6.7, 49, 7.7, 50), source="scene_june"),
         world.item("fields_2026", FIELDS, spring[2026], source="scene_2026"),
         world.item("fields_there", FIELDS, spring[2025], THERE),
         span,
@@ -199,20 +199,38 @@ def test_rules_that_change_or_go_take_their_links_along(world: World) -> None:
     assert world.names("id.link:same_scene=water_2026") == {"fields_2026"}
 
 
-def test_the_same_value_of_a_queryable(world: World) -> None:
+def test_the_same_value_of_a_queryable_in_both_orders_of_time(world: World) -> None:
     rules = world.folder / "rules.toml"
     rules.write_text(
         '[[rule]]\nname="tile"\nversion="1"\nrelation="same_tile"\nfrom="smart_agriculture"\nto="water_analysis"\n'
-        'same=["grid:code"]\ndays=1\nnearest=1\n'
+        'same=["grid:code"]\ndays=1\n'
+        '[[rule]]\nname="next"\nversion="1"\nrelation="next_water"\nfrom="water_analysis"\nto="water_analysis"\n'
+        'same=["grid:code"]\norder="later"\ndays=3\ndays_at_least=1\nnearest=2\n'
     )
-    tiles = {"f1": (FIELDS, "MGRS-31UGR"), "f2": (FIELDS, "MGRS-32UGR"), "w1": (WATER, "MGRS-31UGR")}
-    items = [world.item(name, collection, "2020-05-01T10:00:00Z", THERE) for name, (collection, _) in tiles.items()]
-    late = world.item("w2", WATER, "2020-05-03T10:00:00Z", THERE)
-    for item, code in zip([*items, late], [*(tile for _, tile in tiles.values()), "MGRS-32UGR"], strict=True):
+    written = {
+        "f1": (FIELDS, "2020-05-02T10:00:00Z", "MGRS-31UGR"),
+        "f2": (FIELDS, "2020-05-02T10:00:00Z", "MGRS-32UGR"),
+        "w1": (WATER, "2020-05-01T10:00:00Z", "MGRS-31UGR"),
+        "w2": (WATER, "2020-05-02T09:00:00Z", "MGRS-31UGR"),
+        "w3": (WATER, "2020-05-03T10:00:00Z", "MGRS-31UGR"),
+        "w4": (WATER, "2020-05-04T10:00:00Z", "MGRS-31UGR"),
+        "w5": (WATER, "2020-05-03T10:00:01Z", "MGRS-32UGR"),
+    }
+    began = world.interlink("--rules", str(rules))["began"]
+    items = [world.item(name, collection, when, THERE) for name, (collection, when, _) in written.items()]
+    for item, (_, _, code) in zip(items, written.values(), strict=True):
         item["properties"]["grid:code"] = code
-    world.load(*items, late)
-    assert world.interlink("--rules", str(rules))["added"] == 1
-    assert world.by_rule() == {("f1", "same_tile", "w1")}
+    world.load(*items)
+    assert world.interlink("--rules", str(rules), "--since", began)["added"] == 6
+    assert world.by_rule() == {
+        ("f1", "same_tile", "w2"),
+        ("w1", "next_water", "w3"),
+        ("w1", "next_water", "w4"),
+        ("w2", "next_water", "w3"),
+        ("w2", "next_water", "w4"),
+        ("w3", "next_water", "w4"),
+    }
+    assert world.interlink("--rules", str(rules))["documents"] == 0
 
 
 def test_published_again_is_unchanged_in_spite_of_links_by_rule(
