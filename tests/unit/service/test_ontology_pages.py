@@ -1,5 +1,7 @@
 """Negotiation of representations, and the page for people."""
 
+from dataclasses import replace
+
 import pytest
 from rdflib import OWL, RDF, RDFS, SKOS, Graph, Literal, URIRef
 
@@ -67,6 +69,13 @@ def test_the_installed_version_has_all_of_its_file_and_what_others_call_the_same
     assert classes == set(shipped().classes)
     assert (FLOOD, SKOS.exactMatch, URIRef("http://purl.obolibrary.org/obo/ENVO_02500002")) in graph
     assert graph.value(FLOOD, SKOS.example) is not None
+
+
+def test_a_class_that_a_publication_kept_stands_beside_those_of_the_file() -> None:
+    kept = replace(next(iter(village().classes.values())), deprecated=True)
+    graph = triples(replace(shipped(), classes={**shipped().classes, kept.id: kept}))
+    assert graph.value(URIRef(kept.id), OWL.deprecated) == Literal(True)
+    assert (URIRef(kept.id), None, None) not in triples(shipped())
 
 
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
