@@ -23,7 +23,8 @@ def collection_id() -> ColumnElement[str | None]:
 def collections_of(dids: Iterable[tuple[InternalScope, str]], *, session: Session) -> dict[tuple[str, str], set[str]]:
     """Return the ids of the collections that each DID belongs to, by (scope, name); none for a DID outside of the tree.
 
-    They are those of its own document, or where that names none, of the nearest documents on each way up that do.
+    They are those of its own document, or where that names none, of the nearest documents on each way up that do. Ways
+    stay in the scope: who attaches a DID to something in another one does not thereby say where it belongs.
     """
     wanted = list(dids)
     found: dict[tuple[str, str], set[str]] = {(scope.internal, name): set() for scope, name in wanted}
@@ -34,7 +35,9 @@ def collections_of(dids: Iterable[tuple[InternalScope, str]], *, session: Sessio
     way = start.cte("way", recursive=True)
     named = exists().where(table.c.scope == way.c.scope, table.c.name == way.c.name, collection_id().is_not(None))
     step = select(contents.scope, contents.name, way.c.of_scope, way.c.of_name, way.c.depth + 1).where(
-        and_(contents.child_scope == way.c.scope, contents.child_name == way.c.name), ~named, way.c.depth < MAX_DEPTH
+        and_(contents.child_scope == way.c.scope, contents.child_name == way.c.name, contents.scope == way.c.scope),
+        ~named,
+        way.c.depth < MAX_DEPTH,
     )
     way = way.union(step)
     statement = select(way.c.of_scope, way.c.of_name, collection_id().cast(Text)).where(

@@ -234,6 +234,17 @@ def test_a_scope_of_ones_own_takes_nothing_of_ours(clients: Any, items: Any) -> 
     assert not judged(lambda: clients["dafab_skim"].attach_dids("pe_own", "PE_taken", child))
 
 
+def test_another_scope_does_not_say_where_our_data_belong(clients: Any, publish: Any, make_item: Any) -> None:
+    publish(make_item("PE_placed", "water_analysis", assets=("mask",)), {"mask": b"mask"}, account="dafab_skim")
+    administrator = clients["dafab_admin"]
+    administrator.add_scope("dafab_dasi", "pe_elsewhere")
+    administrator.add_container("pe_elsewhere", "PE_shelf")
+    administrator.set_metadata_bulk("pe_elsewhere", "PE_shelf", {"collection": "sentinel_2_l2a"})
+    administrator.attach_dids("pe_elsewhere", "PE_shelf", [{"scope": "dafab", "name": "PE_placed_assets"}])
+    assert judged(lambda: clients["dafab_skim"].set_metadata("dafab", "PE_placed_assets", "mark", "mine"))
+    assert not judged(lambda: clients["dafab_dasi"].set_metadata("dafab", "PE_placed_assets", "mark", "other"))
+
+
 def test_publishing_takes_over_nothing(clients: Any, publish: Any, make_item: Any) -> None:
     clients["dafab_skim"].add_container("dafab", "PE_claimed")
     clients["dafab_skim"].set_metadata_bulk("dafab", "PE_claimed", {"collection": "water_analysis"})
