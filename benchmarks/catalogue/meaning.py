@@ -26,7 +26,7 @@ from benchmarks.catalogue.__main__ import Target, filled
 from rucio_dafab.errors import DafabError
 
 SEED: Final = 4711
-SWEET: Final = "http://sweetontology.net/proc"
+SWEET: Final = "http://sweetontology.net/phen"
 """One of the 225 modules that the file declares; with it all of the file is published."""
 ASKED: Final = ("WaterAnomaly", "Flood", "Überschwemmung", "Drought", "Hazard")
 WANTED: Final = {"publish": 10.0, "resolve": 1.0, "ratio": 1.3}
