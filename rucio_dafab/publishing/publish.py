@@ -82,31 +82,15 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
         DidUnknown: if the collection, the parent or the predecessor is not there.
         PublishConflict: if something else is published under one of the names, or succeeds the predecessor.
     """
-    item = dict(request.item)
-    check_document(item)
-    check_types(item)
-    if item["type"] != "Feature":
-        raise DocumentInvalid("/type must be Feature: only items are published so")
-    name = checked_name(item["id"], "/id")
-    check_files(name, item, request.files)
+    item = _checked_item(request)
+    name = item["id"]
     scope, account = InternalScope(request.scope, vo=vo), InternalAccount(issuer, vo=vo)
-    _check_permission(account, scope, item["collection"], session)
-    _wait_turn(scope, name, session)
-    _check_container(scope, item["collection"], "collection", session)
-    if request.parent is not None:
-        _check_container(scope, request.parent, "parent item", session)
-    _check_places(account, scope, request, session)
+    _check_may_publish(account, scope, request, session)
     before = documents.get(scope, name, session=session)
-    document = published_document(
-        item,
-        request.files,
-        scope=request.scope,
-        parent=_parent(request, scope, session),
-        root=root,
-        versions=version_links(
-            item, before.document if before else None, request.predecessor, scope=scope, session=session
-        ),
-    )
+    parent = _parent(request, scope, session)
+    published = before.document if before else None
+    versions = version_links(item, published, request.predecessor, scope=scope, session=session)
+    document = published_document(item, request.files, scope=request.scope, parent=parent, root=root, versions=versions)
     outcome = _register(request, scope, account, document, before, session=session)
     if outcome != "unchanged":
         successors.tell_predecessors(scope, name, session=session)
@@ -115,6 +99,30 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
         leaving = leave(scope, name, request.keep, DATASET_SUFFIX, issuer=account, session=session)
     files = tuple(sorted({file.name for file in request.files}))
     return Report(name, f"{name}{DATASET_SUFFIX}", files, outcome, leaving)
+
+
+def _checked_item(request: PublishRequest) -> dict[str, Any]:
+    """Return the item, after checking what can be checked without a database."""
+    item = dict(request.item)
+    check_document(item)
+    check_types(item)
+    if item["type"] != "Feature":
+        raise DocumentInvalid("/type must be Feature: only items are published so")
+    check_files(checked_name(item["id"], "/id"), item, request.files)
+    return item
+
+
+def _check_may_publish(
+    account: InternalAccount, scope: InternalScope, request: PublishRequest, session: Session
+) -> None:
+    """Check the right to publish, and what the item shall hang below; nobody else publishes the same one meanwhile."""
+    collection = request.item["collection"]
+    _check_permission(account, scope, collection, session)
+    _wait_turn(scope, request.item["id"], session)
+    _check_container(scope, collection, "collection", session)
+    if request.parent is not None:
+        _check_container(scope, request.parent, "parent item", session)
+    _check_places(account, scope, request, session)
 
 
 def _register(
