@@ -183,7 +183,7 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         versions: Versions = "latest",
         limit: int | None = None,
     ) -> Iterator[Found]:
-        """Yield the DIDs that satisfy a filter, page by page.
+        """Return what yields the DIDs that satisfy a filter, asked for page by page as they are taken.
 
         Args:
             scope: where to look.
@@ -201,6 +201,10 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         wanted = {"filter": filter, "collections": list(collections) or None, "did_type": did_type, "limit": limit}
         request: dict[str, Any] = {"scope": scope, "filter-lang": filter_lang, "versions": versions}
         request |= {key: value for key, value in wanted.items() if value is not None}
+        return self._pages(request, limit)
+
+    def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[Found]:
+        """Yield what is found, asking for page after page."""
         left = limit
         while left is None or left > 0:
             cursor = None
