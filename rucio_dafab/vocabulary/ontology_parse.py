@@ -41,14 +41,6 @@ FORMATS: Final = {
 }
 """What a file is written in, by the end of its name; XML is RDF/XML or OWL/XML, as its root says."""
 
-MEDIA_TYPES: Final = {
-    "turtle": "text/turtle",
-    "nt": "application/n-triples",
-    "json-ld": "application/ld+json",
-    "xml": "application/rdf+xml",
-    "owl/xml": "application/owl+xml",
-}
-
 _OWL_XML_ROOT: Final = f"{OWL}Ontology"
 _IMPORT: Final = re.compile(rb"<((?:\w+:)?)Import\b[^>]*?(?:/>|>[^<]*</\1Import\s*>)")
 # The base of relative IRIs, which an ontology should not have: no path of this machine gets into a class.
@@ -68,8 +60,8 @@ _MALFORMED: Final = (
 )
 
 
-def parse(path: Path) -> tuple[Graph, str]:
-    """Return the triples of a file and its media type.
+def parse(path: Path) -> Graph:
+    """Return the triples of a file.
 
     Raises:
         VocabularyError: in one line, where the file is too large, in a wrong encoding or format, would fetch something
@@ -86,7 +78,7 @@ def parse(path: Path) -> tuple[Graph, str]:
         _check_text(content, path.name)
         if syntax == "json-ld":
             _check_json(content, path.name)
-    return _triples(content, syntax, path.name), MEDIA_TYPES[syntax]
+    return _triples(content, syntax, path.name)
 
 
 def read_bytes(path: Path, largest: int = LARGEST) -> bytes:

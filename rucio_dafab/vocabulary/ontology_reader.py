@@ -39,14 +39,12 @@ class Reading:
         graph: All its triples, without ``owl:imports``.
         alignments: What stands beside the file.
         imports: IRIs of ontologies that it imports and that were not fetched.
-        media_type: Of the file.
     """
 
     ontology: Ontology
     graph: Graph
     alignments: tuple[AlignmentSet, ...]
     imports: tuple[str, ...]
-    media_type: str
 
 
 def read(path: Path, *, iri: str | None = None, reason: bool = False) -> Reading:
@@ -60,7 +58,7 @@ def read(path: Path, *, iri: str | None = None, reason: bool = False) -> Reading
     Raises:
         VocabularyError: if a file cannot be read, declares no ontology, or a rule is wrong.
     """
-    graph, media_type = parse(path)
+    graph = parse(path)
     node = _ontology_node(graph, iri, path.name)
     imports = tuple(sorted(str(each) for each in graph.objects(None, OWL.imports)))
     graph.remove((None, OWL.imports, None))
@@ -83,7 +81,7 @@ def read(path: Path, *, iri: str | None = None, reason: bool = False) -> Reading
         relations=tuple(_relations(graph)),
         places=tuple(_places(graph)),
     )
-    return Reading(made, graph, alignments, imports, media_type)
+    return Reading(made, graph, alignments, imports)
 
 
 def _ontology_node(graph: Graph, iri: str | None, name: str) -> URIRef:
