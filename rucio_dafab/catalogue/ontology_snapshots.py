@@ -18,8 +18,13 @@ from rucio_dafab.catalogue.ontology_tables import ontology_class as classes
 from rucio_dafab.vocabulary import ontology as vocabulary
 from rucio_dafab.vocabulary.ontology import Ontology
 from rucio_dafab.vocabulary.ontology_alignments import CLOSE
-from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index
-from rucio_dafab.vocabulary.ontology_compiled import places_from_json, relations_from_json, rules_from_json
+from rucio_dafab.vocabulary.ontology_classes import index
+from rucio_dafab.vocabulary.ontology_compiled import (
+    class_from_json,
+    places_from_json,
+    relations_from_json,
+    rules_from_json,
+)
 
 _UNDEFINED_TABLE: Final = "42P01"
 _CLASS_COLUMNS: Final = tuple(column for column in classes.c if column.name != "ontology")
@@ -102,7 +107,7 @@ def current_publications() -> Any:
 def read_ontology(row: Any, connection: Connection) -> Ontology:
     """Return the ontology of a publication, without others beside it."""
     found = connection.execute(select(*_CLASS_COLUMNS).where(classes.c.ontology == row.number).order_by(classes.c.id))
-    known = {each.id: _class(each) for each in found}
+    known = {each.id: class_from_json(each._asdict()) for each in found}
     said = alignments.c
     near = select(said.subject, said.object).where(said.ontology == row.number, said.predicate == CLOSE)
     return Ontology(
@@ -128,16 +133,3 @@ def compose(published: Iterable[Ontology]) -> Ontology | None:
 
 def _newest(connection: Connection) -> int:
     return connection.scalar(select(func.max(publications.c.number))) or 0
-
-
-def _class(row: Any) -> OntologyClass:
-    return OntologyClass(
-        id=row.id,
-        name=row.name,
-        labels={language: tuple(texts) for language, texts in row.labels.items()},
-        definition=row.definition,
-        parents=tuple(row.parents),
-        matches=tuple(row.matches),
-        below=tuple(row.below),
-        deprecated=row.deprecated,
-    )

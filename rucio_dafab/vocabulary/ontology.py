@@ -169,7 +169,7 @@ class Ontology:
 
     def place_names(self) -> tuple[str, ...]:
         """Return the local names and the labels of all places."""
-        return tuple(text for each in self._places for text in (each.name, *ontology_relations.texts(each)))
+        return tuple(text for each in self._places for text in (each.name, *each.texts()))
 
     def iri_of(self, text: str) -> str:
         """Return the IRI that a CURIE stands for; anything else as it is."""

@@ -1,4 +1,4 @@
-"""Classes of an ontology, and how their names are compared."""
+"""Classes of an ontology and whatever else it names, and how names are compared."""
 
 import unicodedata
 from collections import defaultdict
@@ -7,13 +7,30 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class OntologyClass:
-    """A named class.
+class Named:
+    """What an ontology gives a name: a class, a relation or a place.
 
     Attributes:
         id: Its IRI.
         name: Its local name.
         labels: Language → labels, the preferred one first.
+    """
+
+    id: str
+    name: str
+    labels: Mapping[str, tuple[str, ...]] = field(hash=False)
+
+    def texts(self) -> Iterator[str]:
+        """Yield all labels in all languages."""
+        for labels in self.labels.values():
+            yield from labels
+
+
+@dataclass(frozen=True)
+class OntologyClass(Named):
+    """A named class.
+
+    Attributes:
         definition: In English where there is one, or the empty string.
         parents: Ids of its direct superclasses.
         matches: IRIs of other vocabularies with exactly the same meaning.
@@ -21,9 +38,6 @@ class OntologyClass:
         deprecated: Whether it should not be used any more.
     """
 
-    id: str
-    name: str
-    labels: Mapping[str, tuple[str, ...]] = field(hash=False)
     definition: str
     parents: tuple[str, ...]
     matches: tuple[str, ...]
@@ -33,11 +47,6 @@ class OntologyClass:
     def label(self, language: str = "en") -> str:
         """Return the preferred label, or the local name where there is none in `language`."""
         return next(iter(self.labels.get(language, ())), self.name)
-
-    def texts(self) -> Iterator[str]:
-        """Yield all labels in all languages."""
-        for labels in self.labels.values():
-            yield from labels
 
 
 def local_name(iri: str) -> str:

@@ -91,9 +91,7 @@ def from_document(document: Mapping[str, Any]) -> Ontology:
 
 def class_from_json(table: Mapping[str, Any]) -> OntologyClass:
     """Return a class of its members."""
-    labels = {language: tuple(texts) for language, texts in table["labels"].items()}
-    tuples = {name: tuple(table[name]) for name in ("parents", "matches", "below")}
-    return OntologyClass(**{**table, "labels": labels, **tuples})
+    return OntologyClass(**_frozen(table))
 
 
 def rules_to_json(rules: Iterable[Rule]) -> list[dict[str, Any]]:

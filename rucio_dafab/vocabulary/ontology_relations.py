@@ -9,44 +9,25 @@ A place is an individual with an area (``dafab:area``), or with places that are 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.ontology_classes import squash
+from rucio_dafab.vocabulary.ontology_classes import Named, squash
 
 _STEP: Final = re.compile(r"(?:link|linked_by):[^\s:][^\s]{0,99}|ancestor|descendant")
 _BACKWARDS: Final = {"link": "linked_by", "linked_by": "link", "ancestor": "descendant", "descendant": "ancestor"}
-
-
-class Named(Protocol):
-    """Something with an IRI, a local name, and labels by language."""
-
-    @property
-    def id(self) -> str:
-        """Its IRI."""
-
-    @property
-    def name(self) -> str:
-        """Its local name."""
-
-    @property
-    def labels(self) -> Mapping[str, tuple[str, ...]]:
-        """Language → labels, the preferred one first."""
 
 
 Entry = TypeVar("Entry", bound=Named)
 
 
 @dataclass(frozen=True)
-class OntologyRelation:
+class OntologyRelation(Named):
     """An object property.
 
     Attributes:
-        id: Its IRI.
-        name: Its local name.
-        labels: Language → labels, the preferred one first.
         inverse: Ids of the properties that are its inverse.
         above: Ids of the properties that it is a kind of.
         transitive: Whether what it leads to in several steps is meant too.
@@ -54,9 +35,6 @@ class OntologyRelation:
         follows: The steps by which documents stand in it; see :func:`is_step`.
     """
 
-    id: str
-    name: str
-    labels: Mapping[str, tuple[str, ...]] = field(hash=False)
     inverse: tuple[str, ...] = ()
     above: tuple[str, ...] = ()
     transitive: bool = False
@@ -78,20 +56,14 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Named):
     """A named place.
 
     Attributes:
-        id: Its IRI.
-        name: Its local name.
-        labels: Language → labels, the preferred one first.
         part_of: Ids of the places that it is directly a part of.
         area: Name of the area of interest that is its polygon, where it has one of its own.
     """
 
-    id: str
-    name: str
-    labels: Mapping[str, tuple[str, ...]] = field(hash=False)
     part_of: tuple[str, ...] = ()
     area: str | None = None
 
@@ -158,7 +130,7 @@ def pick(asked: str, iri: str, entries: Iterable[Entry]) -> Entry | None:
     every = list(entries)
     key = squash(asked)
     exact = [each for each in every if each.id == iri] or [each for each in every if squash(each.name) == key]
-    found = {each.id: each for each in exact or (each for each in every if key in map(squash, texts(each)))}
+    found = {each.id: each for each in exact or (each for each in every if key in map(squash, each.texts()))}
     if len(found) > 1:
         raise VocabularyError(f"'{asked[:60]}' is ambiguous: {', '.join(sorted(found))}")
     return next(iter(found.values()), None)
@@ -166,14 +138,9 @@ def pick(asked: str, iri: str, entries: Iterable[Entry]) -> Entry | None:
 
 def near(asked: str, entries: Iterable[Named]) -> tuple[str, ...]:
     """Return the names that are nearest to one that means nothing, three at most."""
-    words = {squash(text): each.name for each in entries for text in (*texts(each), each.name)}
+    words = {squash(text): each.name for each in entries for text in (*each.texts(), each.name)}
     found = difflib.get_close_matches(squash(asked), words, n=5, cutoff=0.6)
     return tuple(dict.fromkeys(words[each] for each in found))[:3]
-
-
-def texts(each: Named) -> tuple[str, ...]:
-    """Return all labels in all languages."""
-    return tuple(text for labels in each.labels.values() for text in labels)
 
 
 def _below(asked: OntologyRelation, known: list[OntologyRelation]) -> list[OntologyRelation]:
