@@ -15,7 +15,6 @@ from rucio_dafab.query.model import (
     DidField,
     DistanceWithin,
     Expression,
-    IsA,
     IsEmpty,
     IsNull,
     Like,
@@ -31,7 +30,7 @@ from rucio_dafab.query.model import (
     any_of,
     negate,
 )
-from rucio_dafab.query.typed_tests import compare, did_queryable, extent, link_relation, one_of_values, related_by
+from rucio_dafab.query.typed_tests import compare, did_queryable, extent, is_a, link_relation, one_of_values, related_by
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, check_text, coerce, show
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -180,9 +179,7 @@ def _is_a(reader: _Reader, _: str, arguments: list[object], place: str) -> Expre
     queryable = reader.vocabulary.queryables.at(operand.pointer)
     if queryable.type is not ValueType.CONCEPTS or not isinstance(arguments[1], str):
         raise QueryError("isA takes a property that holds concepts (themes) and the name of a class", place)
-    ontology = reader.vocabulary.ontology
-    class_id = ontology.resolve(arguments[1])
-    return IsA(operand, class_id, ontology.expand(class_id))
+    return is_a(operand, arguments[1], reader.vocabulary)
 
 
 def _spatial(reader: _Reader, operator: str, arguments: list[object], place: str) -> Expression:

@@ -10,7 +10,6 @@ from rucio_dafab.query.model import (
     Comparator,
     Contains,
     Expression,
-    IsA,
     IsEmpty,
     IsNull,
     Like,
@@ -20,7 +19,7 @@ from rucio_dafab.query.model import (
     SpatialOperator,
     negate,
 )
-from rucio_dafab.query.typed_tests import compare, from_wildcards, one_of_values
+from rucio_dafab.query.typed_tests import compare, from_wildcards, is_a, one_of_values
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce
 from rucio_dafab.vocabulary.queryables import Queryable, ValueType
@@ -107,9 +106,7 @@ def _is_a(test: Subject) -> Expression:
     name = test.given()[0]
     if test.queryable.type is not ValueType.CONCEPTS or not isinstance(name, str):
         raise test.refuse("takes a path that holds concepts (themes), and the name of a class")
-    ontology = test.vocabulary.ontology
-    class_id = ontology.resolve(name)
-    return IsA(test.member(), class_id, ontology.expand(class_id))
+    return is_a(test.member(), name, test.vocabulary)
 
 
 def _spatial(operator: SpatialOperator) -> Callable[[Subject], Expression]:

@@ -15,7 +15,6 @@ from rucio_dafab.query.model import (
     DidField,
     DistanceWithin,
     Expression,
-    IsA,
     IsEmpty,
     IsNull,
     Like,
@@ -31,7 +30,7 @@ from rucio_dafab.query.model import (
     one_of,
 )
 from rucio_dafab.query.times import compare_time, within
-from rucio_dafab.query.typed_tests import extent, from_wildcards, is_time
+from rucio_dafab.query.typed_tests import extent, from_wildcards, is_a, is_time
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.coercion import Scalar, coerce, show
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -218,9 +217,7 @@ def _is_a(subject: Subject, value: object) -> Expression:
         raise subject.refuse("'isa' is asked of theme")
     every = isinstance(value, str) and "&" in value
     names = value.split("&") if isinstance(value, str) and every else alternatives(value)
-    ontology = subject.vocabulary.ontology
-    ids = [ontology.resolve(_text(subject, name)) for name in names]
-    tests = [IsA(subject.member(), each, ontology.expand(each)) for each in ids]
+    tests = [is_a(subject.member(), _text(subject, name), subject.vocabulary) for name in names]
     return (all_of if every else any_of)(*tests)
 
 

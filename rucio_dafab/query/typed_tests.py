@@ -8,7 +8,9 @@ from rucio_dafab.query.model import (
     Comparison,
     DidField,
     Expression,
+    IsA,
     Operand,
+    Property,
     Related,
     Relation,
     any_of,
@@ -103,6 +105,16 @@ def link_relation(name: object, place: str = "") -> str:
     if not isinstance(name, str) or not 1 <= len(name) <= longest or not name.isprintable():
         raise QueryError(f"a link relation is a name such as derived_from, not {show(name)}", place)
     return name
+
+
+def is_a(operand: Property, name: str, vocabulary: Vocabulary) -> IsA:
+    """Return the test for a class that has this name, with everything below it.
+
+    Raises:
+        VocabularyError: for an unknown or ambiguous name, with the candidates.
+    """
+    class_id = vocabulary.ontology.resolve(name)
+    return IsA(operand, class_id, vocabulary.ontology.expand(class_id))
 
 
 def related_by(relation: Relation, condition: Expression, link: object, vocabulary: Vocabulary, place: str) -> Related:
