@@ -83,17 +83,15 @@ def question(rucio: str, cql2: str, collections: Sequence[str] | None = None) ->
     """Return a question in one of two languages, with the areas that users named, in some collections."""
     from rucio_dafab import vocabulary  # noqa: PLC0415
     from rucio_dafab.catalogue import areas, sessions  # noqa: PLC0415
-    from rucio_dafab.query import cql2_text, rucio_filter  # noqa: PLC0415
-    from rucio_dafab.query.model import EVERYTHING, Property, all_of, one_of  # noqa: PLC0415
+    from rucio_dafab.query import languages  # noqa: PLC0415
+    from rucio_dafab.query.model import EVERYTHING  # noqa: PLC0415
 
     areas.install(sessions.engine)
     known = vocabulary.load()
     asked: Expression = EVERYTHING
     if cql2 or rucio:
-        asked = cql2_text.parse(cql2, known) if cql2 else rucio_filter.parse(rucio, known)
-    if not collections:
-        return asked
-    return all_of(one_of(Property(known.queryables["collection"].pointer), *collections), asked)
+        asked = languages.read(cql2 or rucio, "cql2-text" if cql2 else "rucio", known)
+    return languages.in_collections(asked, collections, known) if collections else asked
 
 
 def _write(file: str, wanted: "Export") -> "Exported":

@@ -23,14 +23,13 @@ from rucio_dafab.publishing.publish import PublishRequest, publish
 from rucio_dafab.publishing.published import PublishedFile
 from rucio_dafab.query import languages
 from rucio_dafab.query.languages import FilterLanguage
-from rucio_dafab.query.model import EVERYTHING, Expression, Property, all_of, one_of
+from rucio_dafab.query.model import EVERYTHING, Expression
 from rucio_dafab.service.auth import Reader, Writer
 from rucio_dafab.service.bodies import Body, Name, Scope
 from rucio_dafab.service.database import reading
 from rucio_dafab.service.settings import settings
 from rucio_dafab.service.streams import PIECE_BYTES, streamed
 from rucio_dafab.stac.asset_names import asset_names
-from rucio_dafab.vocabulary.coercion import coerce
 
 _LOGGER: Final = logging.getLogger(__name__)
 MAX_PAGE: Final = 10_000
@@ -120,11 +119,7 @@ def post_search(body: SearchBody, issuer: Reader) -> StreamingResponse:
 def _expression(body: SearchBody) -> Expression:
     known = vocabulary.load()
     asked = EVERYTHING if body.filter is None else languages.read(body.filter, body.filter_lang, known)
-    if body.collections is None:
-        return asked
-    collection = known.queryables["collection"]
-    names = (coerce(collection, name) for name in body.collections)
-    return all_of(one_of(Property(collection.pointer), *names), asked)
+    return asked if body.collections is None else languages.in_collections(asked, body.collections, known)
 
 
 @dataclass(frozen=True, slots=True)
