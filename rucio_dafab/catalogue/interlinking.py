@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 import psycopg
@@ -26,7 +25,7 @@ from rucio_dafab.catalogue.errors import CatalogueError
 from rucio_dafab.catalogue.interlinking_rules import Rule, RulesInvalid
 from rucio_dafab.catalogue.interlinking_sql import Task
 from rucio_dafab.errors import DafabError
-from rucio_dafab.stac.links import MEDIA_TYPE, RULE, named_by, rule_of
+from rucio_dafab.stac.links import MEDIA_TYPE, RULE, item_address, named_by, rule_of
 from rucio_dafab.stac.validate import check_size
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.errors import VocabularyError
@@ -232,7 +231,7 @@ def _goes(link: Any, scope: InternalScope, gone: set[tuple[str, str, str]]) -> b
 
 def _link(rule: Rule, name: str, root: str) -> dict[str, Any]:
     """Return a link as documents have it: an address beside the others of the site, or else a name alone."""
-    href = f"{root}/collections/{quote(rule.target)}/items/{quote(name)}" if root else name
+    href = item_address(root, rule.target, name) if root else name
     title = {} if rule.title is None else {"title": rule.title}
     return {"rel": rule.relation, "href": href, "type": MEDIA_TYPE} | title | {RULE: rule.tag}
 

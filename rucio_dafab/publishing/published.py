@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rucio_dafab.names import LONGEST, is_name, rule
 from rucio_dafab.stac.asset_names import FILE_NAME
 from rucio_dafab.stac.errors import DocumentInvalid
-from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, named_by, rule_of, with_links
+from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, item_address, named_by, rule_of, with_links
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 """STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""
@@ -114,18 +114,18 @@ def same_document(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _links(document: Mapping[str, Any], parent: Mapping[str, Any] | None, root: str) -> list[dict[str, str]]:
     collection = f"{root}/collections/{quote(document['collection'])}"
     links = [
-        {"rel": "self", "href": _item_address(document, root), "type": "application/geo+json"},
+        {"rel": "self", "href": _address(document, root), "type": "application/geo+json"},
         {"rel": "root", "href": root, "type": "application/json"},
         {"rel": "parent", "href": collection, "type": "application/json"},
         {"rel": "collection", "href": collection, "type": "application/json"},
     ]
     if parent is not None:
-        links.append({"rel": "derived_from", "href": _item_address(parent, root), "type": "application/geo+json"})
+        links.append({"rel": "derived_from", "href": _address(parent, root), "type": "application/geo+json"})
     return links
 
 
-def _item_address(document: Mapping[str, Any], root: str) -> str:
-    return f"{root}/collections/{quote(str(document['collection']))}/items/{quote(document['id'])}"
+def _address(document: Mapping[str, Any], root: str) -> str:
+    return item_address(root, str(document["collection"]), document["id"])
 
 
 def _kept(links: Sequence[Mapping[str, Any]], derived: bool) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 PREDECESSOR: Final = "predecessor-version"
 SUCCESSOR: Final = "successor-version"
@@ -101,6 +101,11 @@ def named_by(href: object) -> tuple[str | None, str] | None:
     if found := _RUCIO.fullmatch(path):
         return found[1], found[2]
     return None
+
+
+def item_address(root: str, collection: str, name: str) -> str:
+    """Return the address of an item of a site, whose own begins it and has no slash at its end."""
+    return f"{root}/collections/{quote(collection)}/items/{quote(name)}"
 
 
 def with_links(
