@@ -8,7 +8,15 @@ from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, in
 from sqlalchemy.schema import CreateIndex
 
 from rucio_dafab.catalogue.record import make_record
-from rucio_dafab.catalogue.tables import SCHEMA, TABLE, fixed_columns, later_indexes, make_table, typed_index
+from rucio_dafab.catalogue.tables import (
+    SCHEMA,
+    TABLE,
+    fixed_columns,
+    former_index,
+    later_indexes,
+    make_table,
+    typed_index,
+)
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import Queryables
 from rucio_dafab.vocabulary.queryables import load as load_queryables
@@ -74,7 +82,7 @@ def _indexes(connection: Connection) -> set[str]:
 
 
 def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[str]:
-    """Make the indexes that are missing, outside of any transaction as ``CONCURRENTLY`` demands."""
+    """Make the indexes that are missing and drop what they replace, outside of any transaction: ``CONCURRENTLY``."""
     made = []
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         ready = _indexes(connection)
@@ -85,15 +93,19 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
             index.dialect_options["postgresql"]["concurrently"] = True
             connection.execute(CreateIndex(index))
             made.append(str(index.name))
+        for queryable, name in typed_queryables(declared):
+            former = _quoted(engine, former_index(queryable, name))
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{former}"))
     return made
 
 
 def _wanted_indexes(table: Table, declared: Queryables, present: Container[str]) -> list[Index]:
     # At an older revision some columns are not there yet.
     is_whole = all(column.name in present for column in fixed_columns())
+    typed = typed_queryables(declared)
     return [
         *(later_indexes(table) if is_whole else ()),
-        *(typed_index(table, queryable, name) for queryable, name in typed_queryables(declared)),
+        *(typed_index(table, queryable, name) for queryable, name in typed if is_whole or not queryable.broad),
     ]
 
 

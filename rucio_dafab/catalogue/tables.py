@@ -50,6 +50,9 @@ COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = 
 KEPT_BY_DATABASE: Final = frozenset({"updated_at", "latest", "did_type", "did_suppressed", "did_bytes", "did_length"})
 """Columns that nobody needs to write: defaults and triggers do."""
 
+LISTED: Final = ("scope", "name", "did_type", "did_suppressed", "latest")
+"""What a listing of names reads of every document."""
+
 metadata = MetaData(schema=SCHEMA)
 
 
@@ -114,10 +117,23 @@ def typed_column(queryable: Queryable, name: str) -> Column[Any]:
 
 
 def typed_index(table: Table, queryable: Queryable, name: str) -> Index:
-    """Return the index of a queryable's column: GIN for several strings, else a B-tree without the absent values."""
+    """Return the index of a queryable's column: GIN for several strings, else a B-tree without the absent values.
+
+    That of a broad one holds what a listing of names reads besides, so that no row is visited for it: of names that
+    come by the ten thousand, the visits would take nine tenths of the time.
+    """
+    column = table.c[name]
     if queryable.type is ValueType.STRINGS:
-        return Index(f"document_{name}", table.c[name], postgresql_using="gin")
-    return Index(f"document_{name}", table.c[name], postgresql_where=table.c[name].is_not(None))
+        return Index(f"document_{name}", column, postgresql_using="gin")
+    if queryable.broad:
+        present = column.is_not(None)
+        return Index(f"document_{name}_listed", column, postgresql_where=present, postgresql_include=list(LISTED))
+    return Index(f"document_{name}", column, postgresql_where=column.is_not(None))
+
+
+def former_index(queryable: Queryable, name: str) -> str:
+    """Return what the index of a queryable is called once it is, or no longer is, a broad one."""
+    return f"document_{name}" if queryable.broad else f"document_{name}_listed"
 
 
 def later_indexes(table: Table) -> list[Index]:

@@ -41,6 +41,7 @@ class Queryable:
         type: Type of the values.
         column: Column of the catalogue's document table, or ``None`` where there is none.
         unit: UCUM code, or ``None``.
+        broad: Whether it is asked for by ranges that hold much of the catalogue.
         aliases: Other keys for the same queryable.
         description: One line for people.
     """
@@ -50,6 +51,7 @@ class Queryable:
     type: ValueType
     column: str | None = None
     unit: str | None = None
+    broad: bool = False
     aliases: tuple[str, ...] = ()
     description: str = ""
 

@@ -25,7 +25,7 @@ from rucio_dafab.catalogue import facets, migrations, pages
 from rucio_dafab.catalogue.explain import explain
 from rucio_dafab.catalogue.lines import Line
 from rucio_dafab.catalogue.rows import FEW
-from rucio_dafab.catalogue.search import Search, statement
+from rucio_dafab.catalogue.search import Search, own_statement, statement
 from rucio_dafab.query import rucio_filter
 from rucio_dafab.site.home import SCOPE
 
@@ -124,6 +124,7 @@ def questions() -> Iterator[tuple[str, Select[Any]]]:
         cases = [*stock_cases(connection, 1, SEED), *spatial_cases(1, SEED)]
     for case in cases:
         yield case.name, statement(_asked(case.questions[0].filters)).limit(FEW)
+    yield "names of many", own_statement(_asked("cloud_cover.gte=20,cloud_cover.lt=25"), names_only=True)
     place = "geometry.intersects=5_45_8_47,datetime=2023-05-01/2023-05-31"
     yield "interval", statement(_asked(f"{place},cloud_cover.lt=20")).limit(FEW)
     yield "distance", statement(_asked("geometry.dwithin=POINT(6.1 49.6)|5km")).limit(FEW)

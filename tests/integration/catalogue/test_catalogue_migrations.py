@@ -133,19 +133,30 @@ def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
     rows = superuser.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'dafab' AND tablename = 'document'")
     indexes = {name for (name,) in rows}
     assert {"document_geometry_extent", "document_collection_newest", "document_searchable"} <= indexes
-    assert "document_eo_cloud_cover" in indexes
+    assert "document_eo_cloud_cover_listed" in indexes
 
 
 def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
-    superuser.execute("DROP INDEX dafab.document_eo_cloud_cover")
+    superuser.execute("DROP INDEX dafab.document_eo_cloud_cover_listed")
     superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
     noticed = db("check")
     assert noticed.returncode == 1
-    assert "document_eo_cloud_cover" in noticed.stderr
+    assert "document_eo_cloud_cover_listed" in noticed.stderr
     assert "gsd" in noticed.stderr
     assert db("upgrade").returncode == 0
     assert db("check").returncode == 0
+
+
+def test_the_index_of_a_queryable_that_has_become_broad_replaces_the_one_of_before(
+    db: Db, superuser: Any, empty: None
+) -> None:
+    assert db("upgrade").returncode == 0
+    superuser.execute("DROP INDEX dafab.document_eo_cloud_cover_listed")
+    superuser.execute("CREATE INDEX document_eo_cloud_cover ON dafab.document (eo_cloud_cover)")
+    assert "index document_eo_cloud_cover_listed" in db("upgrade").stdout
+    found = superuser.execute("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'document_eo_cloud_cover%'")
+    assert found.fetchall() == [("document_eo_cloud_cover_listed",)]
 
 
 def test_columns_are_computed_anew_where_they_are_not_right(db: Db, superuser: Any, empty: None) -> None:
