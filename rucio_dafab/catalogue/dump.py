@@ -1,15 +1,14 @@
 """All items of the catalogue as a file: documents as they were written, one a line, or GeoParquet."""
 
-import gzip
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import BinaryIO, Final
 
 from rucio.common.types import InternalScope
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue.lines import FileUnreadable
+from rucio_dafab.catalogue.lines import written_whole
 from rucio_dafab.catalogue.tables import document as table
 
 STREAM_ROWS: Final = 500
@@ -35,18 +34,11 @@ def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = N
         from rucio_dafab.catalogue import geoparquet  # noqa: PLC0415 - takes a second to import
 
         return geoparquet.write_items(path, rows)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with gzip.open(part, "wb") if path.suffix == ".gz" else part.open("wb") as stream:
-            written = _write(stream, rows)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise FileUnreadable(f"{path} cannot be written: {error}") from error
-    return written
+    with written_whole(path) as stream:
+        return _write(stream, rows)
 
 
-def _write(stream: Any, documents: Iterable[str]) -> int:
+def _write(stream: BinaryIO, documents: Iterable[str]) -> int:
     written = 0
     for document in documents:
         stream.write(document.encode() + b"\n")

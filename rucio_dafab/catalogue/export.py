@@ -1,17 +1,16 @@
 """Items and collections for other catalogues: JSON-LD of DCAT or PROV-O, streamed, one object a document."""
 
-import gzip
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast
+from typing import Any, BinaryIO, Final, Literal
 
 import orjson
 from sqlalchemy import ColumnElement, Text, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue.lines import FileUnreadable
+from rucio_dafab.catalogue.lines import written_whole
 from rucio_dafab.catalogue.search import Search, own_statement
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac import export_dcat, export_prov
@@ -83,16 +82,8 @@ def export_file(path: Path, wanted: Export, *, session: Session) -> Exported:
     Raises:
         FileUnreadable: if it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with gzip.open(part, "wb") if path.suffix == ".gz" else part.open("wb") as stream:
-            written = export(cast("BinaryIO", stream), wanted, session=session)
-        part.replace(path)
-    except OSError as error:
-        raise FileUnreadable(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return written
+    with written_whole(path) as stream:
+        return export(stream, wanted, session=session)
 
 
 def export(stream: BinaryIO, wanted: Export, *, session: Session) -> Exported:

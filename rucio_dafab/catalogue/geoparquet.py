@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import shapely
 from stac_geoparquet.arrow import parse_stac_ndjson_to_parquet, stac_table_to_items
 
-from rucio_dafab.catalogue.lines import FileUnreadable, Line
+from rucio_dafab.catalogue.lines import FileUnreadable, Line, discard
 
 ROWS: Final = 1000
 """Items that are held at once, about 10 MB of documents."""
@@ -55,7 +55,7 @@ def write_items(path: Path, documents: Iterable[str]) -> int:
         raise FileUnreadable(f"{path} cannot be written: {error}") from error
     finally:
         for each in (lines, part):
-            each.unlink(missing_ok=True)
+            discard(each)
     return written
 
 

@@ -1,10 +1,11 @@
-"""Files of one JSON document a line (NDJSON), plain or packed by gzip, read without holding them."""
+"""Files of one JSON document a line (NDJSON), plain or packed by gzip, read and written without holding them."""
 
 import gzip
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from rucio_dafab.catalogue.errors import CatalogueError
 from rucio_dafab.stac.validate import MAX_BYTES
@@ -17,7 +18,7 @@ _PARQUET: Final = b"PAR1"
 
 
 class FileUnreadable(CatalogueError):
-    """A file of items cannot be read."""
+    """A file of items cannot be read, or not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,29 @@ def lines_of(stream: Any) -> Iterator[Line]:
             yield Line(number, b"", whole=False)
         elif text.strip():
             yield Line(number, text)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Give what to write a file into: it appears under its name when the block ends, and not at all where that fails.
+
+    It is packed by gzip where its name ends with ``.gz``.
+
+    Raises:
+        FileUnreadable: if it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with gzip.open(part, "wb") if path.suffix == ".gz" else part.open("wb") as stream:
+            yield cast("BinaryIO", stream)
+        part.replace(path)
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be written: {error}") from error
+    finally:
+        discard(part)
+
+
+def discard(path: Path) -> None:
+    """Remove a file if it is there; one that could not be made for its name cannot be removed by it either."""
+    with suppress(OSError):
+        path.unlink()
