@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, and_, case, exists, func, literal, s
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.catalogue.tables import is_of_type
 
 MAX_DEPTH: Final = 20
 """Levels that are climbed, as many as Rucio's own inherited metadata."""
@@ -16,8 +17,7 @@ MAX_DEPTH: Final = 20
 
 def collection_id() -> ColumnElement[str | None]:
     """Return the collection of a row of the table: its item's, or itself where it is a collection."""
-    is_collection = table.c.searchable["type"].astext == "Collection"
-    return func.coalesce(table.c.collection, case((is_collection, table.c.id)))
+    return func.coalesce(table.c.collection, case((is_of_type("Collection"), table.c.id)))
 
 
 def collections_of(dids: Iterable[tuple[InternalScope, str]], *, session: Session) -> dict[tuple[str, str], set[str]]:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.errors import CatalogueError
-from rucio_dafab.catalogue.tables import metadata
+from rucio_dafab.catalogue.tables import lacks_table, metadata
 from rucio_dafab.query.geometry import parse_geometry
 from rucio_dafab.stac.geometry import SRID
 from rucio_dafab.vocabulary import areas as vocabulary
@@ -145,8 +145,7 @@ class _Stored:
             with self._connect() as connection:
                 return list(connection.scalars(statement))
         except ProgrammingError as error:
-            # A database at an older revision has no such table, and then no such areas.
-            if getattr(error.orig, "sqlstate", None) == "42P01":
+            if lacks_table(error):
                 return []
             raise
 

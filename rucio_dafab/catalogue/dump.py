@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.lines import written_whole
 from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.catalogue.tables import is_of_type
 
 STREAM_ROWS: Final = 500
 """Documents that a server-side cursor hands over at once, about 5 MB."""
@@ -24,7 +25,7 @@ def dump(path: Path, scope: InternalScope, collections: Iterable[str] | None = N
     Raises:
         FileUnreadable: if the file cannot be written, or if the items do not fit into one table.
     """
-    wanted = [table.c.scope == scope, table.c.partial.is_(False), table.c.searchable["type"].astext == "Feature"]
+    wanted = [table.c.scope == scope, table.c.partial.is_(False), is_of_type("Feature")]
     if collections is not None:
         wanted.append(table.c.collection.in_(list(collections)))
     rows = session.scalars(

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Text, any_, literal, select
+from sqlalchemy import Text, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.lines import written_whole
 from rucio_dafab.catalogue.search import Search, own_statement
 from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.catalogue.tables import is_of_type
 from rucio_dafab.stac import export_dcat, export_prov
 from rucio_dafab.stac.export_iris import Surroundings
 from rucio_dafab.stac.export_terms import DCAT_CONTEXT, PROV_CONTEXT, Context
@@ -136,7 +137,7 @@ class _Writer:
 
 def _batches(wanted: Export, session: Session) -> Iterator[Sequence[tuple[str, list[str] | None]]]:
     found = own_statement(wanted.search, table.c.document, table.c.classes)
-    valid = found.where(table.c.partial.is_(False), _is_a("Feature"))
+    valid = found.where(table.c.partial.is_(False), is_of_type("Feature"))
     rows = session.execute(valid.order_by(table.c.name), execution_options={"yield_per": BATCH})
     for batch in rows.partitions(BATCH):
         yield [(row.document, row.classes) for row in batch]
@@ -144,7 +145,7 @@ def _batches(wanted: Export, session: Session) -> Iterator[Sequence[tuple[str, l
 
 def _collections(search: Search, session: Session) -> dict[str, dict[str, Any]]:
     """Return the documents of the collections of a scope: they are few."""
-    valid = table.c.scope == search.scope, table.c.partial.is_(False), _is_a("Collection")
+    valid = table.c.scope == search.scope, table.c.partial.is_(False), is_of_type("Collection")
     rows = session.scalars(select(table.c.document).where(*valid).order_by(table.c.name))
     return {found["id"]: found for found in map(orjson.loads, rows)}
 
@@ -157,10 +158,5 @@ def _targets(documents: Iterable[Mapping[str, Any]], search: Search, session: Se
     if not names:
         return {}
     here = table.c.name == any_(literal(names, ARRAY(Text)))
-    found = select(table.c.name, table.c.collection).where(table.c.scope == search.scope, here, _is_a("Feature"))
+    found = select(table.c.name, table.c.collection).where(table.c.scope == search.scope, here, is_of_type("Feature"))
     return dict(session.execute(found).tuples().all())
-
-
-def _is_a(kind: str) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = table.c.searchable["type"].astext == kind
-    return found

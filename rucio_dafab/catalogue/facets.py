@@ -17,7 +17,7 @@ from rucio_dafab.catalogue.explain import explain
 from rucio_dafab.catalogue.search import Search, own_statement
 from rucio_dafab.catalogue.tables import TABLE
 from rucio_dafab.catalogue.tables import document as table
-from rucio_dafab.catalogue.typed import typed_queryables
+from rucio_dafab.catalogue.typed import value_columns
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.queryables import Queryables, ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
@@ -199,11 +199,7 @@ def _property(key: str, queryables: Queryables, documents: FromClause) -> Column
         raise FacetUnknown(
             f"documents cannot be counted by {key}: {_OTHERWISE[queryable.type]} does, or {_countable(queryables)}"
         )
-    columns = {found.name: name for found, name in typed_queryables(queryables)} | {
-        "id": "id",
-        "collection": "collection",
-        "latest": "latest",
-    }
+    columns = value_columns(queryables)
     if queryable.name not in columns:
         return documents.c.searchable.op("#>")(literal(list(queryable.path), ARRAY(Text)))
     column: ColumnElement[Any] = documents.c[columns[queryable.name]]

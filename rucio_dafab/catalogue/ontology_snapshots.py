@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from rucio_dafab.catalogue.ontology_tables import ontology as publications
 from rucio_dafab.catalogue.ontology_tables import ontology_alignment as alignments
 from rucio_dafab.catalogue.ontology_tables import ontology_class as classes
+from rucio_dafab.catalogue.tables import lacks_table
 from rucio_dafab.vocabulary import ontology as vocabulary
 from rucio_dafab.vocabulary.ontology import Ontology
 from rucio_dafab.vocabulary.ontology_alignments import CLOSE
@@ -26,7 +27,6 @@ from rucio_dafab.vocabulary.ontology_compiled import (
     rules_from_json,
 )
 
-_UNDEFINED_TABLE: Final = "42P01"
 _CLASS_COLUMNS: Final = tuple(column for column in classes.c if column.name != "ontology")
 
 
@@ -81,8 +81,8 @@ class Snapshots:
             if not error.connection_invalidated:
                 raise
         except ProgrammingError as error:
-            # A database at an older revision has no such table, and then nothing was published.
-            if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+            if lacks_table(error):
+                # Nothing was ever published.
                 return 0 if question is _newest else (0, None)
             raise
         with self._connect() as connection:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.types import TypeEngine
 
 from rucio_dafab.catalogue.typed import typed_queryables
@@ -47,6 +48,7 @@ COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = 
 }
 """Type of the column of a queryable; a geometry and concepts have columns of the migrations."""
 
+_UNDEFINED_TABLE: Final = "42P01"
 KEPT_BY_DATABASE: Final = frozenset({"updated_at", "latest", "did_type", "did_suppressed", "did_bytes", "did_length"})
 """Columns that nobody needs to write: defaults and triggers do."""
 
@@ -160,3 +162,14 @@ def make_table(queryables: Queryables, into: MetaData) -> Table:
 
 document: Final = make_table(load_queryables(), metadata)
 """``dafab.document``."""
+
+
+def is_of_type(kind: str) -> ColumnElement[bool]:
+    """Return the test whether a document says that it is a ``Feature``, or a ``Collection``."""
+    said: ColumnElement[bool] = document.c.searchable["type"].astext == kind
+    return said
+
+
+def lacks_table(error: ProgrammingError) -> bool:
+    """Return whether a question failed since a table is not there: a database at an older revision has fewer."""
+    return getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE

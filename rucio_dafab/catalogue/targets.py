@@ -25,7 +25,7 @@ from sqlalchemy import (
 from rucio_dafab.catalogue import links, ways
 from rucio_dafab.catalogue.expressions import has, is_remote_test
 from rucio_dafab.catalogue.tables import document, extent_range
-from rucio_dafab.catalogue.typed import typed_queryables
+from rucio_dafab.catalogue.typed import value_columns
 from rucio_dafab.query.model import DidField, Expression, Related, Relation
 from rucio_dafab.query.sql import Target, compile_filter
 from rucio_dafab.query.sql_space import Predicate
@@ -91,12 +91,10 @@ def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary,
         own: whether each document is that of the DID itself, so that `dids` is needed for remote tests only
             (:func:`rucio_dafab.catalogue.expressions.is_remote_test`).
     """
-    typed = {queryable.name: documents.c[name] for queryable, name in typed_queryables(vocabulary.queryables)}
-    fixed = {name: documents.c[name] for name in ("id", "collection", "latest")}
     return Target(
         queryables=vocabulary.queryables,
         members=documents.c.searchable,
-        columns=fixed | typed,
+        columns={name: documents.c[column] for name, column in value_columns(vocabulary.queryables).items()},
         geometry=documents.c.geometry,
         times=Times(documents.c.extent_start, documents.c.extent_end, extent_range(documents)),
         classes=documents.c.classes,
