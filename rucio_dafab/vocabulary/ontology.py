@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from rucio_dafab.vocabulary import ontology_relations
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index, squash
+from rucio_dafab.vocabulary.ontology_classes import OntologyClass, index, shorten, squash
 from rucio_dafab.vocabulary.ontology_relations import OntologyRelation, Place, Way
 from rucio_dafab.vocabulary.ontology_rules import Rule
 
@@ -126,9 +126,7 @@ class Ontology:
 
     def curie(self, class_id: str) -> str:
         """Return an id as a CURIE where one of the prefixes fits, else as it is."""
-        fitting = [(len(space), prefix) for prefix, space in self._prefixes.items() if class_id.startswith(space)]
-        length, prefix = max(fitting, default=(0, ""))
-        return f"{prefix}:{class_id[length:]}" if prefix else class_id
+        return shorten(class_id, self._prefixes)
 
     def beside(self, others: Iterable["Ontology"]) -> "Ontology":
         """Return this ontology with others beside it."""

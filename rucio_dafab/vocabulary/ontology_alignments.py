@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from rucio_dafab.vocabulary.errors import VocabularyError
-from rucio_dafab.vocabulary.ontology_classes import index
+from rucio_dafab.vocabulary.ontology_classes import index, shorten
 
 SEMAPV: Final = "https://w3id.org/semapv/vocab/"
 SKOS: Final = "http://www.w3.org/2004/02/skos/core#"
@@ -121,10 +121,10 @@ def write_alignments(alignments: AlignmentSet) -> str:
     writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in alignments.rows:
-        ids = (_shorten(each, alignments.prefixes) for each in (row.subject, row.predicate, row.object))
+        ids = (shorten(each, alignments.prefixes) for each in (row.subject, row.predicate, row.object))
         subject, predicate, target = ids
         confidence = "" if row.confidence is None else f"{row.confidence:.3g}"
-        justified = _shorten(row.justification, alignments.prefixes)
+        justified = shorten(row.justification, alignments.prefixes)
         labels = row.subject_label, row.object_label
         writer.writerow([subject, labels[0], predicate, target, labels[1], justified, confidence, row.comment])
     return stream.getvalue()
@@ -214,9 +214,3 @@ def _confidence(text: str, place: str) -> float | None:
     if not 0.0 <= number <= 1.0:
         raise VocabularyError(f"{place}: confidence must be a number from 0 to 1, not {text[:40]!r}")
     return number
-
-
-def _shorten(iri: str, prefixes: Mapping[str, str]) -> str:
-    fitting = [(len(space), prefix) for prefix, space in prefixes.items() if iri.startswith(space) and iri != space]
-    length, prefix = max(fitting, default=(0, ""))
-    return f"{prefix}:{iri[length:]}" if prefix else iri

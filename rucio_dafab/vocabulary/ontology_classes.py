@@ -54,6 +54,18 @@ def local_name(iri: str) -> str:
     return iri.rpartition("#" if "#" in iri else "/")[2]
 
 
+def shorten(iri: str, prefixes: Mapping[str, str]) -> str:
+    """Return an IRI as a CURIE by the longest of the namespaces that fits, else as it is.
+
+    Args:
+        iri: the IRI.
+        prefixes: prefix → namespace.
+    """
+    fitting = [(len(space), prefix) for prefix, space in prefixes.items() if iri.startswith(space) and iri != space]
+    length, prefix = max(fitting, default=(0, ""))
+    return f"{prefix}:{iri[length:]}" if prefix else iri
+
+
 def squash(text: str) -> str:
     """Return `text` without what people vary: case, blanks, hyphens, underscores, composed accents."""
     plain = unicodedata.normalize("NFKC", text).casefold()
