@@ -3,7 +3,6 @@
 The IRI of the ontology leads here by a redirection that the operator of the IRI makes; nobody needs a token.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from threading import Lock
@@ -37,7 +36,7 @@ Version = Annotated[str, PathParameter(pattern=r"^[^\x00-\x1f\x7f]{1,60}$")]
 @router.head("/ontology", include_in_schema=False)
 def current(request: Request) -> Response:
     """Answer with the current version of the ontology, in the representation that ``Accept`` asks for."""
-    return _answer(request, _alone(vocabulary.load()))
+    return _answer(request, vocabulary.load().beside(()))
 
 
 @router.get("/ontology/{version:path}", response_class=Response)
@@ -54,7 +53,7 @@ def _find(version: str) -> Ontology:
         NotHere: if there is none.
     """
     iri = vocabulary.shipped().iri
-    for known in (_alone(vocabulary.load()), vocabulary.shipped()):
+    for known in (vocabulary.load().beside(()), vocabulary.shipped()):
         if (known.iri, known.version) == (iri, version):
             return known
     try:
@@ -62,10 +61,6 @@ def _find(version: str) -> Ontology:
             return ontologies.version(iri, version, session=session)
     except ontologies.OntologyRefused as error:
         raise NotHere(str(error)) from error
-
-
-def _alone(made: Ontology) -> Ontology:
-    return replace(made, others=())
 
 
 def _answer(request: Request, made: Ontology) -> Response:
