@@ -43,7 +43,7 @@ def main(scene: str, moment: str) -> None:
     def publish(client: DafabClient, request: PublishRequest) -> PublishReport:
         return requests(client, request)
 
-    DafabClient.publish = publish  # type: ignore[method-assign]
+    DafabClient.publish = publish  # type: ignore[method-assign]  # this process only
 
     def watch(event: Event) -> None:
         if f"{event.step} {event.state}" == moment:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,19 @@ from rucio_dafab.client import DafabClient, PublishReport, PublishRequest
 from rucio_dafab.site.credentials import load
 
 BOX = (6.0, 49.0, 7.0, 50.0)
+MAKE_SCOPES = """
+import sys
+from rucio.common.types import InternalAccount, InternalScope
+from rucio.core import did, scope
+from rucio.db.sqla.constants import DIDType, DatabaseOperationType
+from rucio.db.sqla.session import db_session
+admin, (scopes, collections) = InternalAccount("dafab_admin"), (each.split() for each in sys.argv[1:])
+with db_session(DatabaseOperationType.WRITE) as session:
+    for made in map(InternalScope, scopes):
+        scope.add_scope(made, admin, session=session)
+        for collection in collections:
+            did.add_did(made, collection, DIDType.CONTAINER, admin, session=session)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +62,17 @@ def in_server(server_config: Path) -> Callable[..., subprocess.CompletedProcess[
         return subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=120)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_scopes(in_server: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., None]:
+    """Return a function that makes scopes, each with the same collections."""
+
+    def make(*scopes: str, collections: Sequence[str]) -> None:
+        made = in_server(MAKE_SCOPES, " ".join(scopes), " ".join(collections))
+        assert made.returncode == 0, made.stderr
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +132,7 @@ def rucio_as(site: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
     """Return a function that makes Rucio's own client of an account, with a folder of its own for the token."""
     from rucio.client.client import Client
 
-    class ClientOfAccount(Client):  # type: ignore[misc]
+    class ClientOfAccount(Client):  # type: ignore[misc]  # Rucio ships no types
         def _get_auth_tokens(self) -> tuple[None, str, str, str]:
             folder = tmp_path_factory.mktemp("tokens")
             return None, str(folder / "expires"), str(folder / "token"), str(folder)

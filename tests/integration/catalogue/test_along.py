@@ -1,6 +1,5 @@
 """Relations of the ontology followed through real items: what SQL finds is what walking the documents finds."""
 
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,23 +10,12 @@ import shapely
 
 from rucio_dafab.client import Refused
 from rucio_dafab.stac.links import named_by
-from tests.unit.query.golden_query import over_a_place
+from tests.integration.catalogue.real_products import Document, one_a_scene, source
+from tests.unit.query.golden_query import LANGUAGES, over_a_place
 
 pytestmark = [pytest.mark.integration, pytest.mark.shared]
 
 SCOPE = "along"
-LANGUAGES = ("rucio", "cql2-text", "cql2-json", "dafab-json")
-MAKE_SCOPE = """
-from rucio.common.types import InternalAccount, InternalScope
-from rucio.core import did, scope
-from rucio.db.sqla.constants import DIDType, DatabaseOperationType
-from rucio.db.sqla.session import db_session
-admin, along = InternalAccount("dafab_admin"), InternalScope("along")
-with db_session(DatabaseOperationType.WRITE) as session:
-    scope.add_scope(along, admin, session=session)
-    for collection in ("sentinel_2_l2a", "water_analysis", "reports"):
-        did.add_did(along, collection, DIDType.CONTAINER, admin, session=session)
-"""
 PLACES = """
 @prefix : <https://places.example/t#> . @prefix dafab: <https://w3id.org/dafab/ontology#> .
 @prefix owl: <http://www.w3.org/2002/07/owl#> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
@@ -40,14 +28,7 @@ PLACES = """
 :Spring a :Basin ; dafab:partOf :Upper ; dafab:area "along-spring" .
 :Lower a :Basin ; dafab:partOf :Whole ; dafab:area "along-lower" .
 """
-Document = dict[str, Any]
 Ask = Callable[[Any, str], set[str]]
-
-
-def source(product: Document) -> str:
-    named = named_by(next(link["href"] for link in product["links"] if link["rel"] == "derived_from"))
-    assert named is not None
-    return named[1]
 
 
 def made_from(name: str, collection: str, other: Document, *links: str, **properties: Any) -> Document:
@@ -68,9 +49,7 @@ def made_from(name: str, collection: str, other: Document, *links: str, **proper
 @pytest.fixture(scope="module")
 def products(shared: Path) -> list[Document]:
     """Return real water products, one a scene."""
-    with gzip.open(shared / "dafab_items.ndjson.gz") as stream:
-        found = [json.loads(line) for line in stream]
-    return list({source(product): product for product in found}.values())[:120]
+    return one_a_scene(shared)[:120]
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +77,10 @@ def documents(products: list[Document]) -> dict[str, Document]:
 
 @pytest.fixture(scope="module")
 def catalogue(
-    site: Any, in_server: Any, rucio_as: Any, documents: dict[str, Document], tmp_path_factory: pytest.TempPathFactory
+    site: Any, make_scopes: Any, rucio_as: Any, documents: dict[str, Document], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, set[str]]]:
     """Load them, attach one to the product that it was made from, and give what each names directly."""
-    made = in_server(MAKE_SCOPE)
-    assert made.returncode == 0, made.stderr
+    make_scopes(SCOPE, collections=("sentinel_2_l2a", "water_analysis", "reports"))
     file = tmp_path_factory.mktemp("along") / "items.ndjson"
     file.write_text("".join(json.dumps(each) + "\n" for each in documents.values()))
     assert json.loads(site.dafab("catalogue", "load", str(file), "--scope", SCOPE, "--json"))["rejected"] == 0

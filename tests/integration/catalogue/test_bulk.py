@@ -18,19 +18,6 @@ import pytest
 pytestmark = pytest.mark.integration
 
 COMMAND = Path(sys.executable).parent / "rucio-dafab"
-MAKE_SCOPE = """
-import sys
-from rucio.common.types import InternalAccount, InternalScope
-from rucio.core import did, scope
-from rucio.db.sqla.constants import DIDType, DatabaseOperationType
-from rucio.db.sqla.session import db_session
-admin = InternalAccount("dafab_admin")
-with db_session(DatabaseOperationType.WRITE) as session:
-    for name in sys.argv[1:]:
-        scope.add_scope(InternalScope(name), admin, session=session)
-        for collection in ("water", "other"):
-            did.add_did(InternalScope(name), collection, DIDType.CONTAINER, admin, session=session)
-"""
 BY_CORE = """
 import sys
 from rucio.common.types import InternalAccount, InternalScope
@@ -47,11 +34,10 @@ Load = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def scopes(in_server: Any, site: Any) -> Iterator[tuple[str, str, str]]:
+def scopes(make_scopes: Any, site: Any) -> Iterator[tuple[str, str, str]]:
     """Return three scopes with two collections each."""
     names = ("bulk.core", "bulk.ours", "bulk.more")
-    made = in_server(MAKE_SCOPE, *names, "bulk.whole", "bulk.loader", "bulk.database")
-    assert made.returncode == 0, made.stderr
+    make_scopes(*names, "bulk.whole", "bulk.loader", "bulk.database", collections=("water", "other"))
     yield names
 
 

@@ -143,9 +143,9 @@ def test_a_reading_that_is_none_is_refused_in_one_line(site: Any, client: DafabC
 
 def test_who_has_no_token_reads_and_changes_nothing(site: Any) -> None:
     for method in ("POST", "PATCH"):
-        body = {"dids": [{"scope": "dafab", "name": "stac"}]}
+        body: dict[str, Any] = {"dids": [{"scope": "dafab", "name": "stac"}]}
         if method == "PATCH":
-            body |= {"operations": [change("upsert", "/a", 1)]}  # type: ignore[dict-item]
+            body |= {"operations": [change("upsert", "/a", 1)]}
         answer = requests.request(method, f"{site.url}/dids/bulkmetadoc", json=body, timeout=30)
         assert answer.status_code == 401
         assert answer.json()["ExceptionClass"] == "CannotAuthenticate"

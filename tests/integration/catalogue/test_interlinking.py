@@ -1,7 +1,7 @@
 """Links by rule on a real catalogue: the right ones and no others, again and again, and those of people untouched."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,6 @@ from rucio_dafab.stac.validate import check_document
 
 pytestmark = pytest.mark.integration
 
-MAKE_SCOPE = """
-import sys
-from rucio.common.types import InternalAccount, InternalScope
-from rucio.core import did, scope
-from rucio.db.sqla.constants import DIDType, DatabaseOperationType
-from rucio.db.sqla.session import db_session
-admin, made = InternalAccount("dafab_admin"), InternalScope(sys.argv[1])
-with db_session(DatabaseOperationType.WRITE) as session:
-    scope.add_scope(made, admin, session=session)
-    for collection in ("smart_agriculture", "water_analysis", "events"):
-        did.add_did(made, collection, DIDType.CONTAINER, admin, session=session)
-"""
 WATER, FIELDS = "water_analysis", "smart_agriculture"
 HERE, HALF, THERE = (6.0, 49.0, 7.0, 50.0), (6.4, 49.0, 7.4, 50.0), (8.0, 49.0, 9.0, 50.0)
 Document = dict[str, Any]
@@ -94,12 +82,11 @@ class World:
 
 @pytest.fixture
 def world(
-    site: Any, database: psycopg.Connection[Any], in_server: Callable[..., Any], make_item: Any, tmp_path: Path
+    site: Any, database: psycopg.Connection[Any], make_scopes: Any, make_item: Any, tmp_path: Path
 ) -> Iterator[World]:
     """Return scenes of three years with products, and events; some fit no rule by a little."""
     scope = f"interlink.{next(NUMBERS)}"
-    made = in_server(MAKE_SCOPE, scope)
-    assert made.returncode == 0, made.stderr
+    make_scopes(scope, collections=(FIELDS, WATER, "events"))
     world = World(site, database, scope, make_item, tmp_path)
     spring = {year: f"{year}-05-01T10:00:00Z" for year in (2024, 2025, 2026)}
     point = {"geometry": {"type": "Point", "coordinates": [6.5, 49.5]}, "bbox": [6.5, 49.5, 6.5, 49.5]}

@@ -1,40 +1,18 @@
 """Tests on related documents, and the golden query, in every language on one site: the rows must be the same."""
 
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from rucio_dafab.stac.links import named_by
-from tests.unit.query.golden_query import GOLDEN
+from tests.integration.catalogue.real_products import Document, one_a_scene, source
+from tests.unit.query.golden_query import GOLDEN, LANGUAGES
 
 pytestmark = pytest.mark.integration
 
 SCOPE = "golden"
-LANGUAGES = ("rucio", "cql2-text", "cql2-json", "dafab-json")
-MAKE_SCOPE = """
-from rucio.common.types import InternalAccount, InternalScope
-from rucio.core import did, scope
-from rucio.db.sqla.constants import DIDType, DatabaseOperationType
-from rucio.db.sqla.session import db_session
-admin, golden = InternalAccount("dafab_admin"), InternalScope("golden")
-with db_session(DatabaseOperationType.WRITE) as session:
-    scope.add_scope(golden, admin, session=session)
-    for collection in ("sentinel_2_l2a", "water_analysis", "smart_agriculture"):
-        did.add_did(golden, collection, DIDType.CONTAINER, admin, session=session)
-"""
-Document = dict[str, Any]
 Ask = Callable[[Any, str], set[str]]
-
-
-def source(product: Document) -> str:
-    """Return the id of the scene that a product names."""
-    hrefs = [link["href"] for link in product["links"] if link["rel"] == "derived_from"]
-    named = named_by(hrefs[0])
-    assert named is not None
-    return named[1]
 
 
 def scene_of(number: int, product: Document) -> Document:
@@ -71,18 +49,15 @@ def fields_of(number: int, product: Document) -> Document:
 @pytest.fixture(scope="module")
 def products(shared: Any) -> list[Document]:
     """Return the real water products, one a scene, in the order of the file."""
-    with gzip.open(shared / "dafab_items.ndjson.gz") as stream:
-        found = [json.loads(line) for line in stream]
-    return list({source(product): product for product in found}.values())
+    return one_a_scene(shared)
 
 
 @pytest.fixture(scope="module")
 def catalogue(
-    site: Any, in_server: Any, rucio_as: Any, products: list[Document], tmp_path_factory: pytest.TempPathFactory
+    site: Any, make_scopes: Any, rucio_as: Any, products: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Document]]:
     """Load the real products, the scenes that they name, and a field product of each; attach a third of these."""
-    made = in_server(MAKE_SCOPE)
-    assert made.returncode == 0, made.stderr
+    make_scopes(SCOPE, collections=("sentinel_2_l2a", "water_analysis", "smart_agriculture"))
     file = tmp_path_factory.mktemp("golden") / "items.ndjson"
     documents = [
         document

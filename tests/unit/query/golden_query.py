@@ -8,6 +8,9 @@ from typing import Any
 
 from tests.unit.query.questions import CLOUD, call, footprint, logical, prop, test_of
 
+LANGUAGES = ("rucio", "cql2-text", "cql2-json", "dafab-json")
+"""In the order in which each question is written here."""
+
 BY_ATTACHMENT = (
     "collection=sentinel_2_l2a,cloud_cover<5,collection.descendant=smart_agriculture,agricultural_coverage.descendant>40",
     "collection = 'sentinel_2_l2a' AND cloud_cover < 5"

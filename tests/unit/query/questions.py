@@ -27,7 +27,7 @@ def footprint(comparator: str, value: Any) -> dict[str, Any]:
     return {"type": "comparison", "path": ["geometry"], "comparator": comparator, "value": value}
 
 
-test_of.__test__ = False  # type: ignore[attr-defined]
+test_of.__test__ = False  # type: ignore[attr-defined]  # else pytest collects it
 CLOUD, TIME, PLATFORM = prop("eo:cloud_cover"), prop("datetime"), prop("platform")
 ALLEN = (
     *("during", "contains", "equals", "meets", "metBy", "starts", "startedBy", "finishes", "finishedBy"),
