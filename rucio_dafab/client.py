@@ -45,7 +45,7 @@ from rucio_dafab.client_values import (
     found_of,
     report_of,
 )
-from rucio_dafab.errors import DafabError
+from rucio_dafab.errors import DafabError, first_line
 from rucio_dafab.site.home import SCOPE, Home
 from rucio_dafab.storage import OtherBytes, UploadedFile, remove_file, store_file
 
@@ -124,9 +124,9 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         try:
             super().__init__(*arguments, **settings)
         except CannotAuthenticate as error:
-            raise NotAuthenticated(f"{self.auth_host} refuses account {self.account}: {_first_line(error)}") from error
+            raise NotAuthenticated(f"{self.auth_host} refuses account {self.account}: {first_line(error)}") from error
         except RucioException as error:
-            raise ClientError(f"the Rucio client cannot start: {_first_line(error)}") from error
+            raise ClientError(f"the Rucio client cannot start: {first_line(error)}") from error
         finally:
             sys.argv[0] = script
 
@@ -155,7 +155,7 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         except FileNotFoundError as error:
             raise ClientError(f"no client configuration at {path}: is the site up (rucio-dafab up)?") from error
         except (OSError, ConfigError, KeyError) as error:
-            raise ClientError(f"{path} is no client configuration: {_first_line(error)}") from error
+            raise ClientError(f"{path} is no client configuration: {first_line(error)}") from error
 
     @classmethod
     def of_account(cls, account: str, home: Home | None = None) -> Self:
@@ -268,7 +268,7 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
         except RSENotFound as error:
             raise NotFound(f"{self.host} knows no RSE {rse}") from error
         except RucioException as error:
-            raise ClientError(f"{self.host} says of RSE {rse}: {_first_line(error)}") from error
+            raise ClientError(f"{self.host} says of RSE {rse}: {first_line(error)}") from error
 
     @override
     def _lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -278,7 +278,7 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
                     if line:
                         yield cast("dict[str, Any]", json.loads(line))
             except (requests.RequestException, json.JSONDecodeError) as error:
-                raise ClientError(f"the answer of {self.host} broke off: {_first_line(error)}") from error
+                raise ClientError(f"the answer of {self.host} broke off: {first_line(error)}") from error
 
     def _send(self, path: str, body: Mapping[str, Any], *, stream: bool = False) -> requests.Response:
         sent, headers = json.dumps(body, allow_nan=False), {"Content-Type": "application/json"}
@@ -333,7 +333,3 @@ def _configure_rucio(path: Path) -> None:
         get_config()
     except ConfigNotFound:
         os.environ["RUCIO_CONFIG"] = str(path)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

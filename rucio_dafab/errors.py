@@ -9,3 +9,8 @@ class DafabError(Exception):
     """
 
     exit_code: int = 1
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception of others says, or its class where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

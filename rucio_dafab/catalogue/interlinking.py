@@ -24,7 +24,7 @@ from rucio_dafab.catalogue.documents import StoredDocument
 from rucio_dafab.catalogue.errors import CatalogueError
 from rucio_dafab.catalogue.interlinking_rules import Rule, RulesInvalid
 from rucio_dafab.catalogue.interlinking_sql import Task
-from rucio_dafab.errors import DafabError
+from rucio_dafab.errors import DafabError, first_line
 from rucio_dafab.stac.links import MEDIA_TYPE, RULE, item_address, named_by, rule_of
 from rucio_dafab.stac.validate import check_size
 from rucio_dafab.vocabulary import ontology
@@ -131,8 +131,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, DatabaseException, psycopg.Error) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InterlinkingBroken(f"the database failed: {reason}; start it again to finish") from error
+        raise InterlinkingBroken(f"the database failed: {first_line(error)}; start it again to finish") from error
 
 
 def _task(rule: Rule, job: Job, words: Ontology) -> Task:
