@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +199,9 @@ def test_links_of_any_shape_are_passed_over() -> None:
 
 
 @pytest.mark.shared
-def test_the_real_items_are_exported_without_a_violation() -> None:
-    path = Path(os.environ.get("DAFAB_SHARED", "../shared")) / "data" / "dafab_items.ndjson.gz"
+def test_the_real_items_are_exported_without_a_violation(shared: Path) -> None:
     around = surroundings()
-    with gzip.open(path) as lines:
+    with gzip.open(shared / "dafab_items.ndjson.gz") as lines:
         items = [json.loads(line) for line in lines]
     assert len(items) == 777
     for context, make in ((DCAT_CONTEXT, export_dcat.item), (PROV_CONTEXT, export_prov.item)):
