@@ -40,8 +40,7 @@ def older(scope: InternalScope, name: str, *, session: Session) -> list[str]:
 
 def successors(scope: InternalScope, name: str, *, session: Session) -> list[str]:
     """Return the items that name this one as their predecessor, by name."""
-    statement = select(link.c.name).where(*_predecessor_links(scope), link.c.target_name == name)
-    return list(session.scalars(statement.order_by(link.c.name)))
+    return _successors_of(scope, [name], session)[name]
 
 
 def hold(scope: InternalScope, names: Iterable[str], *, session: Session) -> None:
@@ -59,24 +58,33 @@ def hold(scope: InternalScope, names: Iterable[str], *, session: Session) -> Non
 def tell_predecessors(scope: InternalScope, name: str, *, session: Session) -> None:
     """Set the links of the versions before an item, which are held (see :func:`hold`), as they follow from it."""
     after = _newest(scope, name, session)
-    latest = _address(scope, after, session)
-    for before in older(scope, after, session=session):
-        stored = documents.get(scope, before, session=session)
-        following = [each for each in successors(scope, before, session=session) if each != before]
-        if stored is None or not following:
+    before = older(scope, after, session=session)
+    if not before:
+        return
+    following = _successors_of(scope, before, session)
+    named = {after, *before, *(each for some in following.values() for each in some)}
+    dids = [(scope, each) for each in sorted(named)]
+    stored = {each.name: each for each in documents.get_bulk(dids, session=session)}
+    addresses = {each: address(stored[each].document) if each in stored else each for each in named}
+    for each in before:
+        next_ones = [(SUCCESSOR, addresses[one]) for one in following[each] if one != each]
+        if each not in stored or not next_ones:
             continue
-        told = with_links(
-            stored.document,
-            [(SUCCESSOR, _address(scope, each, session)) for each in following] + [(LATEST, latest)],
-            replaced={SUCCESSOR, LATEST},
-        )
-        if told != stored.document:
-            documents.write_held(stored, told, session=session)
+        links = [*next_ones, (LATEST, addresses[after])]
+        told = with_links(stored[each].document, links, replaced={SUCCESSOR, LATEST})
+        if told != stored[each].document:
+            documents.write_held(stored[each], told, session=session)
 
 
-def _address(scope: InternalScope, name: str, session: Session) -> str:
-    stored = documents.get(scope, name, session=session)
-    return name if stored is None else address(stored.document)
+def _successors_of(scope: InternalScope, names: Iterable[str], session: Session) -> dict[str, list[str]]:
+    """Return the items that name each of some as their predecessor, by name."""
+    found: dict[str, list[str]] = {name: [] for name in names}
+    statement = select(link.c.target_name, link.c.name).where(
+        *_predecessor_links(scope), link.c.target_name.in_(list(found))
+    )
+    for target, name in session.execute(statement.order_by(link.c.name)):
+        found[target].append(name)
+    return found
 
 
 def _newest(scope: InternalScope, name: str, session: Session) -> str:
