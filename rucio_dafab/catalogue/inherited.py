@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from rucio.common.types import InternalScope
 from rucio.db.sqla.constants import DIDType
-from sqlalchemy import Text, and_, bindparam, column, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import and_, bindparam, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.ancestry import MAX_DEPTH
-from rucio_dafab.catalogue.reads import ReadDocument, read_known
+from rucio_dafab.catalogue.reads import ReadDocument, asked_dids, parameters_of, read_known
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.catalogue.targets import CONTENTS, DIDS
 
@@ -72,18 +71,14 @@ def _ways(dids: Sequence[Did], session: Session) -> dict[Did, list[tuple[Did, in
     """Return the ancestors of each DID with their depth, in order."""
     if not dids:
         return {}
-    asked = {"scopes": [scope.internal for scope, _ in dids], "names": [name for _, name in dids], "most": MAX_DEPTH}
+    asked = parameters_of(dids) | {"most": MAX_DEPTH}
     found: dict[Did, list[tuple[Did, int]]] = {}
     for of_scope, of_name, scope, name, depth in session.execute(_climb, asked):
         found.setdefault((of_scope, of_name), []).append(((scope, name), depth))
     return found
 
 
-_asked = (
-    func.unnest(bindparam("scopes", type_=ARRAY(Text)), bindparam("names", type_=ARRAY(Text)))
-    .table_valued(column("scope", DIDS.c.scope.type), "name", name="asked")
-    .render_derived()
-)
+_asked = asked_dids()
 _way = (
     select(
         _asked.c.scope.label("of_scope"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 from rucio.common.types import InternalScope
-from sqlalchemy import Text, and_, bindparam, column, func, select
+from sqlalchemy import TableValuedAlias, Text, and_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -18,11 +18,23 @@ from rucio_dafab.catalogue.targets import DIDS
 ROWS: Final = 200
 """Rows that a server-side cursor hands over at once: about 2 MB of documents."""
 
-_asked: Final = (
-    func.unnest(bindparam("scopes", type_=ARRAY(Text)), bindparam("names", type_=ARRAY(Text)))
-    .table_valued(column("scope", DIDS.c.scope.type), "name", with_ordinality="number", name="asked")
-    .render_derived()
-)
+
+def asked_dids() -> TableValuedAlias:
+    """Return the DIDs of a question as rows ``scope``, ``name`` and ``number``: two parameters, however many there are.
+
+    :func:`parameters_of` gives these.
+    """
+    lists = (bindparam(each, type_=ARRAY(Text)) for each in ("scopes", "names"))
+    columns = (column("scope", DIDS.c.scope.type), "name")
+    return func.unnest(*lists).table_valued(*columns, with_ordinality="number", name="asked").render_derived()
+
+
+def parameters_of(dids: Sequence[tuple[InternalScope, str]]) -> dict[str, Any]:
+    """Return the parameters of :func:`asked_dids`."""
+    return {"scopes": [scope.internal for scope, _ in dids], "names": [name for _, name in dids]}
+
+
+_asked: Final = asked_dids()
 _known: Final = DIDS.c.name.is_not(None)
 _statement: Final = (
     select(_asked.c.scope, _asked.c.name, _known.label("known"), table.c.document)
@@ -77,8 +89,7 @@ def read_known(dids: Sequence[tuple[InternalScope, str]], *, session: Session) -
 def _rows(dids: Sequence[tuple[InternalScope, str]], session: Session) -> Iterator[Any]:
     if not dids:
         return iter(())
-    asked = {"scopes": [scope.internal for scope, _ in dids], "names": [name for _, name in dids]}
-    return iter(session.execute(_statement, asked, execution_options={"yield_per": ROWS}))
+    return iter(session.execute(_statement, parameters_of(dids), execution_options={"yield_per": ROWS}))
 
 
 def _read(row: Any) -> ReadDocument:
