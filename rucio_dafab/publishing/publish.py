@@ -6,7 +6,7 @@ attaches them, and writes the document last. Whatever is raised on the way leave
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import permission
@@ -21,14 +21,17 @@ from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.permission import PUBLISH_ACTION
 from rucio_dafab.publishing import registration
 from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
-from rucio_dafab.publishing.published import PublishedFile, check_files, published_document, same_document
+from rucio_dafab.publishing.published import (
+    PublishedFile,
+    check_files,
+    dataset_of,
+    published_document,
+    same_document,
+)
 from rucio_dafab.publishing.versions import leave, version_links
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.validate import check_document, check_types
-
-DATASET_SUFFIX: Final = "_assets"
-"""The dataset of an item's files is called after the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,9 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
         successors.tell_predecessors(scope, name, session=session)
     leaving: tuple[str, ...] = ()
     if request.keep is not None:
-        leaving = leave(scope, name, request.keep, DATASET_SUFFIX, issuer=account, session=session)
+        leaving = leave(scope, name, request.keep, issuer=account, session=session)
     files = tuple(sorted({file.name for file in request.files}))
-    return Report(name, f"{name}{DATASET_SUFFIX}", files, outcome, leaving)
+    return Report(name, dataset_of(name), files, outcome, leaving)
 
 
 def _checked_item(request: PublishRequest) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _register(
 ) -> str:
     """Register what is missing and write the document; return the outcome."""
     name = document["id"]
-    dataset = f"{name}{DATASET_SUFFIX}"
+    dataset = dataset_of(name)
     parents = [document["collection"], *([request.parent] if request.parent else [])]
     if before is None or before.partial:
         registration.register(scope, name, dataset, parents, request.files, account=account, session=session)
@@ -167,7 +170,7 @@ def _check_permission(account: InternalAccount, scope: InternalScope, collection
 def _check_places(account: InternalAccount, scope: InternalScope, request: PublishRequest, session: Session) -> None:
     """Refuse to publish over what others registered under the names, and below what is not to be linked to."""
     item = request.item
-    names = {item["id"], f"{item['id']}{DATASET_SUFFIX}", *(file.name for file in request.files)}
+    names = {item["id"], dataset_of(item["id"]), *(file.name for file in request.files)}
     known = {"scope": scope, "collection": item["collection"], "names": sorted(names), "parent": request.parent}
     if not permission.has_permission(issuer=account, action=PUBLISH_ACTION, kwargs=known, session=session):
         below = f", or nothing may be attached to {request.parent}" if request.parent else ""

@@ -70,6 +70,11 @@ def _check_file(item: str, file: PublishedFile) -> None:
         )
 
 
+def dataset_of(item: str) -> str:
+    """Return the name of the dataset of an item's files."""
+    return f"{item}_assets"
+
+
 def published_document(
     item: Mapping[str, Any],
     files: Sequence[PublishedFile],

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from rucio_dafab.catalogue import documents, successors
 from rucio_dafab.catalogue.errors import DidUnknown
 from rucio_dafab.publishing.errors import PublishConflict, PublishDenied
+from rucio_dafab.publishing.published import dataset_of
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.links import PREDECESSOR, VERSIONS, address, named_by
 
@@ -59,16 +60,13 @@ def version_links(
     return [(PREDECESSOR, address(stored)), *later]
 
 
-def leave(
-    scope: InternalScope, name: str, keep: int, dataset_suffix: str, *, issuer: InternalAccount, session: Session
-) -> tuple[str, ...]:
+def leave(scope: InternalScope, name: str, keep: int, *, issuer: InternalAccount, session: Session) -> tuple[str, ...]:
     """Let the versions before an item expire, but for the nearest ones; return the names of those that leave.
 
     Args:
         scope: its scope.
         name: its name.
         keep: how many older ones stay.
-        dataset_suffix: what the dataset of an item's files is called after its name.
         issuer: the account that asks; it needs the right to delete them.
         session: the caller's transaction.
 
@@ -78,8 +76,8 @@ def leave(
     leaving = successors.older(scope, name, session=session)[keep:]
     for each in leaving:
         _check_may_delete(scope, each, issuer, session)
-        _expire(scope, [each, f"{each}{dataset_suffix}"], session)
-        _expire_rules_of_files(scope, f"{each}{dataset_suffix}", session)
+        _expire(scope, [each, dataset_of(each)], session)
+        _expire_rules_of_files(scope, dataset_of(each), session)
     return tuple(leaving)
 
 
