@@ -18,7 +18,6 @@ from rucio_dafab.stac import members, pointers
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.validate import check_document, check_size, check_times
 
-_KEY: Final = ("scope", "name")
 _TIMES: Final = frozenset({"datetime", "start_datetime", "end_datetime"})
 
 
