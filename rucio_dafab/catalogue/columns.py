@@ -1,13 +1,13 @@
 """The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, tuple_, update
 from sqlalchemy.schema import CreateIndex
 
-from rucio_dafab.catalogue.record import make_record
+from rucio_dafab.catalogue.record import typed_reader
 from rucio_dafab.catalogue.tables import (
     SCHEMA,
     TABLE,
@@ -37,7 +37,8 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
     declared = queryables or load_queryables()
     table = make_table(declared, MetaData(schema=SCHEMA))
     with engine.begin() as connection:
-        missing = [name for _, name in typed_queryables(declared) if name not in _present(connection)]
+        present = _present(connection)
+        missing = [name for _, name in typed_queryables(declared) if name not in present]
         for name in missing:
             kind = table.c[name].type.compile(engine.dialect)
             connection.execute(
@@ -115,13 +116,14 @@ def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) 
     statement = (
         update(table).where(table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name")).values(values)
     )
+    read = typed_reader(declared)
     after: tuple[Any, str] | None = None
     while True:
         with engine.begin() as connection:
             rows = list(_batch(connection, table, after))
             if not rows:
                 return
-            connection.execute(statement, [_filled(row, names, declared) for row in rows])
+            connection.execute(statement, [_filled(row, names, read) for row in rows])
             after = (rows[-1].scope, rows[-1].name)
 
 
@@ -131,9 +133,9 @@ def _batch(connection: Connection, table: Table, after: tuple[Any, str] | None) 
     yield from connection.execute(statement if after is None else statement.where(tuple_(*key) > after))
 
 
-def _filled(row: Any, names: list[str], declared: Queryables) -> dict[str, Any]:
-    record = make_record(orjson.loads(row.document), declared)
-    return {"of_scope": row.scope, "of_name": row.name} | {f"new_{name}": record[name] for name in names}
+def _filled(row: Any, names: list[str], read: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    typed = read(orjson.loads(row.document))
+    return {"of_scope": row.scope, "of_name": row.name} | {f"new_{name}": typed[name] for name in names}
 
 
 def _quoted(engine: Engine, name: str) -> str:

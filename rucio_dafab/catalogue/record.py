@@ -6,7 +6,7 @@ A value of the wrong type leaves its column NULL and harms no other.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import orjson
@@ -29,21 +29,17 @@ LONGEST_TEXT: Final = 1000
 """Bytes (UTF-8) of a string that has a column: an index entry holds 2.7 kB. A longer one counts as absent there."""
 
 
-def make_record(
-    document: dict[str, Any], queryables: Queryables | None = None, *, valid: bool | None = None
-) -> dict[str, Any]:
+def make_record(document: dict[str, Any], *, valid: bool | None = None) -> dict[str, Any]:
     """Return the columns of a document, by name, without those of its DID.
 
     ``geometry`` is EWKB; ``document`` and ``searchable`` are compact JSON in UTF-8.
 
     Args:
         document: JSON that passed :func:`rucio_dafab.stac.validate.check_json`.
-        queryables: the declared ones; those of this installation by default.
         valid: whether it is valid STAC, where the caller has found out already.
     """
     start, end = _extent(document)
-    groups = _installed_columns() if queryables is None else _columns(queryables)
-    return _typed(document, groups) | {
+    return _typed(document, _installed_columns()) | {
         "id": _text(document.get("id")),
         "collection": _text(document.get("collection")),
         "geometry": _geometry(document.get("geometry")),
@@ -54,6 +50,11 @@ def make_record(
         "searchable": orjson.dumps({key: value for key, value in document.items() if key not in NOT_SEARCHED}),
         "document": orjson.dumps(document),
     }
+
+
+def typed_reader(queryables: Queryables) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what gives the typed columns of a document, by name, and nothing else of its record."""
+    return partial(_typed, groups=_columns(queryables))
 
 
 @dataclass(frozen=True, slots=True)
