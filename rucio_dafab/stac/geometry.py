@@ -53,15 +53,6 @@ def read_footprint(value: Any, place: str) -> Footprint:
     return (_shared if len(text) <= LARGEST_KEPT else _last)(text, place)
 
 
-def read_geometry(value: Any, place: str) -> BaseGeometry:
-    """Return the shape of :func:`read_footprint`.
-
-    Raises:
-        DocumentInvalid: as that does.
-    """
-    return read_footprint(value, place).shape
-
-
 def _footprint(text: bytes, place: str) -> Footprint:
     shape = _parsed(orjson.loads(text), place)
     return Footprint(shape, shapely.to_wkb(shapely.set_srid(shape, SRID), include_srid=True))
@@ -77,10 +68,10 @@ def as_geojson(value: Any, place: str) -> dict[str, Any]:
     """Return a geometry, however it is written (WKT, a box ``W_S_E_N``, ``@area``, GeoJSON), as GeoJSON.
 
     Raises:
-        DocumentInvalid: as :func:`read_geometry`.
+        DocumentInvalid: as :func:`read_footprint`.
     """
     if isinstance(value, dict):
-        read_geometry(value, place)
+        read_footprint(value, place)
         return value
     geojson: dict[str, Any] = _listed(mapping(_parsed(value, place)))
     return geojson

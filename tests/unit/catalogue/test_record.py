@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rucio_dafab.catalogue.record import LONGEST_TEXT, make_record
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid, KeyUnknown
-from rucio_dafab.stac.geometry import as_geojson, read_geometry
+from rucio_dafab.stac.geometry import as_geojson, read_footprint
 from rucio_dafab.stac.validate import MAX_DEPTH, check_document, check_json, is_plain
 
 JSON = st.recursive(
@@ -189,12 +189,12 @@ def test_check_document_takes_collections_and_items() -> None:
 )
 def test_a_footprint_that_is_none_is_refused_with_its_place(value: Any, said: str) -> None:
     with pytest.raises(DocumentInvalid, match=said):
-        read_geometry(value, "/geometry")
+        read_footprint(value, "/geometry")
 
 
 def test_a_footprint_over_the_antimeridian_is_split() -> None:
     ring = [[179, 0], [-179, 0], [-179, 1], [179, 1], [179, 0]]
-    assert read_geometry({"type": "Polygon", "coordinates": [ring]}, "/geometry").geom_type == "MultiPolygon"
+    assert read_footprint({"type": "Polygon", "coordinates": [ring]}, "/geometry").shape.geom_type == "MultiPolygon"
 
 
 def test_geometries_of_command_lines_become_geojson() -> None:
