@@ -7,7 +7,7 @@ snapshot is made of publications, whose rows never change, so it is of one momen
 import os
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -27,6 +27,7 @@ from rucio_dafab.vocabulary.ontology_compiled import (
     rules_from_json,
 )
 
+Answer = TypeVar("Answer")
 _CLASS_COLUMNS: Final = tuple(column for column in classes.c if column.name != "ontology")
 
 
@@ -54,7 +55,12 @@ class Snapshots:
 
     def current(self) -> Ontology | None:
         """Return the current ontology with the others beside it, ``None`` where nothing was ever published."""
-        newest = self._ask(_newest)
+        try:
+            newest = self._ask(_newest)
+        except ProgrammingError as error:
+            if lacks_table(error):
+                return None
+            raise
         number, found = self._current
         if newest == number:
             return found
@@ -72,7 +78,7 @@ class Snapshots:
     def _kept(self, row: Any, connection: Connection) -> Ontology:
         return self._read.get((row.number, row.checksum)) or read_ontology(row, connection)
 
-    def _ask(self, question: Callable[[Connection], Any]) -> Any:
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
         """Ask the database; once more where a connection that was kept is not alive any more."""
         try:
             with self._connect() as connection:
@@ -80,11 +86,6 @@ class Snapshots:
         except OperationalError as error:
             if not error.connection_invalidated:
                 raise
-        except ProgrammingError as error:
-            if lacks_table(error):
-                # Nothing was ever published.
-                return 0 if question is _newest else (0, None)
-            raise
         with self._connect() as connection:
             return question(connection)
 
