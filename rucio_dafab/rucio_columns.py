@@ -129,7 +129,7 @@ def _value(key: str, value: Any) -> Any:
         return value
     try:
         if isinstance(column.type, Integer):
-            coerce(Queryable(base, "/", ValueType.INTEGER), value)
+            _as(base, ValueType.INTEGER, value)
         elif isinstance(column.type, DateTime) and isinstance(value, str):
             return _moment(base, operator, value)
         elif isinstance(column.type, GUID | Boolean):
@@ -171,18 +171,18 @@ def _read(key: str, kind: Any, value: Any) -> Any:
     if isinstance(kind, GUID):
         return _guid(key, value)
     if isinstance(kind, Boolean):
-        return coerce(Queryable(key, "/", ValueType.BOOLEAN), str(value) if value in (0, 1) else value)
+        return _as(key, ValueType.BOOLEAN, str(value) if value in (0, 1) else value)
     if isinstance(kind, Integer):
         return _integer(key, kind, value)
     if isinstance(kind, DateTime):
-        return _utc(coerce(Queryable(key, "/", ValueType.DATETIME), value))
+        return _utc(_as(key, ValueType.DATETIME, value))
     # An enumeration is a String, too.
     return _short(key, kind, value) if type(kind) is String else value
 
 
 def _lifetime(value: Any) -> float:
     """Return seconds after which there still is a year to write."""
-    seconds = float(coerce(Queryable("lifetime", "/", ValueType.NUMBER), value))  # type: ignore[arg-type]  # a number
+    seconds = float(_as("lifetime", ValueType.NUMBER, value))
     try:
         datetime.now() + timedelta(seconds=seconds)
     except OverflowError:
@@ -198,17 +198,22 @@ def _guid(key: str, value: Any) -> str:
 
 
 def _integer(key: str, kind: Integer, value: Any) -> int:
-    number = int(coerce(Queryable(key, "/", ValueType.INTEGER), value))  # type: ignore[arg-type]  # a number
+    number = int(_as(key, ValueType.INTEGER, value))
     if not isinstance(kind, BigInteger) and abs(number) > _LARGEST:
         raise VocabularyError(f"{key} takes a number up to {_LARGEST}, not {show(value)}")
     return number
 
 
 def _short(key: str, kind: String, value: Any) -> str:
-    text = str(coerce(Queryable(key, "/", ValueType.STRING), value if isinstance(value, str) else str(value)))
+    text = str(_as(key, ValueType.STRING, value if isinstance(value, str) else str(value)))
     if isinstance(value, dict | list) or (kind.length is not None and len(text) > kind.length):
         raise VocabularyError(f"{key} takes a text of {kind.length} characters at most, not {show(value)}")
     return text
+
+
+def _as(key: str, kind: ValueType, value: Any) -> Any:
+    """Return a value of a key as one of a type."""
+    return coerce(Queryable(key, "/", kind), value)
 
 
 def _utc(moment: Any) -> datetime:
