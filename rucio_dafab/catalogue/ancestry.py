@@ -1,11 +1,11 @@
-"""The tree of attachments: to which collections a DID belongs, and what lies below it."""
+"""The tree of attachments: to which collections a DID belongs, and what lies above and below it."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import ColumnElement, Text, and_, case, exists, func, literal, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Text, and_, case, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.tables import document as table
@@ -51,12 +51,27 @@ def collections_of(dids: Iterable[tuple[InternalScope, str]], *, session: Sessio
 
 def descendants_of(scope: InternalScope, name: str, *, session: Session) -> list[tuple[InternalScope, str]]:
     """Return every DID that is attached below another one, each once."""
+    return _reached(scope, name, downwards=True, session=session)
+
+
+def ancestors_of(scope: InternalScope, name: str, *, session: Session) -> list[tuple[InternalScope, str]]:
+    """Return every DID that another one is attached to, directly or not, each once."""
+    return _reached(scope, name, downwards=False, session=session)
+
+
+def walk(start: CTE, *, downwards: bool) -> CTE:
+    """Return (scope, name) of everything below, or above, the DIDs of a table expression with these columns."""
     contents = models.DataIdentifierAssociation.__table__.c
-    below = (
-        select(contents.child_scope.label("scope"), contents.child_name.label("name"))
-        .where(contents.scope == scope, contents.name == name)
-        .cte("below", recursive=True)
-    )
-    step = select(contents.child_scope, contents.child_name)
-    below = below.union(step.where(contents.scope == below.c.scope, contents.name == below.c.name))
-    return [(row.scope, row.name) for row in session.execute(select(below.c.scope, below.c.name))]
+    parent, child = (contents.scope, contents.name), (contents.child_scope, contents.child_name)
+    known, reached = (parent, child) if downwards else (child, parent)
+    scope, name = reached[0].label("scope"), reached[1].label("name")
+    first = select(scope, name).where(known[0] == start.c.scope, known[1] == start.c.name)
+    walked = first.cte(recursive=True)
+    return walked.union(select(scope, name).where(known[0] == walked.c.scope, known[1] == walked.c.name))
+
+
+def _reached(scope: InternalScope, name: str, *, downwards: bool, session: Session) -> list[tuple[InternalScope, str]]:
+    did = models.DataIdentifier.__table__.c
+    start = select(did.scope, did.name).where(did.scope == scope, did.name == name)
+    reached = walk(start.cte(), downwards=downwards)
+    return [(row.scope, row.name) for row in session.execute(select(reached.c.scope, reached.c.name))]

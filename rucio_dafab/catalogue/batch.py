@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import orjson
 from rucio.common.types import InternalAccount, InternalScope
-from rucio.core.did import list_all_parent_dids
 from rucio.db.sqla import models
 from rucio.db.sqla.constants import DIDType
 from sqlalchemy import and_, delete, null, select
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import containers, links
+from rucio_dafab.catalogue.ancestry import ancestors_of
 from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in, cursor_of, insert_all, replace_all, row_of
 from rucio_dafab.catalogue.prepared import PreparedItem, Reject
 from rucio_dafab.catalogue.tables import document as table
@@ -64,6 +64,7 @@ def write(items: Sequence[PreparedItem], target: Target, *, session: Session) ->
 class _Batch:
     def __init__(self, target: Target, session: Session) -> None:
         self._target, self._session, self._written = target, session, Written()
+        self._above: dict[str, set[tuple[InternalScope, str]]] = {}
 
     def write(self, items: Sequence[PreparedItem]) -> Written:
         scope, account, session = self._target.scope, self._target.account, self._session
@@ -184,9 +185,11 @@ class _Batch:
         return None
 
     def _is_above(self, item: PreparedItem) -> bool:
-        scope = self._target.scope
-        above = list_all_parent_dids(scope, item.collection, session=self._session)
-        return (scope, item.name) in {(scope, item.collection)} | {(each["scope"], each["name"]) for each in above}
+        scope, collection = self._target.scope, item.collection
+        if collection not in self._above:
+            above = ancestors_of(scope, collection, session=self._session)
+            self._above[collection] = {(scope, collection), *above}
+        return (scope, item.name) in self._above[collection]
 
     def _reject(self, item: PreparedItem, reason: str) -> None:
         self._written.rejects.append(Reject(item.line, item.name, reason))

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from rucio.db.sqla import models
 from sqlalchemy import (
-    CTE,
     Boolean,
     ColumnElement,
     Exists,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from rucio_dafab.catalogue import links, ways
+from rucio_dafab.catalogue import ancestry, links, ways
 from rucio_dafab.catalogue.expressions import has, is_remote_test
 from rucio_dafab.catalogue.tables import document, extent_range
 from rucio_dafab.catalogue.typed import value_columns
@@ -146,7 +145,7 @@ def _related(documents: FromClause, vocabulary: Vocabulary, test: Related) -> Co
     if test.relation.takes_link:
         return _linked(documents, other, test).where(condition)
     found = select(other.c.scope, other.c.name).where(condition)
-    reached = _walk(found.cte(), downwards=test.relation is Relation.ANCESTOR)
+    reached = ancestry.walk(found.cte(), downwards=test.relation is Relation.ANCESTOR)
     return tuple_(documents.c.scope, documents.c.name).in_(select(reached.c.scope, reached.c.name))
 
 
@@ -180,13 +179,3 @@ def _linked(documents: FromClause, other: FromClause, test: Related) -> Exists:
         far[0] == other.c.scope,
         far[1] == other.c.name,
     )
-
-
-def _walk(start: CTE, *, downwards: bool) -> CTE:
-    """Return everything below, or above, some DIDs."""
-    parent, child = (CONTENTS.c.scope, CONTENTS.c.name), (CONTENTS.c.child_scope, CONTENTS.c.child_name)
-    known, reached = (parent, child) if downwards else (child, parent)
-    scope, name = reached[0].label("scope"), reached[1].label("name")
-    first = select(scope, name).where(known[0] == start.c.scope, known[1] == start.c.name)
-    walk = first.cte(recursive=True)
-    return walk.union(select(scope, name).where(known[0] == walk.c.scope, known[1] == walk.c.name))
