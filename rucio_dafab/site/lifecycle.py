@@ -14,6 +14,7 @@ from typing import Final
 
 import psutil
 
+from rucio_dafab import tokens
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import cluster, configuration, credentials, health, record
 from rucio_dafab.site.fingerprint import fingerprint
@@ -85,7 +86,7 @@ def up(home: Home, port: int | None = None, say: Say = lambda _: None) -> Starte
 
 
 def down(home: Home, say: Say = lambda _: None) -> bool:
-    """Stop everything that ``up`` started and return whether anything ran; nothing is removed but the sockets.
+    """Stop everything that ``up`` started and return whether anything ran; only sockets and tokens are removed.
 
     Raises:
         DafabError: if a process does not end.
@@ -222,6 +223,7 @@ def _stop_leftovers(home: Home, known: SiteRecord, say: Say = lambda _: None) ->
     _wait(ours, PATIENCE)
     if known.sockets:
         shutil.rmtree(known.sockets, ignore_errors=True)
+    tokens.forget(known.url)
     return bool(ours)
 
 

@@ -120,8 +120,11 @@ def test_collections_carry_their_documents(site: Any, collection: str) -> None:
 def test_restart_keeps_data_and_address(restored: Any) -> None:
     site, name, url = restored, f"kept-{time.time_ns()}", restored.url
     assert site.rucio_client().add_container("dafab", name)
+    tokens = Path(site.client().token_path)
+    assert tokens.is_dir()
     first = site.run_dafab("down")
     assert first.returncode == 0
+    assert not tokens.exists()
     assert site.status()["running"] is False
     assert processes_of(site.home) == []
     assert "no site runs" in site.run_dafab("down").stderr

@@ -155,6 +155,15 @@ class TestTokens:
         with pytest.raises(tokens.TokenFolderError, match="0700"):
             tokens.folder(tmp_path, "http://a:1", "x")
 
+    def test_those_of_a_server_that_is_gone_are_forgotten_and_no_others(self, tmp_path: Path) -> None:
+        gone = [tokens.folder(tmp_path, "http://a:1", account, "def") for account in ("x", "y")]
+        kept = tokens.folder(tmp_path, "http://a:2", "x", "def")
+        (gone[0] / "token").write_text("secret")
+        tokens.forget("http://a:1", tmp_path)
+        tokens.forget("http://a:3", tmp_path)
+        assert list(kept.parent.parent.iterdir()) == [kept.parent]
+        assert not any(folder.exists() for folder in gone)
+
     def test_a_link_in_its_place_is_refused(self, tmp_path: Path) -> None:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir(mode=0o700)
