@@ -63,7 +63,7 @@ def chip_rows(strips: Iterable[Strip], height: int, overlap: int = OVERLAP) -> I
         yield Strip(start, held.values[:, start - held.row : end - held.row])
 
 
-def ahead(strips: Generator[Strip, None, None]) -> Iterator[Strip]:
+def ahead(strips: Generator[Strip, None, None]) -> Generator[Strip, None, None]:
     """Yield the strips while a thread already reads the next one: decoding overlaps with whatever the caller does.
 
     However it ends, the strips are closed, and with them their files.

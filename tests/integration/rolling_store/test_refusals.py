@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,10 @@ def test_an_id_that_fdb_cannot_keep_is_refused_and_the_store_still_lists(
         (shutil.rmtree, "no item.json"),
     ],
 )
-def test_a_folder_that_is_no_staged_scene_is_refused(store: Store, scene: Path, damage: object, said: str) -> None:
-    damage(scene)  # type: ignore[operator]
+def test_a_folder_that_is_no_staged_scene_is_refused(
+    store: Store, scene: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    damage(scene)
     with pytest.raises(StagedError, match=said):
         store.archive(scene)
     assert list(store.products()) == []

@@ -174,9 +174,9 @@ def test_what_is_not_stored_is_not_held(store: Store, tmp_path: Path) -> None:
     for hold in (store.holds.pin, store.holds.processed, lambda product: store.holds.lease(product, Use("x"))):
         with pytest.raises(NotStored, match="no product b"):
             hold("b")
-    for wrong in ({"holder": " "}, {"holder": "a\nb"}, {"holder": "a", "seconds": 0}, {"holder": "a", "seconds": 1e9}):
+    for holder, seconds in ((" ", 60.0), ("a\nb", 60.0), ("a", 0), ("a", 1e9)):
         with pytest.raises(StoreError):
-            Use(**wrong)  # type: ignore[arg-type]
+            Use(holder, seconds)
 
 
 def test_a_damaged_pin_keeps_and_says_so(store: Store, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_templates.local.errors import ExpressionError
-from argo_templates.local.expressions import RETRY, WHEN, is_true, parse
+from argo_templates.local.expressions import RETRY, WHEN, Dialect, is_true, parse
 
 LAST = {"lastRetry.status": "Failed", "lastRetry.exitCode": "75", "lastRetry.duration": "3", "lastRetry.message": "x"}
 OURS = "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]"
@@ -81,9 +81,9 @@ def test_the_words_of_exprs_language() -> None:
     ],
 )
 @pytest.mark.parametrize("dialect", [WHEN, RETRY])
-def test_what_is_not_done_is_refused_when_it_is_read(text: str, dialect: object) -> None:
+def test_what_is_not_done_is_refused_when_it_is_read(text: str, dialect: Dialect) -> None:
     with pytest.raises(ExpressionError):
-        parse(text, dialect)  # type: ignore[arg-type]
+        parse(text, dialect)
 
 
 @pytest.mark.parametrize("text", ["'a'", "1 < 'a'", "'a' =~ '('", "3"])

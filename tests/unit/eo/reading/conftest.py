@@ -21,7 +21,7 @@ def write_band(
     path: Path,
     values: NDArray[Any],
     pixel: float = 10.0,
-    crs: str = "EPSG:32632",
+    crs: str | None = "EPSG:32632",
     origin: tuple[float, float] = ORIGIN,
     **more: Any,
 ) -> None:

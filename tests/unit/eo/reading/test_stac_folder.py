@@ -168,13 +168,14 @@ def test_folders_that_are_no_scenes(tmp_path: Path) -> None:
 
 
 def test_a_band_of_another_reference_system_size_or_place_is_named(make_scene: MakeScene) -> None:
-    for change_of, reason in (
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"crs": "EPSG:32633"}, "is in EPSG:32633, not in EPSG:32632"),
         ({"origin": (600_010.0, 5_400_000.0)}, "starts at 600010 5400000, not at 600000 5400000"),
         ({"pixel": 15.0}, "has 15 m pixels"),
-    ):
+    )
+    for change_of, reason in changes:
         folder = make_scene({"B02": NUMBERS, "B03": NUMBERS})
-        write_band(folder / "B03.tif", NUMBERS, **change_of)  # type: ignore[arg-type]
+        write_band(folder / "B03.tif", NUMBERS, **change_of)
         with pytest.raises(SceneError, match=f"band B03: .*B03.tif {reason}"):
             open_scene(folder)
     folder = make_scene({"B02": NUMBERS, "B03": NUMBERS[:19]})
@@ -199,7 +200,7 @@ def test_unreadable_files_are_named(make_scene: MakeScene) -> None:
 
 def test_files_that_are_no_single_north_up_band_are_refused(make_scene: MakeScene, tmp_path: Path) -> None:
     folder = make_scene({"B02": NUMBERS})
-    write_band(folder / "B02.tif", NUMBERS, crs=None)  # type: ignore[arg-type]
+    write_band(folder / "B02.tif", NUMBERS, crs=None)
     with pytest.raises(SceneError, match="has no coordinate reference system"):
         open_scene(folder)
     write_band(folder / "B02.tif", NUMBERS, pixel=-10.0)

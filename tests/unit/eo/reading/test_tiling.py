@@ -92,5 +92,5 @@ def test_leaving_early_closes_the_strips() -> None:
 
     reading = ahead(endless())
     next(reading)
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
     assert closed == [True]

@@ -27,8 +27,10 @@ PATH = "/data/B02.tif"
 Use = Callable[..., Sources]
 
 
-def transfer(sources: Sources, folder: Path, progress: Callable[[int], None] | None = None) -> Transfer:
-    provider = sources.provider("cogs")
+def transfer(
+    sources: Sources, folder: Path, progress: Callable[[int], None] | None = None, name: str = "cogs"
+) -> Transfer:
+    provider = sources.provider(name)
     return Transfer(Access(sources, provider, Web(provider.patience)), Pace(4, 60_000, None), folder, progress)
 
 
@@ -296,9 +298,8 @@ def test_an_unknown_bucket_and_other_schemes_are_refused(archive: Archive, use: 
             transfer(use(), tmp_path).bring(PlannedFile("B02.tif", (url,), 1))
 
 
-def test_addresses_are_signed_where_the_table_says_so(archive: Archive, use: Use, tmp_path: Path) -> None:
-    archive.files[PATH] = CONTENT
-    archive.route("/sign", lambda asked: as_json({"href": asked.query["href"][0] + "?sig=a%2Fb%3D"}))
+def signing(archive: Archive, use: Use, folder: Path) -> Transfer:
+    """Return transfers from an archive that signs its addresses."""
     sources = use(
         more=f"""
 [providers.signing]
@@ -308,24 +309,19 @@ sign_url = "{archive.url}/sign"
 sign_hosts = ["127.0.0.1"]
 """
     )
-    provider = sources.provider("signing")
-    one = Transfer(Access(sources, provider, Web(provider.patience)), Pace(4, 60_000, None), tmp_path)
+    return transfer(sources, folder, name="signing")
+
+
+def test_addresses_are_signed_where_the_table_says_so(archive: Archive, use: Use, tmp_path: Path) -> None:
+    archive.files[PATH] = CONTENT
+    archive.route("/sign", lambda asked: as_json({"href": asked.query["href"][0] + "?sig=a%2Fb%3D"}))
+    one = signing(archive, use, tmp_path)
     assert one.bring(band(archive, MD5)).read_bytes() == CONTENT
     assert archive.gets(PATH)[0].query == {"sig": ["a/b="]}
 
 
 def test_a_signature_for_another_address_is_refused(archive: Archive, use: Use, tmp_path: Path) -> None:
     archive.route("/sign", lambda _: as_json({"href": "https://elsewhere.example/steal.tif"}))
-    sources = use(
-        more=f"""
-[providers.signing]
-kind = "stac"
-url = "{archive.url}/stac"
-sign_url = "{archive.url}/sign"
-sign_hosts = ["127.0.0.1"]
-"""
-    )
-    provider = sources.provider("signing")
-    one = Transfer(Access(sources, provider, Web(provider.patience)), Pace(4, 60_000, None), tmp_path)
+    one = signing(archive, use, tmp_path)
     with pytest.raises(SourceError, match="does not sign"):
         one.bring(band(archive, MD5))
