@@ -16,6 +16,7 @@ from rucio_dafab.catalogue.record import make_record
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac import members, pointers
 from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.links import versions_of
 from rucio_dafab.stac.validate import check_document, check_size, check_times
 
 _TIMES: Final = frozenset({"datetime", "start_datetime", "end_datetime"})
@@ -114,7 +115,7 @@ def rewrite(stored: StoredDocument, document: dict[str, Any], *, session: Sessio
 
 
 def check_rewrite(stored: StoredDocument, document: dict[str, Any]) -> None:
-    """Check that a document that was complete is so still, with the same id and type.
+    """Check that a document that was complete is so still, with the same id, type and links to versions.
 
     Raises:
         DocumentInvalid: if it is not.
@@ -125,6 +126,8 @@ def check_rewrite(stored: StoredDocument, document: dict[str, Any]) -> None:
     for member in ("id", "type"):
         if document[member] != stored.document.get(member):
             raise DocumentInvalid(f"/{member} cannot become {document[member][:80]!r}: a published document keeps it")
+    if versions_of(document, stored.name) != versions_of(stored.document, stored.name):
+        raise DocumentInvalid("/links cannot say anew which versions there are: publish the item with its predecessor")
 
 
 def write_held(stored: StoredDocument, document: dict[str, Any], *, session: Session) -> None:

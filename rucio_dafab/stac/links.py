@@ -75,6 +75,11 @@ def links_of(document: Mapping[str, Any], name: str) -> tuple[Link, ...]:
     return tuple(found.values())
 
 
+def versions_of(document: Mapping[str, Any], name: str) -> frozenset[Link]:
+    """Return the links of a document to other versions of it; the arguments are those of :func:`links_of`."""
+    return frozenset(each for each in links_of(document, name) if each.rel in VERSIONS)
+
+
 def rule_of(link: Mapping[str, Any]) -> str | None:
     """Return name and version of the rule that made a link, or ``None`` for one that a person made."""
     rule = link.get(RULE)

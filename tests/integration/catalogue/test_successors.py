@@ -10,6 +10,7 @@ import pytest
 
 from rucio_dafab.client import Conflict, NotFound, NotPermitted, PublishRequest, Refused
 from rucio_dafab.stac.links import EXTENSION, LATEST, PREDECESSOR, SUCCESSOR, VERSIONS, named_by
+from tests.integration.catalogue.document_support import change
 
 pytestmark = pytest.mark.integration
 
@@ -167,6 +168,23 @@ def test_what_cannot_be_a_predecessor_is_refused(chain: Any, publish: Any, make_
         publish(make_item(one, gsd=9.0), predecessor=three, update=True)
     found = database.execute("SELECT count(*) FROM rucio.dids WHERE name = 'SU_wrong_new'").fetchone()
     assert found == (0,)
+
+
+def test_a_patch_says_nothing_of_versions(
+    chain: Any, versions: Versions, document: Any, site: Any, publish: Any, make_item: Any
+) -> None:
+    publish(make_item("SU_patched", "water_analysis"))
+    one, two = chain("SU_patch", 2)
+    before, client = versions(two), site.client("dafab_admin")
+    second = {"rel": PREDECESSOR, "href": "SU_patched"}
+    for operation in (change("insert", "/links/-", second), change("update", "/links", [])):
+        with pytest.raises(Refused, match="which versions there are"):
+            client.patch_documents([two], [operation])
+    related = {"rel": "related", "href": "SU_patched"}
+    client.patch_documents([two], [change("insert", "/links/-", related)])
+    assert versions(two) == before
+    assert related in document(two)["links"]
+    assert versions(one)[SUCCESSOR] == two
 
 
 def test_older_versions_leave_through_rucios_own_deletion(
