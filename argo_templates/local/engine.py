@@ -8,8 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from argo_templates.local import graphs, outputs, pods, retries, scopes, tags
 from argo_templates.local.documents import Key, Program
@@ -24,8 +23,6 @@ from rucio_dafab.site.home import Home
 Watcher = Callable[[Node], None]
 """Is told of every step that begins, is tried again, or ends."""
 
-UNLIMITED: Final = 1 << 30
-
 
 class Engine:
     """Runs one workflow once."""
@@ -34,7 +31,7 @@ class Engine:
         self.run, self.program = run, program
         self.options = run.options()
         self._back_end, self._watch = back_end, watch
-        limit = int(program.spec.get("parallelism", UNLIMITED))
+        limit = int(program.spec.get("parallelism", graphs.UNLIMITED))
         self._slots = asyncio.Semaphore(min(self.options.jobs, limit))
         self._mutexes: dict[str, asyncio.Lock] = {}
         self._began = time.time()
@@ -174,13 +171,10 @@ class Engine:
             except TimeoutError:
                 pod.tidy()
                 return replace(node, began=began, phase=FAILED, message=f"came to its deadline of {deadline} s")
-            finished = outputs.of_pod(replace(node, began=began, where=held), template, pod, ended, self._artifact)
+            finished = outputs.of_pod(replace(node, began=began, where=held), template, pod, ended, self.run.artifact)
             # Removing takes the disk's time, which others need not wait for.
             await asyncio.to_thread(pod.tidy)
             return finished
-
-    def _artifact(self, path: str, name: str) -> Path:
-        return self.run.artifact(path, name)
 
     @asynccontextmanager
     async def _lock(self, synchronization: Mapping[str, Any]) -> AsyncIterator[None]:

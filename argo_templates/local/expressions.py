@@ -23,7 +23,7 @@ _TOKEN: Final = re.compile(
 )
 _SPELLINGS: Final = {"and": "&&", "or": "||", "not": "!"}
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">", "=~", "!~", "in", "matches", "contains", "startsWith")
-_FUNCTIONS: Final[Mapping[str, Callable[[Any], Value]]] = {"asInt": int, "asFloat": float}
+_FUNCTIONS: Final = ("asInt", "asFloat")
 LAST_RETRY: Final = ("lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message")
 
 

@@ -25,7 +25,8 @@ from argo_templates.local.nodes import (
 if TYPE_CHECKING:
     from argo_templates.local.engine import Engine
 
-_UNLIMITED: Final = 1 << 30
+UNLIMITED: Final = 1 << 30
+"""As many at once as there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Graph:
         self._scope = dict(scope)
         self._prefix = "tasks" if "dag" in template else "steps"
         self._nodes: dict[str, Node] = {}
-        self._slots = asyncio.Semaphore(int(template.get("parallelism", _UNLIMITED)))
+        self._slots = asyncio.Semaphore(int(template.get("parallelism", UNLIMITED)))
 
     async def run(self, node: Node) -> Node:
         """Run all of it; return the node with its outcome and outputs."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from argo_templates.local import documents, engine, process, record, slurm, volumes
+from argo_templates.local import documents, engine, graphs, process, record, slurm, volumes
 from argo_templates.local.errors import RunError
 from argo_templates.local.nodes import FAILED, RUNNING, Node
 from argo_templates.local.state import STOPPED, Options, Run, Status, check_name, started
@@ -73,7 +73,7 @@ def prepare(
     """
     plan = check(home, document, parameters, mapping=mapping, back_end=back_end)
     chosen = check_name(name or f"{plan.template[:50]}-{secrets.token_hex(3)}")
-    width = jobs or (engine.UNLIMITED if back_end == SLURM else os.cpu_count() or 1)
+    width = jobs or (graphs.UNLIMITED if back_end == SLURM else os.cpu_count() or 1)
     options = replace(plan, jobs=width, fresh=fresh, created=time.time())
     return Run.create(folder(home) / chosen, document, options)
 
