@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import links, preparing
 from rucio_dafab.catalogue.batch import Target, Written, write
-from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken
+from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken, database_said
 from rucio_dafab.catalogue.lines import Line, is_parquet, read_lines
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse
 from rucio_dafab.catalogue.preparing import Preparers
@@ -127,7 +127,7 @@ def load(
             links.settle(options.scope, session=session)
     except (psycopg.Error, SQLAlchemyError, DatabaseException) as error:
         raise LoadBroken(
-            f"the database failed after {report.items} lines ({_line(error)}): load the file again to finish it"
+            f"the database failed after {report.items} lines ({database_said(error)}): load the file again to finish it"
         ) from error
     report.seconds = perf_counter() - began
     return report
@@ -139,12 +139,6 @@ def _lines(path: Path, progress: Callable[[int], object] | None) -> Iterator[Lin
 
         return geoparquet.read_lines(path, progress)
     return read_lines(path, progress)
-
-
-def _line(error: Exception) -> str:
-    text = str(getattr(error, "orig", None) or error)
-    # Rucio's exceptions begin with what they are called.
-    return next(iter((text.partition("Details: ")[2] or text).strip().splitlines()), type(error).__name__)
 
 
 def _check_account(account: InternalAccount, session: Session) -> None:

@@ -3,6 +3,14 @@
 from rucio_dafab.errors import DafabError
 
 
+def database_said(error: Exception) -> str:
+    """Return the first line of what the database said, without what SQLAlchemy or Rucio put around it."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    # Rucio's exceptions begin with what they are called.
+    lines = (said.partition("Details: ")[2] or said).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 class CatalogueError(DafabError):
     """A refusal of the catalogue."""
 

@@ -51,12 +51,12 @@ def _try_database(configuration: Path) -> None:
     from sqlalchemy.exc import ArgumentError, OperationalError  # noqa: PLC0415 - slow to import
 
     from rucio_dafab.catalogue import sessions  # noqa: PLC0415 - reads the server's configuration
+    from rucio_dafab.catalogue.errors import database_said  # noqa: PLC0415
 
     try:
         sessions.engine().connect().close()
     except OperationalError as error:
-        reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
-        raise DatabaseSilent(f"the database of {configuration} does not answer: {reason}") from error
+        raise DatabaseSilent(f"the database of {configuration} does not answer: {database_said(error)}") from error
     except ArgumentError as error:
         raise ServerUnknown(f"{configuration} names no database that can be opened: [database] default") from error
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rucio_dafab.catalogue import columns
-from rucio_dafab.catalogue.errors import MigrationError
+from rucio_dafab.catalogue.errors import MigrationError, database_said
 from rucio_dafab.catalogue.tables import SCHEMA, TABLE
 
 EXTENSIONS: Final = ("postgis", "btree_gist")
@@ -110,7 +110,7 @@ def _reached(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except OperationalError as error:
-        raise MigrationError(f"the database is out of reach: {_line(error)}") from error
+        raise MigrationError(f"the database is out of reach: {database_said(error)}") from error
     try:
         yield connection
     finally:
@@ -149,10 +149,6 @@ def _create_extensions(connection: Connection) -> None:
                 connection.execute(text(f"CREATE EXTENSION {extension}"))
         except DBAPIError as error:
             raise MigrationError(
-                f"the database lacks the extension {extension} and it cannot be created ({_line(error)}):"
+                f"the database lacks the extension {extension} and it cannot be created ({database_said(error)}):"
                 f" a superuser has to run CREATE EXTENSION {extension}"
             ) from error
-
-
-def _line(error: DBAPIError) -> str:
-    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
