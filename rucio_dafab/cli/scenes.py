@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-import shapely
 import typer
 from rich.console import Console
 from rich.filesize import decimal
@@ -19,7 +18,6 @@ from rich.table import Column
 
 from rucio_dafab.eo.sources.errors import SourceError
 from rucio_dafab.terminal import application
-from rucio_dafab.vocabulary.times import parse_interval
 
 if TYPE_CHECKING:
     from rucio_dafab.eo.sources.download import Fetched
@@ -62,6 +60,7 @@ def search(
     from rucio_dafab.eo.sources.providers import load_sources  # noqa: PLC0415
     from rucio_dafab.eo.sources.search import search as ask  # noqa: PLC0415
     from rucio_dafab.eo.sources.values import Question  # noqa: PLC0415
+    from rucio_dafab.vocabulary.times import parse_interval  # noqa: PLC0415
 
     when = parse_interval(time) if time else None
     question = Question(
@@ -118,12 +117,15 @@ def _place(bbox: str | None, area: str | None) -> Mapping[str, Any] | None:
         raise SourceError("--bbox and --area: only one of them can be the place")
     if not (bbox or area):
         return None
+    # NumPy and GEOS, which the other commands of this group do without.
+    from shapely.geometry import mapping  # noqa: PLC0415
+
     from rucio_dafab.cli.area import given_geometry  # noqa: PLC0415
     from rucio_dafab.query.geometry import parse_geometry  # noqa: PLC0415
     from rucio_dafab.vocabulary import areas  # noqa: PLC0415
 
     found = parse_geometry(bbox or given_geometry(area or ""), areas.load(), "--bbox" if bbox else "--area")
-    return dict(shapely.geometry.mapping(found))
+    return dict(mapping(found))
 
 
 def _tile(text: str | None) -> str | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from argo_templates.server import ArgoServer, submission
 from rucio_dafab.cli import workflow_files
 from rucio_dafab.cli.workflow_display import Display, lines_of
 from rucio_dafab.errors import DafabError
@@ -18,6 +17,7 @@ from rucio_dafab.terminal import application
 
 if TYPE_CHECKING:
     from argo_templates.local.state import Run
+    from argo_templates.server import ArgoServer
 
 app = application()
 app.command()(workflow_files.lint)
@@ -110,7 +110,7 @@ def list_(server: Server = False, namespace: Namespace = "dafab", as_json: Json 
 def watch(name: Name, server: Server = False, namespace: Namespace = "dafab") -> None:
     """Watch a run to its end; exit status 1 if it does not succeed."""
     if server:
-        _end(_watch_server(ArgoServer.from_environment(namespace), name))
+        _end(_watch_server(_asked(namespace), name))
         return
     from argo_templates.local import runs  # noqa: PLC0415
 
@@ -135,7 +135,7 @@ def logs(
 ) -> None:
     """Print what the steps of a run wrote."""
     if server:
-        for pod, line in ArgoServer.from_environment(namespace).logs(name):
+        for pod, line in _asked(namespace).logs(name):
             typer.echo(f"{pod}: {line}")
         return
     from argo_templates.local import runs  # noqa: PLC0415
@@ -151,7 +151,7 @@ def logs(
 def stop(name: Name, server: Server = False, namespace: Namespace = "dafab") -> None:
     """End a run and everything that it started."""
     if server:
-        ArgoServer.from_environment(namespace).stop(name)
+        _asked(namespace).stop(name)
     else:
         from argo_templates.local import runs  # noqa: PLC0415
 
@@ -188,10 +188,12 @@ def _submit_to_server(
     wait: bool,
     as_json: bool,
 ) -> None:
+    from argo_templates.server import submission  # noqa: PLC0415
+
     if dry_run:
         typer.echo(json.dumps(submission(namespace, template, values, name), indent=1))
         return
-    server = ArgoServer.from_environment(namespace)
+    server = _asked(namespace)
     started = server.submit(template, values, name)
     typer.echo(json.dumps({"workflow": started, "namespace": namespace}) if as_json else started)
     if wait:
@@ -210,7 +212,14 @@ def _foreground(home: Home, run: "Run", as_json: bool) -> None:
     _end(status.phase, f"{run.name}: {status.message}")
 
 
-def _watch_server(server: ArgoServer, name: str) -> str:
+def _asked(namespace: str) -> "ArgoServer":
+    """Return the Argo server of the environment; what runs here needs none of the libraries for it."""
+    from argo_templates.server import ArgoServer  # noqa: PLC0415
+
+    return ArgoServer.from_environment(namespace)
+
+
+def _watch_server(server: "ArgoServer", name: str) -> str:
     """Show the nodes of a workflow until it has ended; return its phase."""
     seen: dict[str, str] = {}
     while True:
@@ -246,7 +255,7 @@ def _of_server(namespace: str) -> list[dict[str, str]]:
             "created": each["metadata"].get("creationTimestamp", ""),
             "message": each.get("status", {}).get("message", ""),
         }
-        for each in ArgoServer.from_environment(namespace).every()
+        for each in _asked(namespace).every()
     ]
     return sorted(found, key=lambda each: each["created"], reverse=True)
 
