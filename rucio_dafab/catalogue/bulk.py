@@ -4,10 +4,11 @@ A batch is in the catalogue whole or not at all, and what is there is skipped by
 finished by starting it again.
 """
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -21,12 +22,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import links, preparing
+from rucio_dafab.catalogue import links
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken, database_said
 from rucio_dafab.catalogue.lines import Line, is_parquet, read_lines
-from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse
-from rucio_dafab.catalogue.preparing import Preparers
+from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
 
 BATCH: Final = 1000
@@ -37,6 +37,9 @@ WRITERS: Final = 2
 
 BATCH_BYTES: Final = 32 * 2**20
 """Bytes of lines after which a batch ends, however few they are."""
+
+GARBAGE: Final = 100_000
+"""Objects made and kept after which Python looks for cyclic garbage while a file is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,6 @@ class LoadOptions:
         update: whether a document that differs replaces the one that is there.
         batch: items of one transaction.
         writers: transactions at the same time.
-        preparers: processes that prepare; see :func:`rucio_dafab.catalogue.preparing.preparing`.
     """
 
     scope: InternalScope
@@ -59,7 +61,6 @@ class LoadOptions:
     update: bool = False
     batch: int = BATCH
     writers: int = WRITERS
-    preparers: int = field(default_factory=preparing.preparers)
 
 
 @dataclass(slots=True)
@@ -106,19 +107,15 @@ def load(
 
     Raises:
         FileUnreadable: if the file cannot be read; the batches before stay.
-        LoadBroken: if the database fails, or a process that prepares is killed; the batches before stay.
+        LoadBroken: if the database fails; the batches before stay.
         DidUnknown: if there is no such account.
     """
     began, report = perf_counter(), LoadReport()
     try:
         with transactions() as session:
             _check_account(options.account, session)
-        with (
-            preparing.preparing(options.preparers, options.collections) as preparers,
-            preparing.rare_collections(),
-            ThreadPoolExecutor(options.writers) as pool,
-        ):
-            loading = _Load(options, transactions, reject, (preparers, pool), report)
+        with _rare_collections(), ThreadPoolExecutor(options.writers) as pool:
+            loading = _Load(options, transactions, reject, pool, report)
             try:
                 loading.read(_lines(path, progress))
             finally:
@@ -141,6 +138,17 @@ def _lines(path: Path, progress: Callable[[int], object] | None) -> Iterator[Lin
     return read_lines(path, progress)
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cyclic garbage rarely: documents have none, and make Python look for it every few lines."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _check_account(account: InternalAccount, session: Session) -> None:
     if session.scalar(select(models.Account.account).where(models.Account.account == account)) is None:
         raise DidUnknown(f"there is no account {account.external}")
@@ -155,28 +163,26 @@ class _Batch:
 
 
 class _Load:
-    """A load under way: one thread reads, processes of their own prepare, other threads wait for the database."""
+    """A load under way: one thread reads and prepares, others wait for the database."""
 
     def __init__(
         self,
         options: LoadOptions,
         transactions: Transactions,
         reject: Callable[[Reject], object],
-        pools: tuple[Preparers, ThreadPoolExecutor],
+        pool: ThreadPoolExecutor,
         report: LoadReport,
     ) -> None:
         self._options, self._transactions, self._reject = options, transactions, reject
-        self._preparers, self._pool = pools
-        self._report = report
+        self._pool, self._report = pool, report
         self._waiting: deque[tuple[_Batch, Future[Written]]] = deque()
         # At the start, and for as long as items turn out to be there, it is quicker to ask than to prepare.
         self._asks = not options.update
 
     def read(self, lines: Iterator[Line]) -> None:
         """Load lines; some may be waiting still when this returns."""
-        chunks = _chunks(lines, self._options.batch)
-        for prepared in self._preparers.map(self._unknown(chunk) if self._asks else chunk for chunk in chunks):
-            for batch in self._batches(prepared):
+        for chunk in _chunks(lines, self._options.batch):
+            for batch in self._batches(self._unknown(chunk) if self._asks else chunk):
                 self._submit(batch)
 
     def finish(self) -> None:
@@ -187,10 +193,11 @@ class _Load:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def _batches(self, prepared: Iterable[PreparedItem | Reject]) -> Iterator[_Batch]:
-        """Yield batches in which no id stands twice."""
+    def _batches(self, lines: Iterable[Line]) -> Iterator[_Batch]:
+        """Yield lines as batches in which no id stands twice."""
         batch = _Batch()
-        for found in prepared:
+        for line in lines:
+            found = self._prepared(line)
             if isinstance(found, Reject):
                 batch.rejects.append(found)
                 continue
@@ -199,6 +206,10 @@ class _Load:
                 batch = _Batch()
             batch.items[found.name] = found
         yield batch
+
+    def _prepared(self, line: Line) -> PreparedItem | Reject:
+        found = parse(line, self._options.collections)
+        return found if isinstance(found, Reject) else prepare(found)
 
     def _unknown(self, lines: list[Line]) -> list[Line]:
         """Return the lines but for those whose items have a whole document."""

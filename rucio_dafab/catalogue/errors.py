@@ -20,7 +20,7 @@ class DidUnknown(CatalogueError):
 
 
 class LoadBroken(CatalogueError):
-    """A load was cut short: what was committed stays, and loading the file again finishes it."""
+    """The database failed while a file was loaded: what was committed stays, and loading it again finishes it."""
 
 
 class ChangeDenied(CatalogueError):

@@ -36,12 +36,6 @@ def load(
     collection: documents.Collections = None,
     update: Annotated[bool, typer.Option("--update", help="Replace documents that differ.")] = False,
     batch: Annotated[int, typer.Option(min=1, max=20_000, help="Items of one transaction.")] = 1000,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=64, help="Processes that prepare documents beside the one that writes; by default one a core."
-        ),
-    ] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="Where rejected lines are told; by default FILE.rejects.ndjson in this folder.")
     ] = None,
@@ -57,9 +51,7 @@ def load(
 
     from rucio_dafab.catalogue import bulk, sessions  # noqa: PLC0415
 
-    more = {} if processes is None else {"preparers": processes}
-    owner = InternalAccount(account)
-    options = bulk.LoadOptions(InternalScope(scope), owner, names, update=update, batch=batch, **more)
+    options = bulk.LoadOptions(InternalScope(scope), InternalAccount(account), names, update=update, batch=batch)
     with _rejects(target) as reject, _bar(file, quiet=as_json) as progress:
         report = bulk.load(file, options, sessions.writing, lambda found: reject(asdict(found)), progress)
     _tell(report, target, as_json=as_json)
