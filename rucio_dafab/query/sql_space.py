@@ -79,8 +79,10 @@ def boxes_around(bounds: tuple[float, float, float, float], metres: float) -> li
     if angle >= _FARTHEST:
         return []
     south, north = south - math.degrees(angle), north + math.degrees(angle)
-    parallel = math.cos(math.radians(min(max(-south, north), 90.0)))
-    if math.sin(angle / 2) >= parallel:
+    farthest = max(-south, north)
+    parallel = math.cos(math.radians(min(farthest, 90.0)))
+    # A pole has every longitude; the cosine of its latitude is not quite zero.
+    if farthest >= 90 or math.sin(angle / 2) >= parallel:
         return [(-180.0, max(south, -90.0), 180.0, min(north, 90.0))]
     side = 2 * math.degrees(math.asin(math.sin(angle / 2) / parallel))
     west, east = west - side, east + side

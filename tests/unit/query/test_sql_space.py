@@ -1,6 +1,6 @@
 """The boxes in which what is near is looked for: they must hold all of it, on the ellipsoid."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -12,6 +12,7 @@ ELLIPSOID = Geod(ellps="WGS84")
 @given(
     st.floats(-180, 180), st.floats(-90, 90), st.floats(0, 5), st.floats(0, 360), st.floats(0, 1), st.floats(0, 6.2e6)
 )
+@example(0.0, 85.0, 5.0, 0.0, 1.0, 1e-67)
 def test_whatever_is_near_lies_in_a_box(
     longitude: float, latitude: float, side: float, azimuth: float, share: float, metres: float
 ) -> None:
