@@ -45,7 +45,7 @@ def parse_geometry(value: object, areas: Geometries, place: str = "", limits: Li
         QueryError: saying why it is not a usable geometry, and where in it; also for an unknown area.
     """
     if isinstance(value, Mapping):
-        return normalise(_from_geojson(_dump(value, place), place, limits), place, limits)
+        return parse_geojson(_dump(value, place), place, limits)
     if not isinstance(value, str) or not value.strip():
         raise QueryError("a geometry is WKT, GeoJSON, a box W_S_E_N or @area", place)
     check_bytes(value, limits.geometry_bytes, "the geometry", place)
@@ -55,8 +55,18 @@ def parse_geometry(value: object, areas: Geometries, place: str = "", limits: Li
             return areas.geometry(text[1:])
     if box := _BOX.fullmatch(text):
         return parse_box(tuple(float(edge) for edge in box.groups()), place)
-    geometry = _from_geojson(text, place, limits) if text.startswith("{") else _from_wkt(text, place)
-    return normalise(geometry, place, limits)
+    if text.startswith("{"):
+        return parse_geojson(text, place, limits)
+    return normalise(_from_wkt(text, place), place, limits)
+
+
+def parse_geojson(text: str, place: str = "", limits: Limits = LIMITS) -> BaseGeometry:
+    """Return the geometry of a text in GeoJSON; for the rest see :func:`parse_geometry`.
+
+    Raises:
+        QueryError: as that does.
+    """
+    return normalise(_from_geojson(text, place, limits), place, limits)
 
 
 def parse_box(edges: tuple[float, ...], place: str = "") -> BaseGeometry:
@@ -91,9 +101,9 @@ def normalise(geometry: BaseGeometry, place: str = "", limits: Limits = LIMITS) 
         raise LimitError(f"the geometry has {vertices:,} vertices, at most {limits.vertices:,} are taken", place)
     flat = shapely.force_2d(geometry)
     xy = shapely.get_coordinates(flat)
-    _refuse_out_of_range(xy, place)
+    west, east = _refuse_out_of_range(xy, place)
     # Most geometries are narrower than the longest edge that is taken as it is: none of theirs needs a look.
-    if numpy.ptp(xy[:, 0]) > 180 and _crosses(flat):
+    if east - west > 180 and _crosses(flat):
         return _settle(_union([_split(part, place) for part in _parts(flat)], place))
     _refuse_invalid(flat, place)
     return _union(_parts(flat), place) if flat.geom_type == "GeometryCollection" else flat
@@ -178,16 +188,16 @@ def _beside(hole: NDArray[numpy.float64], shell: NDArray[numpy.float64]) -> NDAr
     return numpy.add(hole, (360.0 * turns, 0.0))
 
 
-def _refuse_out_of_range(xy: NDArray[numpy.float64], place: str) -> None:
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    if low[0] >= -180 and low[1] >= -90 and high[0] <= 180 and high[1] <= 90:  # never so where one is NaN
-        return
+def _refuse_out_of_range(xy: NDArray[numpy.float64], place: str) -> tuple[float, float]:
+    """Return the least and the greatest longitude of coordinates that are all on the globe."""
+    (west, south), (east, north) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
+    if west >= -180 and south >= -90 and east <= 180 and north <= 90:  # never so where one is NaN
+        return west, east
     wrong = ~numpy.isfinite(xy).all(axis=1) | (numpy.abs(xy[:, 0]) > 180) | (numpy.abs(xy[:, 1]) > 90)
-    if wrong.any():
-        x, y = xy[wrong][0]
-        raise QueryError(
-            f"the coordinate ({x:g} {y:g}) is out of range: longitude -180…180 first, then latitude -90…90", place
-        )
+    x, y = xy[wrong][0]
+    raise QueryError(
+        f"the coordinate ({x:g} {y:g}) is out of range: longitude -180…180 first, then latitude -90…90", place
+    )
 
 
 def _from_wkt(text: str, place: str) -> BaseGeometry:

@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from rucio_dafab import vocabulary
 from rucio_dafab.query.errors import QueryError
-from rucio_dafab.query.geometry import parse_geometry
+from rucio_dafab.query.geometry import parse_geojson, parse_geometry
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.vocabulary.errors import VocabularyError
 
@@ -54,7 +54,10 @@ def read_footprint(value: Any, place: str) -> Footprint:
 
 
 def _footprint(text: bytes, place: str) -> Footprint:
-    shape = _parsed(orjson.loads(text), place)
+    try:
+        shape = parse_geojson(text.decode(), place)
+    except QueryError as error:
+        raise DocumentInvalid(str(error)) from error
     return Footprint(shape, shapely.to_wkb(shapely.set_srid(shape, SRID), include_srid=True))
 
 
