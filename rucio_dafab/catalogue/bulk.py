@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue import links
+from rucio_dafab.catalogue import links, planner
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken, database_said
 from rucio_dafab.catalogue.lines import Line, is_parquet, read_lines
@@ -122,6 +122,7 @@ def load(
                 loading.finish()
         with transactions() as session:
             links.settle(options.scope, session=session)
+            planner.tell(report.created + report.updated, session=session)
     except (psycopg.Error, SQLAlchemyError, DatabaseException) as error:
         raise LoadBroken(
             f"the database failed after {report.items} lines ({database_said(error)}): load the file again to finish it"

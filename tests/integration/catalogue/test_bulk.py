@@ -221,6 +221,19 @@ def whole(site: Any, many: Path, scopes: Any, database_address: str) -> dict[str
         return {table: rows(connection, table, "bulk.whole") for table in TABLES}
 
 
+def test_the_planner_knows_at_once_what_was_loaded(
+    site: Any, make_item: Any, load: Load, scopes: Any, database: Any
+) -> None:
+    known = "SELECT relname, analyze_count FROM pg_stat_user_tables WHERE relname IN ('document', 'link', 'dids')"
+    before = dict(database.execute(known).fetchall())
+    load([make_item("BU_alone", "water")])
+    assert dict(database.execute(known).fetchall()) == before
+    count = 60 + database.execute("SELECT count(*) FROM dafab.document").fetchone()[0] // 5
+    load([make_item(f"BU_known{number}", "water") for number in range(count)])
+    after = dict(database.execute(known).fetchall())
+    assert after == {table: looks + 1 for table, looks in before.items()}
+
+
 @pytest.mark.usefixtures("paused_daemons")
 @pytest.mark.parametrize("victim", ["loader", "database"])
 def test_a_load_that_is_killed_is_finished_by_starting_it_again(
