@@ -90,7 +90,8 @@ class RucioColumns(DidColumnMeta):  # type: ignore[misc]  # Rucio ships no types
         """
         groups = [dict(each) for each in ([filters] if isinstance(filters, Mapping) else filters)] or [{}]
         ours = [_in_our_words(group) for group in groups]
-        if None not in ours and any(group.keys() - LEFT_TO_US for group in groups):
+        # Rucio's own recursion asks for every collection anew: half a minute for two thousand, and names come twice.
+        if None not in ours and (options.get("recursive") or any(group.keys() - LEFT_TO_US for group in groups)):
             return self._listing(scope, ours, *arguments, session=session, **options)
         checked = [_checked(group) for group in groups]
         return super().list_dids(scope, checked, *arguments, session=session, **options)

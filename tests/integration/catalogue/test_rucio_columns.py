@@ -73,6 +73,12 @@ def test_no_filter_at_all(dids: Any) -> None:
     assert dids([{}], recursive=True) >= {"RC_one", "RC_two", "RC_2"}
 
 
+@pytest.mark.parametrize("filters", [[{"name": "RC_*"}], [{"name": "RC_*", "created_after": "2020-01-01"}]])
+def test_what_lies_below_is_listed_once(dids: Any, rucio_as: Any, filters: Any) -> None:
+    listed = list(rucio_as("dafab_admin").list_dids("dafab", filters, recursive=True))
+    assert sorted(listed) == ["RC_2", "RC_one", "RC_two"]
+
+
 def test_the_command_line_lists_by_name_and_by_age(site: Any, dids: Any) -> None:
     listed = site.rucio("user_dafab", "did", "list", "dafab:*", "--filter", "created_after=2020-01-01")
     assert "RC_two" in listed
