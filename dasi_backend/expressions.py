@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dasi_backend.errors import RequestError
+from dasi_backend.keys import WHERE
 from dasi_backend.language import Request
-from rucio_dafab.query import rucio_filter
+from rucio_dafab.query import cql2_text, rucio_filter
+from rucio_dafab.query.errors import QueryError
 from rucio_dafab.query.model import Expression, Property, Temporal, TemporalOperator, all_of, any_of
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.queryables import ValueType
@@ -102,6 +104,19 @@ def _mission(values: Sequence[str], vocabulary: Vocabulary) -> Expression:
     return any_of(*tests)
 
 
+def _where(values: Sequence[str], vocabulary: Vocabulary) -> Expression:
+    return any_of(*(_cql2(value, vocabulary) for value in values))
+
+
+def _cql2(text: str, vocabulary: Vocabulary) -> Expression:
+    if not text.strip():
+        raise RequestError(f"{WHERE}: a value is missing")  # to CQL2 a blank text asks for everything
+    try:
+        return cql2_text.parse(text, vocabulary)
+    except QueryError as error:
+        raise RequestError(f"{WHERE}: {error}") from error
+
+
 def _level(values: Sequence[str], vocabulary: Vocabulary) -> Expression:
     return any_of(*(_tests({"processing:level": value.upper()}, vocabulary) for value in values))
 
@@ -120,6 +135,7 @@ def _tests(tests: Mapping[str, str], vocabulary: Vocabulary) -> Expression:
 
 
 _SPECIAL: Final[Mapping[str, Callable[[Sequence[str], Vocabulary], Expression]]] = {
+    WHERE: _where,
     "mission": _mission,
     "level": _level,
     "tile": _tile,

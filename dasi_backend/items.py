@@ -3,14 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from typing_extensions import override
 
 from dasi_backend.errors import KeyRefused, StoreError
+from dasi_backend.keys import WHERE
 from rucio_dafab.pfn import local_file
 
 Values = str | int | Sequence[str | int]
+
+_WHOLE: Final = frozenset({WHERE})
+"""Keys whose values are texts in which ``/`` parts nothing."""
 
 
 class Key(Mapping[str, str]):
@@ -54,7 +58,7 @@ class Query(Mapping[str, tuple[str, ...]]):
 
     def __init__(self, query: Mapping[str, Values] | str = "") -> None:
         pairs = _pairs(query) if isinstance(query, str) else query.items()
-        self._values = {str(name): _values(value) for name, value in pairs}
+        self._values = {str(name): _values(str(name), value) for name, value in pairs}
 
     @override
     def __getitem__(self, name: str) -> tuple[str, ...]:
@@ -153,7 +157,9 @@ class Retrieved:
         return {"path": str(self.path), "name": self.name, "bytes": self.bytes, "kept": self.kept}
 
 
-def _values(value: Values) -> tuple[str, ...]:
+def _values(name: str, value: Values) -> tuple[str, ...]:
+    if isinstance(value, str) and name in _WHOLE:
+        return (value,)
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split("/"))
     return (str(value),) if isinstance(value, int) else tuple(str(each) for each in value)

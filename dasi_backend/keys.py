@@ -17,6 +17,8 @@ LEVEL_2: Final = ("product", "tile", "orbit", "time", "baseline")
 LEVEL_3: Final = ("kind", "band", "res", "part")
 STORE_KEYS: Final = (*LEVEL_1, *LEVEL_2, *LEVEL_3)
 INTEGERS: Final = ("orbit", "res")
+WHERE: Final = "where"
+"""The key of requests whose values are questions in CQL2, which no store keeps."""
 
 MAX_ID: Final = 150
 """Characters of a product id: it becomes part of file names (255 bytes) beside the other keys and a host name."""

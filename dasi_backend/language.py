@@ -25,6 +25,7 @@ ANY: Final = "any"
 
 _CONTROL: Final = ("target", "expect", "source")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/-]+")
+_WRITTEN_IN_QUOTES: Final = re.compile(r"""("[^"]*"|'[^']*')\s*(/.*)?""", re.DOTALL)
 _REQUESTS: Final = 1_000
 
 
@@ -90,7 +91,7 @@ def from_arguments(verb: str, arguments: Iterable[str]) -> str:
 
 
 def _quoted(key: str, value: str) -> str:
-    if value[:1] in {'"', "'"} or (key not in _CONTROL and _PLAIN.fullmatch(value)):
+    if _WRITTEN_IN_QUOTES.fullmatch(value) or (key not in _CONTROL and _PLAIN.fullmatch(value)):
         return value
     if '"' not in value:
         return f'"{value}"'

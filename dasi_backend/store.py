@@ -13,7 +13,7 @@ from dasi_backend.accounting import Account, account
 from dasi_backend.errors import Held, KeyRefused, NotStored, StoreError
 from dasi_backend.fdb import Element
 from dasi_backend.holds import Holds, Use
-from dasi_backend.keys import LEVEL_3, STORE_KEYS, ProductKey, canonical, check_id
+from dasi_backend.keys import LEVEL_3, STORE_KEYS, WHERE, ProductKey, canonical, check_id
 from dasi_backend.locks import SHARED, WAIT_SECONDS
 from dasi_backend.parts import Parts
 from dasi_backend.products import Product
@@ -251,6 +251,8 @@ def _selection(query: Query) -> dict[str, list[str]]:
     selection: dict[str, list[str]] = {}
     for name, value in query.items():
         key = "product" if name == "id" else name
+        if key == WHERE:
+            raise KeyRefused(f"{WHERE}: the rolling store keeps no documents that could be asked: the catalogue does")
         if key not in STORE_KEYS:
             raise KeyRefused(f"{name}: the rolling store has no such key (it has {', '.join(STORE_KEYS)})")
         values = [value] if isinstance(value, str | int) else list(value)

@@ -84,6 +84,12 @@ def test_nothing_found_is_said(dasi: Dasi, tmp_path: Path) -> None:
         dasi.retrieve("date=20260601", tmp_path / "[id]", expect=2)
 
 
+def test_a_question_in_cql2_is_none_for_the_store(dasi: Dasi, tmp_path: Path) -> None:
+    for ask in (lambda: list(dasi.list({"where": "gsd = 10"})), lambda: dasi.retrieve({"where": "gsd = 10"}, tmp_path)):
+        with pytest.raises(KeyRefused, match="where: the rolling store keeps no documents"):
+            ask()
+
+
 def test_an_item_of_the_caller_must_describe_the_product(dasi: Dasi) -> None:
     item = {"type": "Feature", "id": "Other", "properties": {"datetime": "2026-06-01T00:00:00Z"}, "assets": {}}
     with pytest.raises(KeyRefused, match="part=item describes"):

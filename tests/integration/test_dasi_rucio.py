@@ -99,6 +99,10 @@ def test_what_is_published_is_listed_with_its_replicas(catalogue: Rucio, publish
         ({"geometry": ["7", "50", "8", "51"]}, set()),
         ({"tile": "32uka", "mission": "s2a"}, {1, 2, 3}),
         ({"id": "dasi_test_3"}, {3}),
+        ({"where": "eo:cloud_cover < 15 OR eo:cloud_cover > 25"}, {1, 3}),
+        ({"where": "S_INTERSECTS(geometry, '@luxembourg') AND T_AFTER(datetime, DATE('2031-05-01'))"}, {2, 3}),
+        ({"where": ["id = 'dasi_test_1'", "id = 'dasi_test_2'"], "cloud_cover": ">15"}, {2}),
+        ({"where": "platform = 'sentinel-2b'"}, set()),
     ],
 )
 def test_a_request_finds_what_it_describes(catalogue: Rucio, keys: dict[str, Any], days: set[int]) -> None:
@@ -197,6 +201,8 @@ def test_the_command_prints_json_alone(site: Any, published: tuple[str, ...]) ->
     [
         (["list", "collection=water_analysis", "colour=x"], "unknown key 'colour'"),
         (["list", "geometry=@atlantis"], "atlantis"),
+        (["list", "where=cloud_cover <"], "where: the CQL2 text ends"),
+        (["list", "where=cloud_cove < 20"], "did you mean cloud_cover"),
         (["list", "cloud_cover=<abc"], "number"),
         (["list", "geometry=POLYGON((0 0,1 1))"], "geometry"),
         (["retrieve", "collection=water_analysis"], "needs a target"),

@@ -6,11 +6,11 @@ import pytest
 
 from dasi_backend.errors import RequestError
 from dasi_backend.expressions import expression
-from dasi_backend.language import parse
+from dasi_backend.language import Request, parse
 from rucio_dafab import vocabulary
 from rucio_dafab.errors import DafabError
 from rucio_dafab.query import cql2, rucio_filter
-from rucio_dafab.query.model import EVERYTHING, Expression, Or, Temporal, TemporalOperator
+from rucio_dafab.query.model import EVERYTHING, And, Expression, Or, Temporal, TemporalOperator, walk
 from rucio_dafab.vocabulary.times import Interval
 
 VOCABULARY = vocabulary.load()
@@ -45,6 +45,51 @@ def of(keys: str) -> Expression:
 )
 def test_a_request_asks_what_the_same_rucio_filter_asks(keys: str, rucio: dict[str, str]) -> None:
     assert of(keys) == rucio_filter.parse([rucio], VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("keys", "rucio"),
+    [
+        ('where="cloud_cover < 20"', {"eo:cloud_cover.lt": "20"}),
+        ("""where='"eo:cloud_cover" < 20'""", {"eo:cloud_cover.lt": "20"}),
+        ("""where="isA(theme, 'Flood')\"""", {"theme.isa": "Flood"}),
+        ("""where="S_INTERSECTS(geometry, '@luxembourg')\"""", {"geometry.intersects": "@luxembourg"}),
+        ("""where='"/properties/a/b" > 3'""", {"/properties/a/b.gt": "3"}),
+        (
+            """where="platform = 'sentinel-2a'", cloud_cover="<20\"""",
+            {"platform": "sentinel-2a", "cloud_cover.lt": "20"},
+        ),
+    ],
+)
+def test_where_asks_in_cql2_what_the_same_rucio_filter_asks(keys: str, rucio: dict[str, str]) -> None:
+    assert set(walked(of(keys))) == set(walked(rucio_filter.parse([rucio], VOCABULARY)))
+
+
+def walked(asked: Expression) -> list[Expression]:
+    return [node for node, _ in walk(asked) if not isinstance(node, And)]
+
+
+def test_texts_of_where_are_alternatives_as_any_values_of_a_list() -> None:
+    alternatives = rucio_filter.parse([{"cloud_cover.lt": "5"}, {"gsd": "10"}], VOCABULARY)
+    assert of('where="cloud_cover < 5"/"gsd = 10"') == alternatives
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cloud_cover <", "where: the CQL2 text ends where"),
+        ("cloud_cover < 20 )", "where: .*character 18"),
+        ("cloud_cove < 20", "where: .*did you mean cloud_cover"),
+        ("isA(theme, 'NoSuchThing')", "where: .*NoSuchThing"),
+        ("S_INTERSECTS(geometry, '@nowhere')", "where: .*@nowhere"),
+        (" ", "where: a value is missing"),
+        ("((((((((((" * 30, "where: "),
+    ],
+)
+def test_bad_cql2_is_one_line_that_names_the_key(text: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said) as refusal:
+        expression(Request("list", {"where": (text,)}), VOCABULARY)
+    assert "\n" not in str(refusal.value)
 
 
 def test_values_of_a_list_are_alternatives() -> None:

@@ -21,6 +21,10 @@ def test_a_query_takes_lists() -> None:
     assert str(Query("a=1/2,b=3")) == "a=1/2,b=3"
 
 
+def test_a_text_in_cql2_is_one_value_whatever_is_in_it() -> None:
+    assert dict(Query({"where": "gsd < 10/2", "tile": "a/b"})) == {"where": ("gsd < 10/2",), "tile": ("a", "b")}
+
+
 @pytest.mark.parametrize("text", ["a", "a=", "=b", "a=b,c"])
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(KeyRefused, match="key=value"):

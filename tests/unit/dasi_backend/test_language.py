@@ -53,6 +53,8 @@ def test_a_request_with_everything() -> None:
         ("list, geometry=@luxembourg", "geometry", ("@luxembourg",)),
         ("LIST, COLLECTION=Water_Analysis", "collection", ("Water_Analysis",)),
         ('list, eo:cloud_cover=">=5"', "eo:cloud_cover", (">=5",)),
+        ("list, where='a < 1/2 and \"b\" in (1, 2)'", "where", ('a < 1/2 and "b" in (1, 2)',)),
+        ("""list, where="a = 'x'"/"b = 2\"""", "where", ("a = 'x'", "b = 2")),
     ],
 )
 def test_values_are_expanded(text: str, key: str, values: tuple[str, ...]) -> None:
@@ -160,6 +162,18 @@ def test_ranges_of_days_are_those_of_the_calendar(first: date, days: int, step: 
 def test_an_argument_that_is_no_pair_is_refused(argument: str) -> None:
     with pytest.raises(RequestError, match="key=value"):
         from_arguments("list", [argument])
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("where=cloud_cover < 20 and platform = 'a'", ("cloud_cover < 20 and platform = 'a'",)),
+        ('where="eo:cloud_cover" < 20', ('"eo:cloud_cover" < 20',)),
+        ("""where="a < 1"/'b < 2'""", ("a < 1", "b < 2")),
+    ],
+)
+def test_quotes_within_an_argument_are_not_those_around_it(argument: str, values: tuple[str, ...]) -> None:
+    assert one(from_arguments("list", [argument])).keys == {"where": values}
 
 
 def test_both_kinds_of_quotes_in_an_argument_are_refused() -> None:
