@@ -1,12 +1,16 @@
 """The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
 
 from collections.abc import Callable, Container, Iterator
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, Final
 
 import orjson
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, tuple_, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex
 
+from rucio_dafab.catalogue.errors import MigrationError
 from rucio_dafab.catalogue.record import typed_reader
 from rucio_dafab.catalogue.tables import (
     SCHEMA,
@@ -21,8 +25,17 @@ from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.vocabulary.queryables import Queryables
 from rucio_dafab.vocabulary.queryables import load as load_queryables
 
-BATCH = 500
+BATCH: Final = 500
 """Documents filled in one transaction: their rows are locked for a few tens of milliseconds."""
+
+LOCK_MILLISECONDS: Final = 200
+"""For how long a new column may keep readers waiting behind it, once in :data:`PAUSE`."""
+
+PAUSE: Final = 1.0
+"""Seconds between attempts to add a column."""
+
+PATIENCE: Final = 900.0
+"""Seconds after which that is given up: a long listing is read in minutes."""
 
 
 def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[str, ...]:
@@ -33,21 +46,42 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
 
     Returns:
         What was added, a line each.
+
+    Raises:
+        MigrationError: if a column cannot be added for :data:`PATIENCE`, since the table is never free.
     """
     declared = queryables or load_queryables()
     table = make_table(declared, MetaData(schema=SCHEMA))
     with engine.begin() as connection:
         present = _present(connection)
-        missing = [name for _, name in typed_queryables(declared) if name not in present]
-        for name in missing:
-            kind = table.c[name].type.compile(engine.dialect)
-            connection.execute(
-                text(f"ALTER TABLE {SCHEMA}.{TABLE} ADD COLUMN IF NOT EXISTS {_quoted(engine, name)} {kind}")
-            )
+    missing = [name for _, name in typed_queryables(declared) if name not in present]
     if missing:
+        _add(engine, table, missing)
         _fill(engine, table, missing, declared)
     indexes = _make_indexes(engine, table, declared)
     return tuple(f"column {name}" for name in missing) + tuple(f"index {name}" for name in indexes)
+
+
+def _add(engine: Engine, table: Table, names: list[str]) -> None:
+    """Add columns in a moment in which nobody reads the table: who waited for it would make all later readers wait."""
+    last = monotonic() + PATIENCE
+    while True:
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
+                for name in names:
+                    kind = table.c[name].type.compile(engine.dialect)
+                    column = f"{_quoted(engine, name)} {kind}"
+                    connection.execute(text(f"ALTER TABLE {SCHEMA}.{TABLE} ADD COLUMN IF NOT EXISTS {column}"))
+                return
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            if monotonic() > last:
+                raise MigrationError(
+                    f"{SCHEMA}.{TABLE} is read without a break: no column could be added in {PATIENCE:.0f} s"
+                ) from error
+        sleep(PAUSE)
 
 
 def differences(connection: Connection, queryables: Queryables | None = None) -> tuple[str, ...]:

@@ -193,6 +193,31 @@ def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty
     assert superuser.execute("SELECT count(*) FROM dafab.document").fetchone() == (0,)
 
 
+def test_a_new_column_keeps_no_reader_waiting(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    make_dids(superuser)
+    superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
+    settings = superuser.info.get_parameters() | {"password": superuser.info.password}
+    question = "SELECT count(*) FROM dafab.document"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(**settings) as long, psycopg.connect(**settings) as short:
+        long.execute(question)
+        upgrading = pool.submit(db, "upgrade")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        seen = 0
+        while seen < 3:
+            assert not upgrading.done()
+            seen += superuser.execute(waiting).fetchone()[0]
+            # A reader that came after the new column would have to wait for the long one: this one goes on.
+            short.execute("SET LOCAL statement_timeout = '5s'")
+            short.execute(question)
+            short.rollback()
+        assert "gsd" not in columns(superuser)
+        long.rollback()
+        assert upgrading.result().returncode == 0
+    assert "gsd" in columns(superuser)
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
+
+
 def test_links_and_successors_of_before_are_known_afterwards(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade", "0002").returncode == 0
     make_dids(superuser)
