@@ -1,0 +1,62 @@
+"""Files of YAML read into values, with one line for each fault: sites, figures, scenarios."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from argo_templates.placement.errors import SiteFault
+
+Value = TypeVar("Value")
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a file of YAML holds.
+
+    Raises:
+        SiteFault: if it cannot be read or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SiteFault(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SiteFault(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def value_of(kind: type[Value], content: Any, where: str) -> Value:
+    """Return the content as a value.
+
+    Raises:
+        SiteFault: a line for each member that is wrong, missing or unknown; ``where`` begins each.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise SiteFault("\n".join(_lines(error, where))) from error
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise what was found wrong, if anything was.
+
+    Raises:
+        SiteFault: a line for each fault.
+    """
+    if faults:
+        raise SiteFault("\n".join(faults))
+
+
+def _lines(error: ValidationError, where: str) -> list[str]:
+    return [_line(where, ".".join(map(str, each["loc"])), each["type"], each) for each in error.errors()]
+
+
+def _line(where: str, place: str, kind: str, fault: Any) -> str:
+    begin = f"{where}: {place}" if place else where
+    if kind == "missing":
+        return f"{begin} is missing"
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{begin} is no member of it"
+    shown = repr(fault["input"])
+    return f"{begin}: {fault['msg']} (it is {shown if len(shown) <= 60 else shown[:57] + '…'})"
