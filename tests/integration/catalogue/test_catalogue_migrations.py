@@ -16,6 +16,7 @@ from rucio_dafab.site.credentials import load
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).resolve().parents[3]
 COMMAND = Path(sys.executable).parent / "rucio-dafab"
 BUILD = "from rucio.db.sqla.util import build_database, create_base_vo; build_database(); create_base_vo()"
 DATABASE = "dafab_migrations"
@@ -36,14 +37,20 @@ def superuser(site: Any, database_address: str) -> Iterator[psycopg.Connection[A
 
 
 @pytest.fixture(scope="module")
-def db(superuser: Any, server_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Db:
-    """Return ``rucio-dafab db …`` of a server whose database holds Rucio's tables and none of ours."""
+def environment(superuser: Any, server_config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a server whose database holds Rucio's tables and none of ours."""
     folder = tmp_path_factory.mktemp("migrations")
     for name in ("rucio.cfg", "alembic.ini"):
         text = server_config.with_name(name).read_text().replace("/rucio\n", f"/{DATABASE}\n")
         (folder / name).write_text(text.replace(str(server_config.parent), str(folder)))
     environment = os.environ | {"RUCIO_CONFIG": str(folder / "rucio.cfg")}
     subprocess.run([sys.executable, "-c", BUILD], env=environment, check=True, capture_output=True, timeout=120)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def db(environment: dict[str, str]) -> Db:
+    """Return ``rucio-dafab db …`` of that server."""
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [str(COMMAND), "db", *arguments]
@@ -126,6 +133,39 @@ def test_from_the_first_revision_and_back(db: Db, superuser: Any, empty: None) -
     assert db("check").returncode == 0
     assert db("downgrade", "0001", "--yes").returncode == 0
     assert tables() == {"document", "revision"}
+
+
+FROM_EVERY_REVISION = """
+import sys
+from sqlalchemy import text
+from rucio_dafab.catalogue import migrations
+from rucio_dafab.catalogue.sessions import engine
+for revision in sys.argv[1:]:
+    migrations.upgrade(engine(), revision)
+    with engine().begin() as connection:
+        connection.execute(text(
+            "INSERT INTO dafab.document (scope, name, partial, searchable, document)"
+            " SELECT scope, name, true, '{}', '{}' FROM rucio.dids WHERE name = 'one'"
+        ))
+    migrations.upgrade(engine())
+    with engine().connect() as connection:
+        kept = connection.execute(text("SELECT name, did_type, latest FROM dafab.document")).all()
+    print(revision, migrations.check(engine()), kept)
+    migrations.downgrade(engine())
+"""
+
+
+def test_from_every_released_revision(environment: dict[str, str], superuser: Any, empty: None) -> None:
+    folder = ROOT / "rucio_dafab" / "catalogue" / "migrations" / "versions"
+    revisions = sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*.py"))
+    assert len(revisions) >= 8
+    make_dids(superuser)
+    command = [sys.executable, "-W", "ignore", "-c", FROM_EVERY_REVISION, *revisions]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    told = [line for line in ran.stdout.splitlines() if line[:4].isdigit()]
+    assert told == [f"{revision} () [('one', 'C', True)]" for revision in revisions]
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 
 def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
