@@ -1,6 +1,6 @@
 """The formula (``docs/adr/0021-placement.md``): what each queue would take for an item, and which is the cheapest.
 
-    cost = max(transfer, waiting) + compute + seconds_per_euro * euros
+    cost = max(transfer, waiting) + compute + link + seconds_per_euro * euros
 
 Pure: the same item, sites, figures and load give the same choice.
 """
@@ -14,7 +14,6 @@ from argo_templates.placement.values import (
     GIGABYTE,
     SECONDS_OF_AN_HOUR,
     File,
-    Link,
     Load,
     Move,
     Placement,
@@ -85,7 +84,8 @@ class Formula:
         transfer = sum(move.seconds for move in moves)
         waiting = self._waiting_seconds(task, site, queue, load)
         euros = self._computing_euros(task, queue, compute) + sum(map(self._egress_euros, moves))
-        cost = max(transfer, waiting) + compute + self.seconds_per_euro * euros
+        held = sum(move.link_seconds for move in moves)
+        cost = max(transfer, waiting) + compute + held + self.seconds_per_euro * euros
         place = (site.name, queue.name, site.runtime, site.rse)
         return Prediction(*place, moves, transfer, waiting, compute, euros, cost)
 
@@ -131,9 +131,9 @@ class Formula:
         return tuple(moves)
 
     def _move(self, file: File, source: str, target: str, load: Load) -> Move:
-        seconds = load.link_seconds.get((source, target), 0.0)
-        seconds += link_seconds(self.sites.links[source, target], file.bytes)
-        return Move(file.name, source, target, file.bytes, seconds)
+        link = self.sites.links[source, target]
+        held = link.latency_seconds + file.bytes / link.bytes_per_second
+        return Move(file.name, source, target, file.bytes, load.link_seconds.get((source, target), 0.0) + held, held)
 
     def _egress_euros(self, move: Move) -> float:
         link = self.sites.links[move.source, move.target]
@@ -175,11 +175,6 @@ class Formula:
         if not self.slots(task, queue):
             return f"no room: {_asked_for(task)} asked for, {_had(queue)} there are"
         return ""
-
-
-def link_seconds(link: Link, size: int) -> float:
-    """Return the seconds that a file of ``size`` bytes takes on a link that is free."""
-    return link.latency_seconds + size / link.bytes_per_second
 
 
 def _check_files(task: Task) -> None:

@@ -91,7 +91,7 @@ def compare(scenario: Scenario, sizes: Sizes, figures: Figures) -> Comparison:
     return Comparison(
         scenario.name,
         ours=run(OURS, lambda task, load: formula.place(task, load).chosen),
-        data=run(DATA, lambda task, load: _only(formula, _near(sites, task))(task, load)),
+        data=run(DATA, _near(formula)),
         fastest=alone[fastest],
         fastest_site=fastest,
     )
@@ -126,8 +126,11 @@ def items_of(scenario: Scenario, sizes: Sizes) -> list[Item]:
     ]
 
 
-def _near(sites: Sites, task: Task) -> list[Site]:
-    return [site for site in sites.sites if any(site.rse in file.rses for file in task.files)]
+def _near(formula: Formula) -> Choice:
+    """Return the choice among the queues of the sites that have the item's only replica."""
+    rses = {site.rse for site in formula.sites.sites}
+    at = {rse: _only(formula, [site for site in formula.sites.sites if site.rse == rse]) for rse in rses}
+    return lambda task, load: at[min(task.files[0].rses)](task, load)
 
 
 def _only(formula: Formula, sites: Sequence[Site]) -> Choice:

@@ -158,13 +158,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A file brought from one RSE to another."""
+    """A file brought from one RSE to another.
+
+    Attributes:
+        seconds: From now until it is there, what the link has to carry before included.
+        link_seconds: Of them, those in which it holds the link.
+    """
 
     file: str
     source: str
     target: str
     bytes: int
     seconds: float
+    link_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +189,7 @@ class Prediction:
         moves: The files that are not there, and the way each takes.
         transfer_seconds, waiting_seconds, compute_seconds: See ``docs/adr/0021-placement.md``.
         euros: Computing and egress.
-        cost: Seconds until the end, and the money in seconds: the least one is chosen.
+        cost: Seconds until the end, what links are held for it, and the money in seconds: the least one is chosen.
         refusal: Why it is no candidate; the other numbers are 0 then.
     """
 

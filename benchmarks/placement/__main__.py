@@ -2,8 +2,8 @@
 
 Simulates a scene (a SAFE folder, JPEG 2000 as it is delivered), runs each model over it as the step ``infer`` does,
 reading included, and prints what belongs into ``argo_templates/placement/figures.yaml``: the least of the runs, as what
-others take of the machine is not the model's, and the seconds of the net alone, with the machine's load before and after.
-The placement formula knows no other speeds.
+others take of the machine is not the model's, and the seconds of the net alone, with the machine's load before and
+after. The placement formula knows no other speeds.
 """
 
 import argparse
