@@ -14,7 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from dasi_backend import cli_keeping, output
 from dasi_backend import config as configuration
-from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show, store_of
+from dasi_backend.backends import backend_of, catalogue_of, store_for, store_of
+from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show
 from dasi_backend.config import Config
 from dasi_backend.errors import ConfigError, RequestError
 from dasi_backend.items import Item, Retrieved
@@ -22,6 +23,7 @@ from dasi_backend.keys import STORE_KEYS
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
+from dasi_backend.select import SelectBackend
 from rucio_dafab.terminal import answers_only, application, guarded
 
 app = application(
@@ -30,6 +32,7 @@ app = application(
 )
 
 _CATALOGUE_COLUMNS: Final = {"id": "id", "collection": "collection", "date": "date", "asset": "asset"}
+_SELECT_COLUMNS: Final = {"date": "date", "mission": "mission", "level": "level", "tile": "tile"}
 _EVERYTHING: Final = Request("list", {})
 
 
@@ -44,7 +47,8 @@ def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson =
             show([output.product_record(product) for product in products], output.product_table(products), as_json)
         else:
             items = list(backend.list(one))
-            show([item.record() for item in items], output.item_table(items, _CATALOGUE_COLUMNS), as_json)
+            columns = _SELECT_COLUMNS if isinstance(backend, SelectBackend) else _CATALOGUE_COLUMNS
+            show([item.record() for item in items], output.item_table(items, columns), as_json)
 
 
 @app.command()
@@ -93,12 +97,11 @@ def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJso
 @app.command()
 def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Archive staged scenes (folders, or a request with source=), each all or nothing."""
-    store = store_of(configuration.find(config))
-    records = []
+    found, records = configuration.find(config), []
     with _progress("archiving") as (shown, task):
         for place in _folders(folder):
             shown.update(task, description=f"archiving {place}")
-            done = store.put(place)
+            done = store_for(found, place).put(place)
             records.append({"id": done.key.id, "outcome": done.outcome, "key": done.key.index})
             if not as_json:
                 note = f" (dated by its {done.key.dated_by})" if done.key.dated_by == "start_datetime" else ""
@@ -149,11 +152,11 @@ def _folders(arguments: list[str] | None) -> list[Path]:
     return [Path(source) for one in requests for source in one.source]
 
 
-def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend:
-    """Return who answers a request: the catalogue, where it names what only documents say; else the store."""
+def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend | SelectBackend:
+    """Return who answers a request: the catalogue, where it names what only documents say; else whom the type says."""
     documented = [key for key in request.keys if key not in STORE_KEYS]
-    if config.type == configuration.RUCIO or documented:
-        if config.catalogue is None:
-            raise ConfigError(f"{documented[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
-        return RucioBackend(config.catalogue)
-    return LocalBackend(store_of(config))
+    if config.type != configuration.LOCAL or not documented:
+        return backend_of(config)
+    if config.catalogue is None:
+        raise ConfigError(f"{documented[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
+    return catalogue_of(config)

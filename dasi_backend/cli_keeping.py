@@ -9,7 +9,8 @@ import typer
 
 from dasi_backend import config as configuration
 from dasi_backend import metrics, output, output_keeping, policy, retention
-from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show, store_of
+from dasi_backend.backends import store_of
+from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show
 from dasi_backend.errors import NotStored, RequestError
 from dasi_backend.holds import Use
 from dasi_backend.keys import ProductKey

@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from dasi_backend import language, output
-from dasi_backend.config import Config
-from dasi_backend.errors import ConfigError, RequestError
+from dasi_backend.errors import RequestError
 from dasi_backend.language import Request
-from dasi_backend.store import Store
 
 Requests = Annotated[
     list[str] | None,
@@ -48,17 +46,6 @@ def _file(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} is no file that holds a request: {error}") from error
-
-
-def store_of(config: Config) -> Store:
-    """Return the rolling store of a configuration.
-
-    Raises:
-        ConfigError: if it has none.
-    """
-    if not config.roots:
-        raise ConfigError("dasi.yml names no root in spaces: there is no rolling store")
-    return Store(config.roots[0], config.schema, config.roots[1:])
 
 
 def show(records: Any, table: Any, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """``dasi.yml``: where the rolling store is, and which catalogue to ask.
 
-type: local                # local | rucio: who answers what both could
+type: local                # local | rucio: who answers what both could; select: the members of fdbs, by rules
 schema: …/etc/fdb/schema   # ours by default
 retention: …/retention.toml # ours by default
 catalogue: toc
@@ -13,6 +13,10 @@ rucio:
   scope: dafab
   rse: MELUXINA            # replicas here are tried first
   protocol: file
+fdbs:                      # type: select; each member is a dasi.yml of its own
+  - select: mission=^s2    # regular expressions by key; a member without takes everything
+    type: local
+    spaces: …
 """
 
 import os
@@ -23,8 +27,12 @@ from string import Template
 from typing import Any, Final
 
 import yaml
+from typing_extensions import override
 
+from dasi_backend import language
 from dasi_backend.errors import ConfigError
+from dasi_backend.rules import Rule
+from dasi_backend.select import Member
 from rucio_dafab.resources import resources
 from rucio_dafab.site.home import SCOPE, Home
 
@@ -33,8 +41,10 @@ VARIABLE: Final = "DASI_CONFIG"
 
 LOCAL: Final = "local"
 RUCIO: Final = "rucio"
+SELECT: Final = "select"
 
 _KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio"})
+_SELECT_KEYS: Final = frozenset({"type", "fdbs"})
 _RUCIO_KEYS: Final = frozenset({"config_path", "scope", "rse", "protocol"})
 _ENGINES: Final = {"catalogue": "toc", "store": "file"}
 
@@ -61,11 +71,12 @@ class Config:
     """A ``dasi.yml``.
 
     Attributes:
-        type: ``local`` or ``rucio``.
+        type: ``local``, ``rucio`` or ``select``.
         schema: The schema of new databases.
         roots: Folders of databases.
         catalogue: The catalogue, where the file names one.
         retention: The retention policy; ``None`` for ours.
+        members: Who answers, where the type is ``select``.
     """
 
     type: str
@@ -73,6 +84,7 @@ class Config:
     roots: tuple[Path, ...]
     catalogue: Catalogue | None
     retention: Path | None = None
+    members: "tuple[Member[Config], ...]" = ()
 
 
 def find(path: Path | None = None) -> Config:
@@ -113,62 +125,114 @@ def read(path: Path) -> Config:
 
 
 def _config(document: Any, path: Path) -> Config:
+    if isinstance(document, dict) and document.get("type") == SELECT:
+        return _select(document, path)
+    return _store(document, _Place(path))
+
+
+def _select(document: Mapping[str, Any], path: Path) -> Config:
+    """Read members; what is of one store or one catalogue is that of the only one there is."""
+    _refuse_unknown(document, _SELECT_KEYS, _Place(path), "")
+    sections = document.get("fdbs")
+    if not isinstance(sections, list) or not sections:
+        raise ConfigError(f"{path}: type is {SELECT} and fdbs names no member")
+    members = tuple(_member(section, _Place(path, f": fdbs[{place}]")) for place, section in enumerate(sections))
+    stores = [each.store for each in members if each.store.type == LOCAL]
+    catalogues = [each.store.catalogue for each in members if each.store.type == RUCIO]
+    store = stores[0] if len(stores) == 1 else None
+    return Config(
+        type=SELECT,
+        schema=store.schema if store else _schema(),
+        roots=store.roots if store else (),
+        catalogue=catalogues[0] if len(catalogues) == 1 else None,
+        retention=store.retention if store else None,
+        members=members,
+    )
+
+
+def _member(section: Any, place: "_Place") -> Member[Config]:
+    if not isinstance(section, dict):
+        raise ConfigError(f"{place} is no dasi.yml of a member: it holds no keys")
+    text = section.get("select", "")
+    if not isinstance(text, str):
+        raise ConfigError(f"{place}: select is {text!r}, not key=expression")
+    config = _store({key: value for key, value in section.items() if key != "select"}, place)
+    try:
+        rule = Rule.parse(text, language.keys())
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+    return Member(f"{place.inside.removeprefix(': ')} ({config.type})", rule, config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in which file something stands, as errors say it."""
+
+    path: Path
+    inside: str = ""
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.path}{self.inside}"
+
+
+def _store(document: Any, place: _Place) -> Config:
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} is no dasi.yml: it holds no keys")
-    _refuse_unknown(document, _KEYS, path, "")
+        raise ConfigError(f"{place} is no dasi.yml: it holds no keys")
+    _refuse_unknown(document, _KEYS, place, "")
     kind = document.get("type", LOCAL)
     if kind not in {LOCAL, RUCIO}:
-        raise ConfigError(f"{path}: type is {kind!r}, not {LOCAL} or {RUCIO}")
+        raise ConfigError(f"{place}: type is {kind!r}, not {LOCAL}, {RUCIO} or (for a whole file) {SELECT}")
     for key, engine in _ENGINES.items():
         if document.get(key, engine) != engine:
-            raise ConfigError(f"{path}: {key} is {document[key]!r}: only {engine} is supported")
-    roots = _roots(document.get("spaces"), path)
-    catalogue = _catalogue(document["rucio"], path) if document.get("rucio") is not None else None
+            raise ConfigError(f"{place}: {key} is {document[key]!r}: only {engine} is supported")
+    roots = _roots(document.get("spaces"), place)
+    catalogue = _catalogue(document["rucio"], place) if document.get("rucio") is not None else None
     if kind == RUCIO and catalogue is None:
-        raise ConfigError(f"{path}: type is {RUCIO} and there is no section {RUCIO}")
+        raise ConfigError(f"{place}: type is {RUCIO} and there is no section {RUCIO}")
     if kind == LOCAL and not roots:
-        raise ConfigError(f"{path}: spaces names no root")
-    schema = _path(document.get("schema"), path) or _schema()
-    return Config(kind, schema, roots, catalogue, _path(document.get("retention"), path))
+        raise ConfigError(f"{place}: spaces names no root")
+    schema = _path(document.get("schema"), place) or _schema()
+    return Config(kind, schema, roots, catalogue, _path(document.get("retention"), place))
 
 
-def _roots(spaces: Any, path: Path) -> tuple[Path, ...]:
+def _roots(spaces: Any, place: _Place) -> tuple[Path, ...]:
     if spaces is None:
         return ()
     try:
-        found = [_path(root["path"], path) for space in spaces for root in space["roots"]]
+        found = [_path(root["path"], place) for space in spaces for root in space["roots"]]
     except (TypeError, KeyError) as error:
-        raise ConfigError(f"{path}: spaces is not a list of {{roots: [{{path: …}}]}}") from error
+        raise ConfigError(f"{place}: spaces is not a list of {{roots: [{{path: …}}]}}") from error
     return tuple(root for root in found if root is not None)
 
 
-def _catalogue(section: Any, path: Path) -> Catalogue:
+def _catalogue(section: Any, place: _Place) -> Catalogue:
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: rucio is no section")
-    _refuse_unknown(section, _RUCIO_KEYS, path, "rucio.")
+        raise ConfigError(f"{place}: rucio is no section")
+    _refuse_unknown(section, _RUCIO_KEYS, place, "rucio.")
     for key, value in section.items():
         if not isinstance(value, str) or not value:
-            raise ConfigError(f"{path}: rucio.{key} is {value!r}, not a text")
+            raise ConfigError(f"{place}: rucio.{key} is {value!r}, not a text")
     return Catalogue(
-        config_path=_path(section.get("config_path"), path),
+        config_path=_path(section.get("config_path"), place),
         scope=section.get("scope", SCOPE),
         rse=section.get("rse"),
         protocol=section.get("protocol"),
     )
 
 
-def _refuse_unknown(keys: Mapping[str, Any], known: frozenset[str], path: Path, prefix: str) -> None:
+def _refuse_unknown(keys: Mapping[str, Any], known: frozenset[str], place: _Place, prefix: str) -> None:
     if unknown := sorted(str(key) for key in keys if key not in known):
-        raise ConfigError(f"{path}: unknown key {prefix}{unknown[0]} (known are {', '.join(sorted(known))})")
+        raise ConfigError(f"{place}: unknown key {prefix}{unknown[0]} (known are {', '.join(sorted(known))})")
 
 
-def _path(value: Any, path: Path) -> Path | None:
+def _path(value: Any, place: _Place) -> Path | None:
     """Return a path, taken from the folder of the file when it is relative."""
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise ConfigError(f"{path}: {value!r} is no path")
-    return (path.parent / Path(value).expanduser()).absolute()
+        raise ConfigError(f"{place}: {value!r} is no path")
+    return (place.path.parent / Path(value).expanduser()).absolute()
 
 
 def _schema() -> Path:

@@ -47,5 +47,9 @@ class RequestError(DasiError):
     """A request that cannot be understood or answered as written."""
 
 
+class NothingFound(RequestError, NotStored):
+    """A retrieve that finds nothing, and does not say that it expects so."""
+
+
 class TargetError(DasiError):
     """A target that cannot be written to: outside its folder, claimed twice, or in the way."""

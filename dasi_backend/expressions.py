@@ -22,7 +22,7 @@ _OPERATORS: Final = {"<=": "lte", ">=": "gte", "!=": "ne", "<>": "ne", "<": "lt"
 _OPERATOR: Final = re.compile(r"(<=|>=|!=|<>|<|>|=)\s*(.*)", re.DOTALL)
 _ISA: Final = re.compile(r"isa:(.+)", re.IGNORECASE | re.DOTALL)
 _LAST_OF_DAY: Final = timedelta(days=1) - timedelta(microseconds=1)
-_STORE_ONLY: Final = {
+STORE_ONLY: Final = {
     "product": "ask for id",
     "time": "ask for datetime",
     "baseline": "ask for processing_version",
@@ -31,6 +31,7 @@ _STORE_ONLY: Final = {
     "part": "ask for asset",
     "res": "ask for resolution",
 }
+"""Keys that the catalogue does not have, and what to ask instead."""
 
 
 def expression(request: Request, vocabulary: Vocabulary) -> Expression:
@@ -47,8 +48,8 @@ def expression(request: Request, vocabulary: Vocabulary) -> Expression:
 
 
 def _key(key: str, values: Sequence[str], vocabulary: Vocabulary) -> Expression:
-    if key in _STORE_ONLY:
-        raise RequestError(f"{key}: a key of the rolling store, which the catalogue does not have: {_STORE_ONLY[key]}")
+    if key in STORE_ONLY:
+        raise RequestError(f"{key}: a key of the rolling store, which the catalogue does not have: {STORE_ONLY[key]}")
     if key == "date":
         return _days(values)
     if special := _SPECIAL.get(key):
@@ -98,7 +99,7 @@ def _mission(values: Sequence[str], vocabulary: Vocabulary) -> Expression:
     """Take ``s2`` as a constellation and ``s2a`` as a platform."""
     tests = []
     for value in values:
-        found = re.fullmatch(r"s(?:entinel-?)?([1-6])([a-d]?)", value)
+        found = re.fullmatch(r"s(?:entinel-?)?([1-6])([a-d]?)", value.lower())
         name = f"sentinel-{found[1]}{found[2]}" if found else value
         tests.append(_tests({"platform" if found and found[2] else "constellation": name}, vocabulary))
     return any_of(*tests)

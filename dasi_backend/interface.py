@@ -13,35 +13,37 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from typing_extensions import override
+
+from dasi_backend import backends, language, staged
 from dasi_backend import config as configuration
 from dasi_backend.config import Config
-from dasi_backend.errors import ConfigError
+from dasi_backend.errors import ConfigError, KeyRefused
 from dasi_backend.items import Item, Key, Query, Retrieved, Values
 from dasi_backend.keys import ProductKey
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
+from dasi_backend.select import Backend, Member, SelectBackend, home_of, not_archived
 from dasi_backend.spool import Spool
-from dasi_backend.store import Store
 
-__all__ = ["Dasi", "Item", "Key", "Query", "Retrieved", "Rucio", "open"]
+__all__ = ["Dasi", "Item", "Key", "Query", "Retrieved", "Rucio", "Select", "open"]
 
 ConfigLike = Config | Path | str | None
 QueryLike = Mapping[str, Values] | str
 
 
-class _Backend(Protocol):
-    def list(self, request: Request, /) -> Iterator[Item]: ...
+class _Backend(Backend, Protocol):
     def retrieve(self, request: Request, /) -> tuple[Retrieved, ...]: ...
 
 
 class _Interface:
-    """What both backends have."""
+    """What all of them have."""
 
     _backend: _Backend
 
     def list(self, query: QueryLike = "") -> Iterator[Item]:
-        """Yield what a query finds.
+        """Yield what a query finds. A question in CQL2 (``where``) is given in a dictionary, for the commas in it.
 
         Raises:
             DafabError: if a key is unknown or a value does not fit.
@@ -78,10 +80,7 @@ class Dasi(_Interface):
     """
 
     def __init__(self, config: ConfigLike = None) -> None:
-        read = _config(config)
-        if not read.roots:
-            raise ConfigError("spaces names no root: there is no rolling store")
-        self.store = Store(read.roots[0], read.schema, read.roots[1:])
+        self.store = backends.store_of(_config(config))
         self._backend: LocalBackend = LocalBackend(self.store)
         self._spool = Spool(self.store)
 
@@ -102,6 +101,7 @@ class Dasi(_Interface):
         """Archive a staged scene, durably and all or nothing, and return its key."""
         return self.store.archive(folder)
 
+    @override
     def flush(self) -> None:
         """Publish every product that objects were archived for.
 
@@ -134,16 +134,60 @@ class Rucio(_Interface):
     """
 
     def __init__(self, config: ConfigLike = None) -> None:
+        self._backend: RucioBackend = backends.catalogue_of(_config(config))
+
+
+class Select(_Interface):
+    """Several stores as one.
+
+    Args:
+        config: A ``dasi.yml`` of ``type: select``, or what was read from one.
+    """
+
+    def __init__(self, config: ConfigLike = None) -> None:
         read = _config(config)
-        if read.catalogue is None:
-            raise ConfigError("there is no section rucio: which catalogue is meant?")
-        self._backend: RucioBackend = RucioBackend(read.catalogue)
+        if read.type != configuration.SELECT:
+            raise ConfigError(f"type is {read.type}, not {configuration.SELECT}")
+        self._members = [Member[Dasi | Rucio](each.name, each.rule, _opened(each.store)) for each in read.members]
+        self._backend = SelectBackend([Member(each.name, each.rule, each.store._backend) for each in self._members])
+
+    def archive(self, key: Mapping[str, str | int] | str, data: bytes | bytearray | memoryview) -> None:
+        """Keep an object for the first member whose rule takes its key, as :meth:`Dasi.archive` does.
+
+        Raises:
+            KeyRefused: if it belongs to a catalogue or to nobody, or as :meth:`Dasi.archive`.
+        """
+        self._home(Key(key)).archive(key, data)
+
+    def archive_scene(self, folder: Path) -> ProductKey:
+        """Archive a staged scene in the first member whose rule takes its key, and return the key.
+
+        Raises:
+            KeyRefused: if it belongs to a catalogue or to nobody.
+        """
+        return self._home(Key(staged.read(folder).key.index)).archive_scene(folder)
+
+    @override
+    def flush(self) -> None:
+        """Publish what was archived, member by member."""
+        for member in self._members:
+            member.store.flush()
+
+    def _home(self, key: Key) -> Dasi:
+        member = home_of(key, self._members)
+        if not isinstance(member.store, Dasi):
+            raise KeyRefused(not_archived(key, member))
+        return member.store
 
 
-def open(config: ConfigLike = None) -> Dasi | Rucio:
-    """Return the backend that a ``dasi.yml`` says: ``type: local`` or ``type: rucio``."""
+def open(config: ConfigLike = None) -> Dasi | Rucio | Select:
+    """Return what a ``dasi.yml`` says: ``type: local``, ``rucio`` or ``select``."""
     read = _config(config)
-    return Rucio(read) if read.type == configuration.RUCIO else Dasi(read)
+    return Select(read) if read.type == configuration.SELECT else _opened(read)
+
+
+def _opened(config: Config) -> Dasi | Rucio:
+    return Rucio(config) if config.type == configuration.RUCIO else Dasi(config)
 
 
 def _config(config: ConfigLike) -> Config:
@@ -151,4 +195,4 @@ def _config(config: ConfigLike) -> Config:
 
 
 def _request(verb: str, query: QueryLike, target: str | None = None, expect: int | str | None = None) -> Request:
-    return Request(verb, dict(Query(query)), target, expect)
+    return Request(verb, language.expanded(Query(query)), target, language.expected(expect))

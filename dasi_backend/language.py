@@ -8,7 +8,7 @@ A text may hold several requests. As in MARS, a request inherits the keys of the
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -27,6 +27,8 @@ _CONTROL: Final = ("target", "expect", "source")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/-]+")
 _WRITTEN_IN_QUOTES: Final = re.compile(r"""("[^"]*"|'[^']*')\s*(/.*)?""", re.DOTALL)
 _REQUESTS: Final = 1_000
+_RANGES: Final = frozenset({"date", "to-by-list"})
+_LOWER_CASE: Final = "lowercase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,30 @@ def parse(text: str) -> tuple[Request, ...]:
     return tuple(_request(each.verb(), each.selection) for each in parsed)
 
 
+def keys() -> frozenset[str]:
+    """Return the keys that a request may name data by."""
+    return _keys() - set(_CONTROL)
+
+
+def expanded(query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return a query that is no text as a request has it: known keys, ranges and days expanded, ids in lower case.
+
+    Raises:
+        RequestError: naming the key and the value that is not understood.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for key, values in query.items():
+        scan.check_key(key, keys())
+        if not values or any(not value.strip() for value in values):
+            raise RequestError(f"{key}: a value is missing")
+        kind = _kinds()[key]
+        if kind in _RANGES:
+            found |= parse(f"list, {key}={'/'.join(values)}")[0].keys
+        else:
+            found[key] = tuple(value.lower() for value in values) if kind == _LOWER_CASE else tuple(values)
+    return found
+
+
 def from_arguments(verb: str, arguments: Iterable[str]) -> str:
     """Return the text of a request whose keys are arguments of a command line, ``key=value`` each.
 
@@ -98,6 +124,15 @@ def _quoted(key: str, value: str) -> str:
     if "'" not in value:
         return f"'{value}'"
     raise RequestError(f"{key}={value}: a value cannot hold both kinds of quotes")
+
+
+def expected(expect: int | str | None) -> int | str | None:
+    """Return how many answers a caller expects, as :class:`Request` has it.
+
+    Raises:
+        RequestError: if it is neither a number nor :data:`ANY`.
+    """
+    return None if expect is None else _expect([str(expect)])
 
 
 def _request(verb: str, selection: Mapping[str, list[str]]) -> Request:
@@ -151,9 +186,15 @@ def _keys() -> frozenset[str]:
 
 @cache
 def _ranges() -> frozenset[str]:
-    return frozenset(
-        key
+    return frozenset(key for key, kind in _kinds().items() if kind in _RANGES)
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """Return metkit's type of every key."""
+    return {
+        key: kind["type"]
         for verb in _language().values()
         for key, kind in verb.items()
-        if isinstance(kind, dict) and kind.get("type") in {"date", "to-by-list"}
-    )
+        if isinstance(kind, dict) and "type" in kind
+    }

@@ -1,17 +1,17 @@
 """The rolling store behind DASI: requests choose products, answers become staged folders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
-from dasi_backend import targets
-from dasi_backend.errors import NotStored, RequestError
+from dasi_backend import plans, targets
+from dasi_backend.errors import RequestError
 from dasi_backend.items import Item, Key, Retrieved
-from dasi_backend.keys import LEVEL_3
-from dasi_backend.language import ANY, Request
+from dasi_backend.keys import LEVEL_3, STORE_KEYS
+from dasi_backend.language import Request
+from dasi_backend.plans import Planned, Progress
 from dasi_backend.products import level_3
 from dasi_backend.store import Product, Store
-
-Progress = Callable[[Retrieved], None]
-"""Called with each product when it is written."""
 
 
 class LocalBackend:
@@ -19,6 +19,10 @@ class LocalBackend:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+
+    def knows(self, key: str) -> bool:
+        """Say whether a request for the store may name a key."""
+        return key == "id" or key in STORE_KEYS
 
     def products(self, request: Request) -> Iterator[Product]:
         """Yield the products that a request means.
@@ -61,34 +65,27 @@ class LocalBackend:
             ChecksumError: if a data file is damaged, naming it.
             StoreError: if a folder cannot be written.
         """
-        if request.target is None:
-            raise RequestError('retrieve needs a target, such as target="scenes/[id]"')
+        plans.template_of(request)
+        return plans.carry_out(request, self.plan(request), "products", "the rolling store", progress)
+
+    def plan(self, request: Request) -> Sequence[Planned]:
+        """Return what :meth:`retrieve` is going to write."""
+        template = plans.template_of(request)
         if unfit := [key for key in request.keys if key in LEVEL_3 and key != "band"]:
             raise RequestError(f"{unfit[0]}: whole products are retrieved, or bands of them")
-        targets.check(request.target)
-        plan = [
-            (targets.fill(request.target, _values(product), product.key.id), product)
-            for product in self.products(request)
-        ]
-        _check_count(request, len(plan))
-        targets.refuse_clashes(request.target, ((path, product.key.id) for path, product in plan))
-        written = []
-        for path, product in plan:
-            there = path.is_dir() and any(path.iterdir())
-            self.store.retrieve(product.key, path, request.keys.get("band"))
-            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-            written.append(Retrieved(path, product.key.id, size, kept=there))
-            if progress:
-                progress(written[-1])
-        return tuple(written)
+        planned = []
+        for product in self.products(request):
+            path = targets.fill(template, _values(product), product.key.id)
+            write = partial(self._write, product, path, request.keys.get("band"))
+            planned.append(Planned(path, product.key.id, write))
+        return planned
+
+    def _write(self, product: Product, path: Path, bands: Sequence[str] | None) -> Retrieved:
+        there = path.is_dir() and any(path.iterdir())
+        self.store.retrieve(product.key, path, bands)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return Retrieved(path, product.key.id, size, kept=there)
 
 
 def _values(product: Product) -> dict[str, str]:
     return product.key.index | {"id": product.key.id, "name": product.key.id}
-
-
-def _check_count(request: Request, count: int) -> None:
-    if isinstance(request.expect, int) and count != request.expect:
-        raise RequestError(f"{count} products answer the request, and expect={request.expect}")
-    if request.expect is None and count == 0:
-        raise NotStored(f"nothing in the rolling store answers the request (expect={ANY} takes that as an answer)")

@@ -5,26 +5,24 @@ Documents, checksums and replicas of all answers come with the search; there is 
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 from rucio.common.exception import RucioException
 
-from dasi_backend import documents, targets
+from dasi_backend import documents, plans, targets
 from dasi_backend.config import Catalogue
-from dasi_backend.errors import ConfigError, RequestError, StoreError
-from dasi_backend.expressions import ASSET, COLLECTION, expression
+from dasi_backend.errors import ConfigError, StoreError
+from dasi_backend.expressions import ASSET, COLLECTION, STORE_ONLY, expression
 from dasi_backend.fetching import Wanted, fetch, ordered
 from dasi_backend.items import Item, Key, Retrieved
-from dasi_backend.language import ANY, Request
+from dasi_backend.language import Request
+from dasi_backend.plans import Planned, Progress
 from rucio_dafab import vocabulary
 from rucio_dafab.client import Asset, DafabClient, Found, Replica
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING
-
-Progress = Callable[[Retrieved], None]
-"""Called with each file when it is written."""
 
 _FEATURE: Final = "Feature"
 
@@ -34,6 +32,10 @@ class RucioBackend:
 
     def __init__(self, settings: Catalogue) -> None:
         self._settings = settings
+
+    def knows(self, key: str) -> bool:
+        """Say whether a request for the catalogue may name a key: any of the language but those of files in a store."""
+        return key not in STORE_ONLY
 
     def list(self, request: Request) -> Iterator[Item]:
         """Yield an item for each file that a request means; assets as for :meth:`retrieve`, all of them without one.
@@ -58,22 +60,20 @@ class RucioBackend:
             ChecksumError: if every replica of a file is damaged.
             StoreError: if no replica of a file can be read.
         """
-        if request.target is None:
-            raise RequestError('retrieve needs a target, such as target="out/[id].tif"')
-        template = request.target
-        targets.check(template)
-        plan = [
-            (targets.fill(template, _values(item), f"{item.name}"), item, wanted)
-            for item, wanted in self._files(request)
-        ]
-        _check_count(request, len(plan))
-        targets.refuse_clashes(template, ((path, item.name) for path, item, _ in plan))
-        written = []
-        for path, item, wanted in plan:
-            written.append(Retrieved.of(path, item, kept=fetch(wanted, path, self._rse)))
-            if progress:
-                progress(written[-1])
-        return tuple(written)
+        plans.template_of(request)
+        return plans.carry_out(request, self.plan(request), "files", "the catalogue", progress)
+
+    def plan(self, request: Request) -> Sequence[Planned]:
+        """Return what :meth:`retrieve` is going to write."""
+        template = plans.template_of(request)
+        planned = []
+        for item, wanted in self._files(request):
+            path = targets.fill(template, _values(item), f"{item.name}")
+            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path)))
+        return planned
+
+    def _write(self, item: Item, wanted: Wanted, path: Path) -> Retrieved:
+        return Retrieved.of(path, item, kept=fetch(wanted, path, self._rse))
 
     def _files(self, request: Request) -> Iterator[tuple[Item, Wanted]]:
         for found in self._search(request):
@@ -132,10 +132,3 @@ class RucioBackend:
 
 def _values(item: Item) -> dict[str, str]:
     return dict(item.key) | {"name": item.name.rsplit(":", 1)[-1].removeprefix(f"{item.key['id']}.")}
-
-
-def _check_count(request: Request, count: int) -> None:
-    if isinstance(request.expect, int) and count != request.expect:
-        raise RequestError(f"{count} files answer the request, and expect={request.expect}")
-    if request.expect is None and count == 0:
-        raise RequestError(f"nothing in the catalogue answers the request (expect={ANY} takes that as an answer)")

@@ -59,9 +59,7 @@ def check(text: str, keys: Collection[str], ranges: Collection[str]) -> None:
         RequestError: naming the key and the value.
     """
     for key, value in _pairs(text):
-        if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=2)
-            raise RequestError(f"unknown key '{key}'" + (f": did you mean {' or '.join(near)}?" if near else ""))
+        check_key(key, keys)
         if value in {"", "/"} or value.startswith("/") or value.endswith("/") or "//" in value:
             raise RequestError(f"{key}={value}: a value is missing")
         parts = value.split("/")
@@ -69,6 +67,17 @@ def check(text: str, keys: Collection[str], ranges: Collection[str]) -> None:
             _check_dates(parts)
         if key in ranges:
             _check_length(key, parts)
+
+
+def check_key(key: str, keys: Collection[str]) -> None:
+    """Refuse a key that the language does not have.
+
+    Raises:
+        RequestError: naming it, and the nearest known ones.
+    """
+    if key not in keys:
+        near = difflib.get_close_matches(key, keys, n=2)
+        raise RequestError(f"unknown key '{key}'" + (f": did you mean {' or '.join(near)}?" if near else ""))
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from dasi_backend.config import Catalogue
 from dasi_backend.errors import ConfigError
 from rucio_dafab.site.home import Home
 
+MEMBER = "{spaces: [{roots: [{path: a}]}]}"
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "dasi.yml"
@@ -27,11 +29,43 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
     assert read.catalogue == Catalogue(tmp_path / "r.cfg", "eo", "X", "davs")
 
 
+def test_a_selection_has_members_with_rules(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        f"type: select\nfdbs:\n- {{select: 'mission=^s2,level=l2a', {MEMBER[1:]}\n"
+        "- {type: rucio, rucio: {scope: eo}}\n",
+    )
+    read = config.read(path)
+    first, second = read.members
+    assert (read.type, first.name, second.name) == ("select", "fdbs[0] (local)", "fdbs[1] (rucio)")
+    assert (first.rule.text, second.rule.text) == ("mission=^s2,level=l2a", "")
+    assert first.store.roots == read.roots == (tmp_path / "a",)
+    assert second.store.catalogue == read.catalogue == Catalogue(scope="eo")
+
+
+def test_what_several_members_have_is_no_ones(tmp_path: Path) -> None:
+    read = config.read(written(tmp_path, f"type: select\nfdbs: [{MEMBER}, {MEMBER}]"))
+    assert (read.roots, read.catalogue) == ((), None)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "holds no keys"),
-        ("type: select\nspaces: []", "type is 'select'"),
+        ("type: choose\nspaces: []", "type is 'choose'"),
+        ("type: select\nspaces: []", "unknown key spaces"),
+        ("type: select", "fdbs names no member"),
+        ("type: select\nfdbs: []", "fdbs names no member"),
+        ("type: select\nfdbs: [3]", r"fdbs\[0\] is no dasi.yml"),
+        ("type: select\nfdbs: [{type: rucio}]", r"fdbs\[0\]: type is rucio and there is no section"),
+        ("type: select\nfdbs: [{type: select}]", r"fdbs\[0\]: type is 'select', not local"),
+        (f"type: select\nfdbs: [{MEMBER}, {{spaces: 3}}]", r"fdbs\[1\]: spaces is not a list"),
+        (f"type: select\nfdbs: [{{select: 3, {MEMBER[1:]}]", r"fdbs\[0\]: select is 3"),
+        (f"type: select\nfdbs: [{{select: mission, {MEMBER[1:]}]", "'mission' is not key=expression"),
+        (f"type: select\nfdbs: [{{select: misson=a, {MEMBER[1:]}]", "unknown key 'misson'"),
+        (f"type: select\nfdbs: [{{select: target=a, {MEMBER[1:]}]", "unknown key 'target'"),
+        (f'type: select\nfdbs: [{{select: "date=(", {MEMBER[1:]}]', r"date=\( is no regular expression"),
+        (f'type: select\nfdbs: [{{select: "date=1,date=2", {MEMBER[1:]}]', "date is named twice"),
         ("type: rucio", "no section rucio"),
         ("type: local", "spaces names no root"),
         ("spaces: 3", "spaces is not a list"),

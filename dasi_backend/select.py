@@ -1,0 +1,125 @@
+"""Several stores as one (``type: select``): rules on keys say who is asked, and where new data belong.
+
+A request goes to every member that may answer it: its rule does not rule the request out, and it knows all keys that
+the request names. What is archived goes to the first member whose rule takes its key.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from dasi_backend import plans
+from dasi_backend.errors import KeyRefused, RequestError
+from dasi_backend.items import Item, Key, Retrieved
+from dasi_backend.language import Request
+from dasi_backend.plans import Planned, Progress
+from dasi_backend.rules import Rule
+
+
+class Backend(Protocol):
+    """What a member does."""
+
+    def knows(self, key: str) -> bool:
+        """Say whether a request for this backend may name a key."""
+        ...
+
+    def list(self, request: Request, /) -> Iterator[Item]:
+        """Yield what a request finds."""
+        ...
+
+    def plan(self, request: Request, /) -> Sequence[Planned]:
+        """Return what a retrieve is going to write."""
+        ...
+
+
+Held = TypeVar("Held")
+
+
+@dataclass(frozen=True)  # Python 3.11 cannot make a generic class that is frozen and has slots
+class Member(Generic[Held]):
+    """One member.
+
+    Attributes:
+        name: What errors call it: its place in the configuration and its type.
+        rule: What it takes.
+        store: The member itself.
+    """
+
+    name: str
+    rule: Rule
+    store: Held
+
+
+def home_of(key: Mapping[str, str], members: Sequence[Member[Held]]) -> Member[Held]:
+    """Return the member that an object belongs to: the first whose rule takes its key.
+
+    Raises:
+        KeyRefused: naming the key and the rules, if it is nobody's.
+    """
+    for member in members:
+        if member.rule.takes(key):
+            return member
+    raise KeyRefused(f"{Key(key)}: no member of fdbs takes it ({_rules(members)})")
+
+
+def not_archived(key: Mapping[str, str], member: Member[Held]) -> str:
+    """Say why nothing is archived in a member that is a catalogue."""
+    return f"{Key(key)}: it belongs to {member.name}, in which products are published and not archived"
+
+
+class SelectBackend:
+    """Members behind one face.
+
+    Args:
+        members: In the order of the configuration.
+    """
+
+    def __init__(self, members: Sequence[Member[Backend]]) -> None:
+        self._members = tuple(members)
+
+    def knows(self, key: str) -> bool:
+        """Say whether some member knows a key."""
+        return any(member.store.knows(key) for member in self._members)
+
+    def list(self, request: Request) -> Iterator[Item]:
+        """Yield what a request finds, member by member.
+
+        Raises:
+            RequestError: if no member can answer it.
+            DafabError: as a member refuses it.
+        """
+        for backend in self._asked(request):
+            yield from backend.list(request)
+
+    def plan(self, request: Request) -> Sequence[Planned]:
+        """Return what all members that are asked would write; refusals are those of :meth:`list`."""
+        return [planned for backend in self._asked(request) for planned in backend.plan(request)]
+
+    def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
+        """Write the answers of all members; what is expected is expected of all of them together.
+
+        Raises:
+            RequestError: if no member can answer it, or not as much as expected is found.
+            TargetError: if two answers would be one file; nothing is written then.
+            DafabError: as a member refuses it.
+        """
+        plans.template_of(request)
+        return plans.carry_out(request, self.plan(request), "answers", "the members of fdbs", progress)
+
+    def _asked(self, request: Request) -> Sequence[Backend]:
+        ruled = [member for member in self._members if member.rule.may_hold(request.keys)]
+        if not ruled:
+            raise RequestError(f"no member of fdbs answers this request ({_rules(self._members)})")
+        asked = [member.store for member in ruled if all(member.store.knows(key) for key in request.keys)]
+        if not asked:
+            lacking = "; ".join(f"{member.name} does not know {_unknown(member, request)}" for member in ruled)
+            raise RequestError(f"no member of fdbs answers all of this request: {lacking}")
+        return asked
+
+
+def _unknown(member: Member[Backend], request: Request) -> str:
+    return ", ".join(key for key in request.keys if not member.store.knows(key))
+
+
+def _rules(members: Sequence[Member[Held]]) -> str:
+    return "; ".join(f"{member.name}: {member.rule.text or 'everything'}" for member in members)

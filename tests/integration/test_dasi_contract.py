@@ -1,0 +1,215 @@
+"""What a DASI user may rely on, whoever answers: the rolling store, the catalogue, or both behind ``type: select``.
+
+Each store holds the same three products of three days (the last one keeps the first in its rolling store and the
+others in its catalogue).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dasi_backend.config import read
+from dasi_backend.errors import NothingFound, RequestError, TargetError
+from dasi_backend.interface import Dasi, Item, Rucio, Select
+from dasi_backend.interface import open as open_dasi
+from dasi_backend.store import Store
+from tests.integration.dasi_products import DAYS, archive, name_of, publish
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass(frozen=True)
+class Case:
+    """A store, and the tile that its products are of."""
+
+    store: Dasi | Rucio | Select
+    tile: str
+
+    def names(self, *days: int) -> set[str]:
+        return {name_of(self.tile, day) for day in days}
+
+    def query(self, **keys: Any) -> dict[str, Any]:
+        return {"tile": self.tile, **keys}
+
+
+def found(items: Any) -> set[str]:
+    return {item.key.get("id") or item.key["product"] for item in items}
+
+
+def written_config(folder: Path, document: dict[str, Any]) -> Path:
+    (folder / "dasi.yml").write_text(json.dumps(document))
+    return folder / "dasi.yml"
+
+
+def catalogue_section(request: pytest.FixtureRequest) -> dict[str, Any]:
+    home = request.getfixturevalue("site").home
+    return {"config_path": str(home.client_config("user_dafab")), "scope": "dafab", "rse": "MELUXINA"}
+
+
+def local(request: pytest.FixtureRequest, folder: Path) -> Case:
+    archive(Store(folder / "store"), folder / "scenes", "32uxa")
+    return Case(open_dasi(written_config(folder, {"type": "local", "spaces": spaces("store")})), "32uxa")
+
+
+def rucio(request: pytest.FixtureRequest, folder: Path) -> Case:
+    publish(request.getfixturevalue("site"), folder, "32uxb")
+    return Case(open_dasi(written_config(folder, {"type": "rucio", "rucio": catalogue_section(request)})), "32uxb")
+
+
+def select(request: pytest.FixtureRequest, folder: Path) -> Case:
+    archive(Store(folder / "store"), folder / "scenes", "32uxc", DAYS[:1])
+    publish(request.getfixturevalue("site"), folder, "32uxc", DAYS[1:])
+    members = [
+        {"select": "mission=^s2", "type": "local", "spaces": spaces("store")},
+        {"select": "tile=^32ux", "type": "rucio", "rucio": catalogue_section(request)},
+    ]
+    return Case(open_dasi(written_config(folder, {"type": "select", "fdbs": members})), "32uxc")
+
+
+def spaces(folder: str) -> list[dict[str, Any]]:
+    return [{"roots": [{"path": folder}]}]
+
+
+MAKERS: tuple[tuple[str, Callable[[pytest.FixtureRequest, Path], Case]], ...] = (
+    ("local", local),
+    ("rucio", rucio),
+    ("select", select),
+)
+
+
+@pytest.fixture(scope="module", params=[make for _, make in MAKERS], ids=[name for name, _ in MAKERS])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    made: Case = request.param(request, tmp_path_factory.mktemp("contract"))
+    return made
+
+
+def test_open_gives_what_the_configuration_says(case: Case) -> None:
+    kinds = {"32uxa": Dasi, "32uxb": Rucio, "32uxc": Select}
+    assert type(case.store) is kinds[case.tile]
+
+
+@pytest.mark.parametrize(
+    ("keys", "days"),
+    [
+        ({}, {1, 2, 3}),
+        ({"date": "20320502"}, {2}),
+        ({"date": 20320502}, {2}),
+        ({"date": "2032-05-01/2032-05-03"}, {1, 3}),
+        ({"date": ["20320501", "to", "2032-05-02"]}, {1, 2}),
+        ({"date": "20320501/to/20320503/by/2"}, {1, 3}),
+        ({"mission": "s2a"}, {1, 2, 3}),
+        ({"mission": ["S2A", "s2b"], "level": "L2A"}, {1, 2, 3}),
+        ({"orbit": 22}, {1, 2, 3}),
+        ({"orbit": "20/to/25", "date": "20320503"}, {3}),
+        ({"mission": "s2b"}, set()),
+        ({"date": "20320504"}, set()),
+        ({"orbit": 23}, set()),
+    ],
+)
+def test_list_finds_what_the_keys_say(case: Case, keys: dict[str, Any], days: set[int]) -> None:
+    assert found(case.store.list(case.query(**keys))) == case.names(*days)
+
+
+def test_a_query_may_be_a_text(case: Case) -> None:
+    assert found(case.store.list(f"tile={case.tile.upper()}, date=20320501/to/20320502")) == case.names(1, 2)
+
+
+def test_an_id_finds_its_product(case: Case) -> None:
+    assert found(case.store.list(case.query(id=name_of(case.tile, 2)))) == case.names(2)
+    assert found(case.store.list(case.query(id=["nothing", name_of(case.tile, 1)]))) == case.names(1)
+
+
+def test_items_say_where_their_bytes_are(case: Case) -> None:
+    items: list[Item] = list(case.store.list(case.query(date="20320501/20320503")))
+    assert items
+    for item in items:
+        assert {"mission": "s2a", "level": "l2a", "tile": case.tile, "orbit": "22"}.items() <= dict(item.key).items()
+        assert item.key["date"] in {"20320501", "20320503"}
+        assert len(item.data) == item.length
+        assert item.uri
+        assert set(item.record()) == {"key", "name", "uri", "length", "offset", "timestamp"}
+
+
+def test_retrieve_fills_templates_and_keeps_what_is_there(case: Case, tmp_path: Path) -> None:
+    target = tmp_path / "[mission]" / "[tile]_[date]_[id]"
+    first = case.store.retrieve(case.query(date="20320501/to/20320502"), target, expect=2)
+    assert {one.path for one in first} == {
+        tmp_path / "s2a" / f"{case.tile}_2032050{day}_{name_of(case.tile, day)}" for day in (1, 2)
+    }
+    assert all(one.path.exists() and one.bytes and not one.kept for one in first)
+    again = case.store.retrieve(case.query(), target)
+    assert {one.path.name[-1]: one.kept for one in again} == {"1": True, "2": True, "3": False}
+
+
+def test_as_much_is_found_as_is_expected(case: Case, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"3 \w+ answer the request, and expect=2"):
+        case.store.retrieve(case.query(), tmp_path / "[id]", expect=2)
+    with pytest.raises(RequestError, match="expect=few: write a number of files, or any"):
+        case.store.retrieve(case.query(), tmp_path / "[id]", expect="few")
+    assert list(tmp_path.iterdir()) == []
+    assert len(case.store.retrieve(case.query(), tmp_path / "[id]", expect="3")) == 3
+    assert len(case.store.retrieve(case.query(), tmp_path / "[id]", expect="any")) == 3
+
+
+def test_nothing_is_an_answer_only_where_it_is_expected(case: Case, tmp_path: Path) -> None:
+    nothing = case.query(date="20320504")
+    with pytest.raises(NothingFound, match=r"nothing in the .* answers the request"):
+        case.store.retrieve(nothing, tmp_path / "[id]")
+    assert case.store.retrieve(nothing, tmp_path / "[id]", expect="any") == ()
+    assert case.store.retrieve(nothing, tmp_path / "[id]", expect=0) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"colour": "x"}, "unknown key 'colour'"),
+        ({"misson": "s2a"}, "unknown key 'misson': did you mean mission"),
+        ({"target": "x"}, "unknown key 'target'"),
+        ({"date": "20320532"}, "20320532"),
+        ({"date": "2032-05"}, "date=2032-05"),
+        ({"date": "soon"}, "date=soon"),
+        ({"orbit": "x"}, "orbit"),
+        ({"orbit": "1/to/1000000000"}, "1,000,000,000 values"),
+        ({"mission": []}, "mission: a value is missing"),
+        ({"mission": " "}, "mission: a value is missing"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(case: Case, tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError, match=said) as refusal:
+        list(case.store.list(case.query(**keys)))
+    assert "\n" not in str(refusal.value)
+    with pytest.raises(RequestError, match=said):
+        case.store.retrieve(case.query(**keys), tmp_path / "[id]", expect="any")
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("[tile]", "would both be written"),
+        ("[colour]", r"unknown field \[colour\]"),
+        ("[id]/", "names a folder"),
+        ("[id", "bracket"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_refused_before_anything_is_written(
+    case: Case, tmp_path: Path, target: str, said: str
+) -> None:
+    with pytest.raises(TargetError, match=said):
+        case.store.retrieve(case.query(), f"{tmp_path}/out/{target}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_is_left_in_order(case: Case) -> None:
+    with case.store as store:
+        store.flush()
+    assert found(case.store.list(case.query())) == case.names(*DAYS)
+
+
+def test_the_configuration_is_read_alike_from_a_file_and_as_a_value(tmp_path: Path) -> None:
+    path = written_config(tmp_path, {"type": "local", "spaces": spaces("store")})
+    assert list(open_dasi(read(path)).list()) == list(open_dasi(str(path)).list()) == []
