@@ -1,4 +1,4 @@
-"""The command ``dasi``: archive, list, retrieve, inspect; and :mod:`dasi_backend.cli_keeping`, which removes and keeps.
+"""The command ``dasi``: archive, list, retrieve, inspect, schema; :mod:`dasi_backend.cli_keeping` removes and keeps.
 
 A request is a file, ``-`` for standard input, the text itself, or ``key=value`` arguments.
 """
@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dasi_backend import cli_keeping, output
+from dasi_backend import cli_keeping, output, schema
 from dasi_backend import config as configuration
 from dasi_backend.backends import backend_of, catalogue_of, store_for, store_of
 from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show
@@ -110,6 +110,13 @@ def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson 
         output.print_json(records)
 
 
+@app.command("schema")
+def schema_(config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show the keys that requests may name: types, where they come from, and who answers them."""
+    keys = schema.describe(configuration.find(config))
+    show([key.record() for key in keys], output.schema_table(keys), as_json)
+
+
 cli_keeping.register(app)
 
 
@@ -157,6 +164,9 @@ def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend | 
     documented = [key for key in request.keys if key not in STORE_KEYS]
     if config.type != configuration.LOCAL or not documented:
         return backend_of(config)
-    if config.catalogue is None:
-        raise ConfigError(f"{documented[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
-    return catalogue_of(config)
+    if config.catalogue is not None:
+        return catalogue_of(config)
+    store = LocalBackend(store_of(config))
+    if unknown := [key for key in documented if not store.knows(key)]:
+        raise ConfigError(f"{unknown[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
+    return store

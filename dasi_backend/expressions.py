@@ -33,6 +33,15 @@ STORE_ONLY: Final = {
 }
 """Keys that the catalogue does not have, and what to ask instead."""
 
+DOCUMENTED: Final = {
+    "mission": ("platform", "constellation"),
+    "level": ("processing:level",),
+    "date": ("datetime",),
+    "tile": ("grid:code",),
+    "orbit": ("sat:relative_orbit",),
+}
+"""Keys of the store that the catalogue answers from other members, by the names of these."""
+
 
 def expression(request: Request, vocabulary: Vocabulary) -> Expression:
     """Return what a request asks of documents; ``collection`` and ``asset`` are answered elsewhere.

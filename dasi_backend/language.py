@@ -80,6 +80,17 @@ def keys() -> frozenset[str]:
     return _keys() - set(_CONTROL)
 
 
+@cache
+def kinds() -> Mapping[str, str]:
+    """Return metkit's type of every key that a request may name data by, in the order of the language."""
+    return {
+        key: kind["type"]
+        for verb in _language().values()
+        for key, kind in verb.items()
+        if isinstance(kind, dict) and "type" in kind and key not in _CONTROL
+    }
+
+
 def expanded(query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return a query that is no text as a request has it: known keys, ranges and days expanded, ids in lower case.
 
@@ -91,7 +102,7 @@ def expanded(query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
         scan.check_key(key, keys())
         if not values or any(not value.strip() for value in values):
             raise RequestError(f"{key}: a value is missing")
-        kind = _kinds()[key]
+        kind = kinds()[key]
         if kind in _RANGES:
             found |= parse(f"list, {key}={'/'.join(values)}")[0].keys
         else:
@@ -186,15 +197,4 @@ def _keys() -> frozenset[str]:
 
 @cache
 def _ranges() -> frozenset[str]:
-    return frozenset(key for key, kind in _kinds().items() if kind in _RANGES)
-
-
-@cache
-def _kinds() -> dict[str, str]:
-    """Return metkit's type of every key."""
-    return {
-        key: kind["type"]
-        for verb in _language().values()
-        for key, kind in verb.items()
-        if isinstance(kind, dict) and "type" in kind
-    }
+    return frozenset(key for key, kind in kinds().items() if kind in _RANGES)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dasi_backend.items import Item, Retrieved
+from dasi_backend.schema import KeyDescription
 from dasi_backend.store import Product
 
 _WIDE: Final = 240
@@ -95,6 +96,20 @@ def extent_table(items: Sequence[Item]) -> Table:
     table.add_column("file", overflow="fold")
     for item in items:
         table.add_row(item.name, str(item.offset), str(item.length), item.uri)
+    return table
+
+
+def schema_table(keys: Sequence[KeyDescription]) -> Table:
+    """Return the keys of requests as a table."""
+    table = Table(title=f"{len(keys)} keys", title_justify="left")
+    for column in ("key", "type", "unit", "store", "documents", "answered by", "description"):
+        table.add_column(column, overflow="fold")
+    for key in keys:
+        described = f"= {key.alias_of}" if key.alias_of else key.description
+        origin = " ".join(key.documents)
+        # As texts: a description may hold brackets, which are no markup.
+        cells = (key.key, key.type, key.unit or "", key.store or "", origin, ", ".join(key.answered_by), described)
+        table.add_row(*map(Text, cells))
     return table
 
 

@@ -161,6 +161,24 @@ def test_the_command_lists_the_store_without_a_request(dasi: Dasi, configuration
     assert (record["id"], record["bands"], record["files"]) == ("Scene_A", ["B02", "B8A"], 4)
 
 
+def test_the_command_finds_an_id_where_there_is_no_catalogue(dasi: Dasi, configuration: Path) -> None:
+    fill(dasi)
+    (record,) = json.loads(command(configuration, "list", "id=Scene_A", "--json").stdout)
+    assert record["id"] == "Scene_A"
+    ran = command(configuration, "list", "id=Scene_A", "where=gsd = 10")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "where: only a catalogue knows that" in ran.stderr
+
+
+def test_the_command_shows_the_keys_of_requests(configuration: Path) -> None:
+    records = {key["key"]: key for key in json.loads(command(configuration, "schema", "--json").stdout)}
+    assert (records["date"]["type"], records["date"]["store"]) == ("date", "level 1")
+    assert "cloud_cover" not in records
+    ran = command(configuration, "schema")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert all(key in ran.stdout for key in records)
+
+
 def test_diagnostics_of_fdb_stay_out_of_the_answer(dasi: Dasi, configuration: Path) -> None:
     """A refusal makes metkit print to standard output from C++."""
     fill(dasi)
