@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import geopandas
 import psycopg
 import pytest
+
+from tests.integration.killed_database import kill_database, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -270,38 +271,11 @@ def kill(loader: "subprocess.Popen[str]") -> None:
     assert loader.wait() == -signal.SIGKILL
 
 
-def kill_database(site: Any, address: str) -> None:
-    """Kill the site's PostgreSQL and wait until its supervisor has started it again."""
-
-    def pid() -> int | None:
-        return next((each["pid"] for each in site.status()["processes"] if each["name"] == "postgres"), None)
-
-    before = pid()
-    assert before is not None
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: pid() not in {None, before} and answers(address))
-
-
-def answers(address: str) -> bool:
-    try:
-        psycopg.connect(address, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
 def documents(address: str, scope: str) -> int:
     with psycopg.connect(address, autocommit=True) as connection:
         found = connection.execute("SELECT count(*) FROM dafab.document WHERE scope = %s", (scope,)).fetchone()
         assert found is not None
         return int(found[0])
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_dump_is_loaded_without_a_change(site: Any, load: Load, make_item: Any, scopes: Any, tmp_path: Path) -> None:
