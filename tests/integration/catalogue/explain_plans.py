@@ -132,6 +132,7 @@ def questions() -> Iterator[tuple[str, Select[Any]]]:
     yield "undeclared", statement(_asked("foo=77")).limit(FEW)
     yield "descendant", statement(_asked("cloud_cover.lt=5,tile=MGRS-10X10,observed_water.descendant.gt=40")).limit(FEW)
     yield "link", statement(_asked("collection=water_analysis,tile.link:derived_from=MGRS-10X10")).limit(FEW)
+    yield "along", statement(_asked("collection=water_analysis,tile.along:derivedFrom=MGRS-10X10")).limit(FEW)
     yield "files", statement(_asked("did_type=FILE,tile=MGRS-10X10,cloud_cover.lt=20"))
     yield "newest page", next(pages.stretches(_asked("collection=sentinel_2_l2a"))).limit(100)
     yield "page in a box", next(pages.stretches(_asked(f"{place},cloud_cover.lt=20"))).limit(100)
