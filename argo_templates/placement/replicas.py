@@ -22,6 +22,17 @@ def tasks_of(
         UnknownItem: if the catalogue lacks one of them.
         ClientError: if the site does not answer, or refuses.
     """
+    return [_task(found, tuple(models), needs_gpu) for found in find_items(client, items, scope=scope)]
+
+
+def find_items(client: DafabClient, items: Sequence[str], *, scope: str = SCOPE) -> list[Found]:
+    """Return what the catalogue has of items, in their order, each once, asked for by one search.
+
+    Raises:
+        PlacementError: if one of them is no name.
+        UnknownItem: if the catalogue lacks one of them.
+        ClientError: if the site does not answer, or refuses.
+    """
     wanted = list(dict.fromkeys(items))
     for name in wanted:
         if not is_name(name):
@@ -31,7 +42,7 @@ def tasks_of(
     for name in wanted:
         if name not in known:
             raise UnknownItem(f"{client.host} knows no item {scope}:{name}")
-    return [_task(known[name], tuple(models), needs_gpu) for name in wanted]
+    return [known[name] for name in wanted]
 
 
 def _task(found: Found, models: tuple[str, ...], needs_gpu: bool) -> Task:

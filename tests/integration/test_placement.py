@@ -1,6 +1,9 @@
 """``rucio-dafab place`` on a running site: replicas at two RSEs, and what Rucio does not have."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from configparser import ConfigParser
@@ -10,8 +13,13 @@ from typing import Any
 import pytest
 
 from argo_templates.placement import replicas
-from argo_templates.placement.errors import UnknownItem
-from rucio_dafab.client import PublishRequest
+from argo_templates.placement.errors import NoReplica, UnknownItem
+from argo_templates.placement.figures import load_figures
+from argo_templates.steps.bring import BringInput, bring
+from argo_templates.steps.place import PlaceInput
+from argo_templates.steps.place import place as place_step
+from dasi_backend.errors import ChecksumError
+from rucio_dafab.client import NotFound, PublishRequest
 from rucio_dafab.site.home import RSES
 
 pytestmark = pytest.mark.integration
@@ -92,6 +100,12 @@ def by_queue(placed: Any) -> dict[str, Any]:
     return {f"{each['site']}/{each['queue']}": each for each in placed["candidates"]}
 
 
+def per_chip(model: str) -> float:
+    seconds = load_figures().seconds_per_chip(model, "cpu-2-cores")
+    assert seconds is not None
+    return seconds
+
+
 def test_it_is_placed_where_its_replica_is(product: Callable[..., str], place: Callable[..., Any]) -> None:
     name = product(mask=MELUXINA)
     (placed,) = place(name)
@@ -99,7 +113,7 @@ def test_it_is_placed_where_its_replica_is(product: Callable[..., str], place: C
     known = by_queue(placed)
     assert set(known) == {"supercomputer/cpu", "supercomputer/gpu", "cloud/cpu"}
     # 25 chips cover 1024² pixels: starts at 0, 224, 448, 672 and 768.
-    assert known["supercomputer/cpu"]["compute_seconds"] == pytest.approx(25 * (0.05663 + 0.05311))
+    assert known["supercomputer/cpu"]["compute_seconds"] == pytest.approx(25 * (per_chip("water") + per_chip("fields")))
     (move,) = known["cloud/cpu"]["moves"]
     assert (move["source"], move["target"], move["bytes"]) == (MELUXINA, CLOUD, len(MEGABYTE))
     assert known["cloud/cpu"]["transfer_seconds"] == pytest.approx(2 + len(MEGABYTE) / 250e6)
@@ -198,3 +212,77 @@ def test_a_site_that_does_not_answer(site: Any, tmp_path: Path, dafab_at: Any) -
     ended = dafab_at(home, "place", "anything")
     assert ended.returncode == 75
     assert ended.stderr == "error: no Rucio server answers at http://127.0.0.1:1\n"
+
+
+@pytest.fixture
+def at_home(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps find the site, as their pods do."""
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+
+
+@pytest.mark.usefixtures("at_home")
+def test_after_a_forced_move_rucio_knows_both_replicas(
+    site: Any, sites: Path, product: Callable[..., str], tmp_path: Path
+) -> None:
+    name, work = product(mask=MELUXINA, cover=CLOUD), str(tmp_path / "work")
+    told = place_step(PlaceInput(item=name, site="cloud", sites=str(sites)))
+    assert (told.site, told.runtime, told.queue, told.rse) == ("cloud", "kubernetes", "cpu", CLOUD)
+    assert told.bytes_to_bring == len(MEGABYTE) and told.seconds > 0
+    brought = bring(BringInput(item=name, rse=told.rse, work=work))
+    assert (brought.files, brought.bytes) == (1, len(MEGABYTE))
+    dids = [{"scope": "dafab", "name": f"{name}.mask.tif"}]
+    (known,) = site.rucio_client("user_dafab").list_replicas(dids)
+    assert set(known["rses"]) == {MELUXINA, CLOUD}
+    assert place_step(PlaceInput(item=name, site="cloud", sites=str(sites))).bytes_to_bring == 0
+    assert bring(BringInput(item=name, rse=CLOUD, work=work)).files == 0
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.usefixtures("at_home")
+def test_what_cannot_be_brought_leaves_nothing_registered(
+    site: Any, product: Callable[..., str], tmp_path: Path
+) -> None:
+    name, work = product(mask=MELUXINA), str(tmp_path)
+    with pytest.raises(NotFound, match="knows no RSE MOON"):
+        bring(BringInput(item=name, rse="MOON", work=work))
+    (stored,) = (site.home.rse(MELUXINA)).rglob(f"{name}.mask.tif")
+    stored.write_bytes(MEGABYTE[:-1] + b"x")
+    with pytest.raises(ChecksumError, match="is damaged"):
+        bring(BringInput(item=name, rse=CLOUD, work=work))
+    client = site.rucio_client("dafab_admin")
+    client.update_replicas_states(MELUXINA, [{"scope": "dafab", "name": f"{name}.mask.tif", "state": "U"}])
+    with pytest.raises(NoReplica, match="has no replica"):
+        bring(BringInput(item=name, rse=CLOUD, work=work))
+    assert not list(site.home.rse(CLOUD).rglob(f"{name}.mask.tif"))
+
+
+def run_pod(site: Any, folder: Path, /, **parameters: str) -> Any:
+    """Run the step ``place`` with the command of a template, parameters as texts."""
+    script = folder / "script"
+    script.write_text(json.dumps([{"name": name, "value": value} for name, value in parameters.items()]))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DAFAB_HOME": str(site.home.root),
+        "HOME": str(folder),
+        "USER": "dafab",
+        "hera__outputs_directory": str(folder / "outputs"),
+    }
+    command = [sys.executable, "-W", "error", "-m", "argo_templates.pod", "-e", "argo_templates.steps.place:place"]
+    return subprocess.run(
+        [*command, str(script)], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_a_pod_writes_flat_values(site: Any, sites: Path, product: Callable[..., str], tmp_path: Path) -> None:
+    asked = {"models": "water", "site": "", "policy": "queue", "seconds_per_euro": "0.5", "sites": str(sites)}
+    ended = run_pod(site, tmp_path, item=product(mask=MELUXINA), **asked)
+    assert ended.returncode == 0, ended.stderr
+    written = {path.name: path.read_text() for path in (tmp_path / "outputs" / "parameters").iterdir()}
+    assert written["site"] == "supercomputer" and written["runtime"] == "hpk" and written["queue"] == "cpu"
+    assert (written["rse"], written["bytes_to_bring"]) == (MELUXINA, "0")
+    assert float(written["seconds"]) == pytest.approx(5 + 25 * per_chip("water"), abs=1e-3)
+    (sites / "cloud.yaml").unlink()
+    (sites / "supercomputer.yaml").write_text(SITES["supercomputer"].replace("cores: 8", "cores: 8, free_cores: 0"))
+    refused = run_pod(site, tmp_path, item=product(mask=MELUXINA), **asked | {"policy": "refuse"})
+    assert refused.returncode == 75
+    assert "supercomputer/cpu: no free slot now" in refused.stderr.splitlines()[-1]

@@ -1,0 +1,67 @@
+"""place: where the next steps of an item run; flat values, so that conditions and labels of a workflow can use them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from hera.workflows import Input, Output, Parameter
+
+from argo_templates.placement.errors import PlacementError
+from argo_templates.placement.figures import load_figures
+from argo_templates.placement.formula import Formula
+from argo_templates.placement.replicas import tasks_of
+from argo_templates.placement.sites import load_sites
+from argo_templates.placement.values import Policy
+from argo_templates.work import MODELS
+from rucio_dafab.client import DafabClient
+from rucio_dafab.site.home import DERIVED_ACCOUNT
+
+
+class PlaceInput(Input):
+    """Which item, for which models, and what counts."""
+
+    item: Annotated[str, Parameter(description="The item whose files are read")]
+    models: Annotated[str, Parameter(description="The models that will run, comma separated")] = ",".join(MODELS)
+    site: Annotated[str, Parameter(description="At this site, whatever it costs; empty for the cheapest")] = ""
+    policy: Annotated[Policy, Parameter(description="Where no slot is free: queue or refuse")] = "queue"
+    seconds_per_euro: Annotated[float, Parameter(description="How long a euro is waited for")] = 0.0
+    sites: Annotated[str, Parameter(description="Folder of the sites; empty for DAFAB_SITES or the examples")] = ""
+
+
+class PlaceOutput(Output):
+    """The place: values of the labels dafab.eu/site and dafab.eu/runtime, and what has to come first."""
+
+    site: Annotated[str, Parameter(description="The site, for the label dafab.eu/site")]
+    runtime: Annotated[str, Parameter(description="kubernetes, hpk, slurm or local, for the label dafab.eu/runtime")]
+    queue: Annotated[str, Parameter(description="The queue; the partition of Slurm")]
+    rse: Annotated[str, Parameter(description="The RSE beside it, to which bring brings what is not there")]
+    bytes_to_bring: Annotated[int, Parameter(description="Bytes that are not there")]
+    seconds: Annotated[float, Parameter(description="Predicted seconds until the models have run")]
+
+
+def place(given: PlaceInput) -> PlaceOutput:
+    """Choose the cheapest place for an item; nothing is moved.
+
+    Raises:
+        UnknownItem: if the catalogue has no such item.
+        NoReplica: if a file of it has no replica, or it has no files.
+        NoPlace: if no site takes it; :class:`argo_templates.placement.errors.NoRoomNow` where one may later.
+        SiteFault: if the sites cannot be used.
+        ClientError: if the catalogue does not answer.
+    """
+    models = tuple(dict.fromkeys(name.strip() for name in given.models.split(",") if name.strip()))
+    if not models:
+        raise PlacementError("no model was asked for")
+    if not given.seconds_per_euro >= 0:
+        raise PlacementError(f"seconds_per_euro {given.seconds_per_euro}: it is not 0 or more")
+    sites = load_sites(Path(given.sites) if given.sites else None)
+    formula = Formula(sites, load_figures(), given.seconds_per_euro, given.policy)
+    (task,) = tasks_of(DafabClient.of_account(DERIVED_ACCOUNT), [given.item], models)
+    chosen = formula.place(task, only=given.site or None).chosen
+    return PlaceOutput(
+        site=chosen.site,
+        runtime=chosen.runtime,
+        queue=chosen.queue,
+        rse=chosen.rse,
+        bytes_to_bring=chosen.bytes_moved,
+        seconds=round(chosen.seconds, 3),
+    )
