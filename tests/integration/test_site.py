@@ -24,7 +24,7 @@ from rucio_dafab.site.home import ACCOUNTS, RSES, Home
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 DafabAt = Callable[..., "subprocess.CompletedProcess[str]"]
-COLLECTIONS = ("sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis")
+COLLECTIONS = ("events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis")
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_the_table_says_what_the_accounts_are_for() -> None:
         assert table.everywhere("dafab_admin", operation)
         assert table.all_of("dafab_dasi", operation, ["sentinel_2_l2a", "sentinel_1_rtc"])
         assert not table.all_of("dafab_dasi", operation, ["water_analysis"])
-        assert table.all_of("dafab_skim", operation, ["water_analysis", "smart_agriculture"])
+        assert table.all_of("dafab_skim", operation, ["water_analysis", "smart_agriculture", "events"])
         # Derived items hang below their source.
         assert table.all_of("dafab_skim", operation, ["sentinel_2_l2a"]) is (operation is Operation.LINK)
 
