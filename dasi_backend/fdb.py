@@ -56,15 +56,23 @@ class Database:
         if not any(root.is_dir() for root in self.roots):
             return
         with named("the store cannot be listed"):
-            for element in self.open().list(dict(selection), level=3):
-                # Not uri.path(): it takes '#' and '?' in a folder's name for parts of an address.
-                path = Path(str(element.uri).removeprefix("file://"))
-                yield Element(element.combined_key(), path, element.offset(), element.length())
+            yield from map(_element, self.open().list(dict(selection), level=3))
+
+    def locate(self, key: Mapping[str, str]) -> Element | None:
+        """Return the object of a whole key; FDB goes to its database at once, where a list looks at all of them."""
+        with named("the store cannot be read"):
+            return next(map(_element, self.open().inspect(dict(key))), None)
 
     def wipe(self, selection: Selection) -> list[str]:
         """Remove whole indexes or databases; nobody may be writing to them."""
         with named("the store could not remove"):
             return [str(line) for line in self.open().wipe(dict(selection), doit=True, unsafe_wipe_all=True)]
+
+
+def _element(found: Any) -> Element:
+    # Not uri.path(): it takes '#' and '?' in a folder's name for parts of an address.
+    path = Path(str(found.uri).removeprefix("file://"))
+    return Element(found.combined_key(), path, found.offset(), found.length())
 
 
 @contextmanager

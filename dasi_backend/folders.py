@@ -6,7 +6,7 @@ databases reads folders and opens nothing.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,10 @@ from typing import Final
 REMOVED: Final = ".removed"
 """Folder, in each root, of databases that are gone for everybody and wait to be deleted."""
 
-_DATABASE: Final = re.compile(r"[a-z0-9._-]+:[a-z0-9._-]+:\d{8}")
-_INDEX: Final = ".index"
+INDEX: Final = ".index"
+"""How the name of an index ends."""
+
+_VALUES: Final = {"mission": r"[a-z0-9._-]+", "level": r"[a-z0-9._-]+", "date": r"\d{8}"}
 _FDB_LOCKS: Final = ("list.lock", "retrieve.lock", "archive.lock", "wipe.lock")
 
 
@@ -32,14 +34,26 @@ class Occupied:
     indexed: bool = False
 
 
-def databases(roots: Sequence[Path]) -> Iterator[Path]:
-    """Yield the folder of every database."""
+def databases(roots: Sequence[Path], selection: Mapping[str, Sequence[str]] | None = None) -> Iterator[Path]:
+    """Yield the folder of every database, or of those that a selection (values by key) means."""
+    wanted = (selection or {}).get
+    parts = ("|".join(map(re.escape, wanted(key) or ())) or any_value for key, any_value in _VALUES.items())
+    named = re.compile(":".join(f"(?:{part})" for part in parts))
     for root in roots:
         try:
             with os.scandir(root) as entries:
-                yield from (Path(entry.path) for entry in entries if _DATABASE.fullmatch(entry.name))
+                yield from (Path(entry.path) for entry in entries if named.fullmatch(entry.name))
         except (FileNotFoundError, NotADirectoryError):
             continue
+
+
+def names(folder: Path) -> frozenset[str]:
+    """Return the names of the files of a database; none where it was removed meanwhile."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except FileNotFoundError:
+        return frozenset()
 
 
 def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
@@ -52,7 +66,7 @@ def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
                     product, colon, _ = entry.name.partition(":")
                     if colon:
                         one = found.setdefault((folder.name, product), Occupied())
-                        one.indexed |= entry.name.endswith(_INDEX)
+                        one.indexed |= entry.name.endswith(INDEX)
                         one.bytes += entry.stat().st_size
         except FileNotFoundError:  # removed meanwhile: the folder, or a file of it
             continue

@@ -39,6 +39,21 @@ class Note(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an object lies in its database.
+
+    Attributes:
+        file: The name of the data file.
+        offset: First byte.
+        length: Bytes.
+    """
+
+    file: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProductRecord:
     """What retention needs to know of a product.
 
@@ -49,6 +64,7 @@ class ProductRecord:
         collection: The collection of its item, if it says one.
         footprint: The geometry of its item (GeoJSON, EPSG:4326), if it has one.
         accessed: When it was last archived or retrieved, seconds since 1970.
+        manifest: Where its manifest is, if the record says it.
     """
 
     key: ProductKey
@@ -57,9 +73,12 @@ class ProductRecord:
     collection: str | None = None
     footprint: Mapping[str, Any] | None = None
     accessed: float = 0.0
+    manifest: Place | None = None
 
     @classmethod
-    def of(cls, key: ProductKey, size: int, archived: int, item: Mapping[str, Any]) -> Self:
+    def of(
+        cls, key: ProductKey, size: int, archived: int, item: Mapping[str, Any], manifest: Place | None = None
+    ) -> Self:
         """Return the record of a product whose STAC item is known."""
         collection, footprint = item.get("collection"), item.get("geometry")
         return cls(
@@ -69,6 +88,7 @@ class ProductRecord:
             collection=collection if isinstance(collection, str) else None,
             footprint=footprint if isinstance(footprint, dict) else None,
             accessed=float(archived),
+            manifest=manifest,
         )
 
 
@@ -165,7 +185,8 @@ def _read_record(path: Path) -> ProductRecord | None:
             accessed = os.fstat(file.fileno()).st_mtime
         if stated.pop("version") != _VERSION:
             return None
-        return ProductRecord(**(stated | {"key": ProductKey(**stated["key"]), "accessed": accessed}))
+        place = Place(**stated["manifest"]) if stated.get("manifest") else None
+        return ProductRecord(**(stated | {"key": ProductKey(**stated["key"]), "accessed": accessed, "manifest": place}))
     except FileNotFoundError:
         return None
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, KeyRefused):

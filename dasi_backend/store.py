@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dasi_backend import errors, products, retrieving, staged, writer
+from dasi_backend import errors, finding, products, retrieving, staged, writer
 from dasi_backend.accounting import Account, account
 from dasi_backend.errors import Held, KeyRefused, NotStored, StoreError
 from dasi_backend.fdb import Element
@@ -110,7 +110,7 @@ class Store:
         if below := [name for name in selection if name in LEVEL_3]:
             raise KeyRefused(f"{below[0]}: a product is not chosen by what is in it")
         with self.parts.listed() as hidden:
-            found = list(products.find(self.parts.database, selection, hidden))
+            found = list(finding.find(self.parts, selection, hidden))
         yield from sorted(found, key=lambda product: (product.key.date, product.key.product))
 
     def get(self, identifier: str) -> Product:

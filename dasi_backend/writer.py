@@ -27,7 +27,7 @@ from dasi_backend.keys import ProductKey
 from dasi_backend.locks import SHARED
 from dasi_backend.manifest import MANIFEST, Manifest, StoredFile, content_checksum
 from dasi_backend.parts import Parts
-from dasi_backend.records import ProductRecord
+from dasi_backend.records import Place, ProductRecord
 from dasi_backend.removal import Remover
 from rucio_dafab.errors import DafabError
 
@@ -81,7 +81,8 @@ def write(scene: staged.Staged, parts: Parts) -> tuple[str, ProductKey]:
         with parts.locks.database(scene.key.database_name, SHARED):
             folders.unlock(parts.database.roots, scene.key.database_name)
             manifest = _publish(scene, parts.database, remover)
-            parts.records.keep(ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item))
+            place = _place(scene.key, parts.database)
+            parts.records.keep(ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item, place))
     return STORED, scene.key
 
 
@@ -99,6 +100,12 @@ def _publish(scene: staged.Staged, database: Database, remover: Remover) -> Mani
     except BaseException:
         remover.clear(scene.key)
         raise
+
+
+def _place(key: ProductKey, database: Database) -> Place | None:
+    """Return where the manifest of a published product is."""
+    found = database.locate(key.index | MANIFEST)
+    return Place(found.path.name, found.offset, found.length) if found else None
 
 
 def _require_room(scene: staged.Staged, root: Path) -> None:

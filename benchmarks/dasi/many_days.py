@@ -1,4 +1,4 @@
-"""Listing a day and planning retention in a store of many day-databases, with one product each.
+"""Listing a day and planning retention in a store of many day-databases, with one product each, beside FDB's list.
 
 python benchmarks/dasi/many_days.py [days] [folder of a store made before]
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
-from dasi_backend import policy, retention, staged, writer
+from dasi_backend import policy, products, retention, staged, writer
 from dasi_backend.store import Store
 
 FIRST = date(2023, 1, 1)
@@ -53,13 +53,23 @@ def main(days: int, root: Path, scratch: Path) -> None:
     if not root.is_dir():
         fill(store, days, scratch)
     day = {"mission": "s2a", "date": f"{FIRST + timedelta(days // 2):%Y%m%d}"}
-    listed = median(lambda: list(store.products(day)), 20)
+    asked = {key: [value] for key, value in day.items()}
+    database = store.parts.database
+    listed = median(lambda: list(store.products(day)), 50)
+    by_fdb = median(lambda: list(products.find(database, asked)), 50)
     scanned = median(lambda: retention.plan(store.account(), policy.read(), time.time()), 5)
-    everything = median(lambda: list(store.products()), 2)
+    everything = median(lambda: list(store.products()), 3)
+    everything_by_fdb = median(lambda: list(products.find(database, {})), 3)
     print(f"{len(store.account().holdings)} day-databases, medians", file=sys.stderr)
-    print(f"list one day     {listed * 1000:8.1f} ms", file=sys.stderr)
-    print(f"retention, all   {scanned * 1000:8.1f} ms", file=sys.stderr)
-    print(f"list all by FDB  {everything * 1000:8.1f} ms   ratio {everything / scanned:.1f}", file=sys.stderr)
+    for what, taken, peer in (
+        ("list one day", listed, by_fdb),
+        ("list all", everything, everything_by_fdb),
+        ("retention, all", scanned, everything_by_fdb),
+    ):
+        print(
+            f"{what:15}{taken * 1000:8.1f} ms   FDB's list {peer * 1000:8.1f} ms   ratio {peer / taken:.1f}",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":
