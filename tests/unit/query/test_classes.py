@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from rucio_dafab import vocabulary
-from rucio_dafab.query import cql2_text, model, rucio_filter
+from rucio_dafab.query import cql2, cql2_text, dafab_filter, model, rucio_filter
+from rucio_dafab.query.errors import QueryError
 from rucio_dafab.vocabulary import ontology
 from rucio_dafab.vocabulary.ontology_classes import OntologyClass
 
@@ -61,3 +62,31 @@ def test_a_question_means_one_version(
     # The same question all the same.
     assert later == found.parts[0] == model.IsA(THEMES, "urn:t#A")
     assert hash(later) == hash(found.parts[0])
+
+
+class Sharing:
+    """A catalogue whose two classes have one label."""
+
+    def current(self) -> ontology.Ontology:
+        pairs = (("urn:t#Shore", "Shore"), ("urn:t#House", "House"))
+        classes = {iri: OntologyClass(iri, name, {"en": ("bank",)}, "", (), (), (iri,)) for iri, name in pairs}
+        return ontology.Ontology("urn:t", "1", classes)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda words: rucio_filter.parse("theme.isa=bank", words),
+        lambda words: cql2_text.parse("isA(themes, 'bank')", words),
+        lambda words: cql2.from_json({"op": "isA", "args": [{"property": "themes"}, "bank"]}, words),
+        lambda words: dafab_filter.parse(
+            {"type": "comparison", "path": ["properties", "themes"], "comparator": "isA", "value": "bank"}, words
+        ),
+    ],
+)
+def test_a_name_of_two_classes_is_told_both_in_every_language(
+    read: Callable[[vocabulary.Vocabulary], model.Expression], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ontology, "_provider", Sharing())
+    with pytest.raises(QueryError, match=r"'bank' is ambiguous: bank \(urn:t#Shore\), bank \(urn:t#House\)"):
+        read(vocabulary.load())
