@@ -239,6 +239,19 @@ def test_after_a_forced_move_rucio_knows_both_replicas(
 
 
 @pytest.mark.usefixtures("at_home")
+def test_a_file_that_was_brought_but_not_registered_is_registered_by_the_next_run(
+    site: Any, product: Callable[..., str], tmp_path: Path
+) -> None:
+    name = product(mask=MELUXINA)
+    path = tmp_path / "mask.tif"
+    path.write_bytes(MEGABYTE)
+    site.client("dafab_skim").upload(path, CLOUD, f"{name}.mask.tif")
+    assert bring(BringInput(item=name, rse=CLOUD, work=str(tmp_path))).files == 1
+    (found,) = replicas.find_items(site.client("user_dafab"), [name])
+    assert {each.rse for each in found.assets["mask"].replicas} == {MELUXINA, CLOUD}
+
+
+@pytest.mark.usefixtures("at_home")
 def test_what_cannot_be_brought_leaves_nothing_registered(
     site: Any, product: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argo_templates.placement.errors import NoPlace, NoReplica, NoRoomNow, PlacementError
@@ -178,6 +178,7 @@ def problems(draw: st.DrawFn) -> tuple[list[Site], Task]:
     return sites, Task("item", named, draw(st.integers(1, 3000)), ("water",))
 
 
+@settings(deadline=None)
 @given(problems())
 def test_data_are_never_moved_where_that_is_slower(problem: tuple[list[Site], Task]) -> None:
     sites, task = problem
@@ -188,6 +189,7 @@ def test_data_are_never_moved_where_that_is_slower(problem: tuple[list[Site], Ta
     assert all(placement.chosen.cost <= each.cost for each in placement.candidates)
 
 
+@settings(deadline=None)
 @given(problems(), st.floats(1, 1e4), rse_names, rse_names)
 def test_a_faster_link_makes_nothing_slower(
     problem: tuple[list[Site], Task], times: float, source: str, target: str
@@ -209,6 +211,7 @@ def faster(site: Site, target: str, times: float) -> Site:
     return replace(site, links={**site.links, target: quick})
 
 
+@settings(deadline=None)
 @given(problems(), st.floats(0, 1e3), st.floats(0, 1e3))
 def test_the_more_money_weighs_the_less_is_spent(problem: tuple[list[Site], Task], first: float, second: float) -> None:
     sites, task = problem
@@ -217,6 +220,7 @@ def test_the_more_money_weighs_the_less_is_spent(problem: tuple[list[Site], Task
     assert spent[1] <= spent[0] * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_sites_and_files_changes_nothing(problem: tuple[list[Site], Task], chance: object) -> None:
     sites, task = problem
@@ -227,6 +231,7 @@ def test_the_order_of_sites_and_files_changes_nothing(problem: tuple[list[Site],
     assert other.chosen.cost == pytest.approx(one.chosen.cost)
 
 
+@settings(deadline=None)
 @given(problems(), numbers)
 def test_waiting_longer_at_a_site_never_makes_it_the_choice(problem: tuple[list[Site], Task], seconds: float) -> None:
     sites, task = problem
