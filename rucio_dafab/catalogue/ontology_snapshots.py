@@ -132,5 +132,8 @@ def compose(published: Iterable[Ontology]) -> Ontology | None:
     return main.beside(others) if found else None
 
 
+_NEWEST: Final = select(func.max(publications.c.number))
+
+
 def _newest(connection: Connection) -> int:
-    return connection.scalar(select(func.max(publications.c.number))) or 0
+    return connection.scalar(_NEWEST) or 0
