@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dasi_backend.errors import StoreError
+
 REMOVED: Final = ".removed"
 """Folder, in each root, of databases that are gone for everybody and wait to be deleted."""
 
@@ -48,12 +50,18 @@ def databases(roots: Sequence[Path], selection: Mapping[str, Sequence[str]] | No
 
 
 def names(folder: Path) -> frozenset[str]:
-    """Return the names of the files of a database; none where it was removed meanwhile."""
+    """Return the names of the files of a database; none where it was removed meanwhile, or is no folder.
+
+    Raises:
+        StoreError: if it cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             return frozenset(entry.name for entry in entries)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return frozenset()
+    except OSError as error:
+        raise StoreError(f"the database {folder} cannot be read: {error.strerror}") from error
 
 
 def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
@@ -68,7 +76,7 @@ def occupied(roots: Sequence[Path]) -> dict[tuple[str, str], Occupied]:
                         one = found.setdefault((folder.name, product), Occupied())
                         one.indexed |= entry.name.endswith(INDEX)
                         one.bytes += entry.stat().st_size
-        except FileNotFoundError:  # removed meanwhile: the folder, or a file of it
+        except (FileNotFoundError, NotADirectoryError):  # removed meanwhile: the folder, or a file of it; or no folder
             continue
     return found
 

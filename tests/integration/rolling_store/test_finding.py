@@ -106,6 +106,13 @@ def test_what_records_do_not_tell_is_asked_of_fdb(filled: Store, spoil: Callable
     assert filled.get("two").key.level == "l2a"
 
 
+def test_what_only_has_the_name_of_a_database_is_none(filled: Store) -> None:
+    (filled.root / "s2:l2a:20260605").write_text("a file")
+    (filled.root / "s2:l2a:20260606").mkdir()
+    assert found(filled) == set(SCENES)
+    assert {holding.record.key.id for holding in filled.account().holdings} == set(SCENES)
+
+
 def test_what_other_tools_wiped_is_gone(filled: Store) -> None:
     filled.parts.database.wipe({"mission": "s2", "level": "l2a", "date": "20260601"})
     assert found(filled) == {"one", "Three.x"}
