@@ -34,7 +34,7 @@ SINGLE: Final = 500.0
 """Checked documents a second that one connection is to write, each in a transaction of its own."""
 
 WARM: Final = 20
-"""Items that both write before the clock runs: schemas, the ontology and prepared statements are read once a process."""
+"""Items that both write before the clock runs: schemas, ontology and prepared statements are read once a process."""
 
 RENAMED: Final = ("sentinel-2-l2a=sentinel_2_l2a", "water-analysis=water_analysis")
 _COLLECTION: Final = "sentinel_2_l2a"
