@@ -69,6 +69,12 @@ class Rule:
     class_id: str
     conditions: tuple[Condition, ...]
 
+    @cached_property
+    def property(self) -> str | None:
+        """The property of an item without which no document gets the class; ``None`` where there is none."""
+        asked = [split_pointer(each.member) for each in self.conditions]
+        return next((path[1] for path in asked if len(path) > 1 and path[0] == "properties"), None)
+
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Return whether the document gets the class."""
         return all(each.holds(document) for each in self.conditions)
@@ -76,7 +82,12 @@ class Rule:
 
 def classify(document: Mapping[str, Any], rules: Iterable[Rule]) -> set[str]:
     """Return the ids of the classes that the rules give a document."""
-    return {each.class_id for each in rules if each.holds(document)}
+    properties = document.get("properties")
+    # Most items have none of the properties that rules ask for, and each of a load is asked.
+    present = properties if isinstance(properties, dict) else {}
+    return {
+        each.class_id for each in rules if (each.property is None or each.property in present) and each.holds(document)
+    }
 
 
 def _get(document: Any, path: Iterable[str]) -> Any:

@@ -37,7 +37,7 @@ FOREIGN = """
 
 def turtle(folder: Path, version: str, more: str = "", less: str = "") -> Path:
     """Return the installed ontology as another version, with more classes or without one; no alignments beside it."""
-    text = ontology_compiled.source().read_text(encoding="utf-8").replace('"1.0.0"', f'"{version}"') + more
+    text = ontology_compiled.source().read_text(encoding="utf-8").replace('"1.1.0"', f'"{version}"') + more
     if less:
         text, count = re.subn(rf"\ndafab:{less} a owl:Class ;.*? \.\n", "\n", text, flags=re.DOTALL)
         assert count == 1
@@ -170,8 +170,8 @@ def test_what_is_wrong_changes_nothing(site: Any, listed: Listed, tmp_path: Path
 
 
 def test_another_content_under_the_installed_version_is_refused(site: Any, tmp_path: Path) -> None:
-    assert "1.0.0 of https://w3id.org/dafab/ontology is installed with another content" in refused(
-        site, "publish", str(turtle(tmp_path, "1.0.0", JOKULHLAUP))
+    assert "1.1.0 of https://w3id.org/dafab/ontology is installed with another content" in refused(
+        site, "publish", str(turtle(tmp_path, "1.1.0", JOKULHLAUP))
     )
 
 

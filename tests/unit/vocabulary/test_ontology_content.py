@@ -12,6 +12,7 @@ from rucio_dafab.vocabulary import ontology, ontology_compiled, queryables
 from rucio_dafab.vocabulary.ontology_alignments import EXACT, read_alignments
 from rucio_dafab.vocabulary.ontology_classes import squash
 from rucio_dafab.vocabulary.ontology_reader import DAFAB
+from rucio_dafab.vocabulary.ontology_rules import classify
 from rucio_dafab.vocabulary.queryables import ValueType
 
 ONTOLOGY = ontology.shipped()
@@ -137,9 +138,19 @@ def test_relations_name_classes_that_are_there(graph: Graph) -> None:
 
 
 def test_rules_assign_classes_that_are_there() -> None:
-    assert {each.class_id for each in ONTOLOGY.rules} == {
-        BASE + each for each in ("Flood", "Drought", "NormalWaterCondition")
-    }
+    covers = {row.subject for row in read_alignments(SOURCE.with_name("dafab-worldcover.sssom.tsv")).rows}
+    waters = {BASE + each for each in ("Flood", "Drought", "NormalWaterCondition")}
+    assert {each.class_id for each in ONTOLOGY.rules} == waters | covers
+
+
+def test_a_code_of_land_cover_gives_the_class_that_it_is_aligned_with() -> None:
+    rows = read_alignments(SOURCE.with_name("dafab-worldcover.sssom.tsv")).rows
+    assert len(rows) == 11
+    for row in rows:
+        document = {"properties": {"dafab:land_cover": int(row.object.rpartition("#")[2])}}
+        assert classify(document, ONTOLOGY.rules) == {row.subject}
+    for other in (0, 15, "10", None, True):
+        assert classify({"properties": {"dafab:land_cover": other}}, ONTOLOGY.rules) == set()
 
 
 def test_alignments_name_our_classes_by_their_labels() -> None:
