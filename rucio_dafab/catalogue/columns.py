@@ -157,7 +157,10 @@ def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) 
             rows = list(_batch(connection, table, after))
             if not rows:
                 return
-            connection.execute(statement, [_filled(row, names, read) for row in rows])
+            # Most documents have nothing for a new column: their rows stay as they are.
+            filled = [each for row in rows if (each := _filled(row, names, read)) is not None]
+            if filled:
+                connection.execute(statement, filled)
             after = (rows[-1].scope, rows[-1].name)
 
 
@@ -167,8 +170,11 @@ def _batch(connection: Connection, table: Table, after: tuple[Any, str] | None) 
     yield from connection.execute(statement if after is None else statement.where(tuple_(*key) > after))
 
 
-def _filled(row: Any, names: list[str], read: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def _filled(row: Any, names: list[str], read: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the values of a row's new columns with its key; ``None`` where it has none of them."""
     typed = read(orjson.loads(row.document))
+    if all(typed[name] is None for name in names):
+        return None
     return {"of_scope": row.scope, "of_name": row.name} | {f"new_{name}": typed[name] for name in names}
 
 
