@@ -126,6 +126,11 @@ def whole(result: Path, made_from: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file in one act: the same value, the same bytes."""
     write_file(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))

@@ -11,7 +11,7 @@ from argo_templates.placement.formula import Formula
 from argo_templates.placement.replicas import tasks_of
 from argo_templates.placement.sites import load_sites
 from argo_templates.placement.values import Policy
-from argo_templates.work import MODELS
+from argo_templates.work import MODELS, listed
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT
 
@@ -48,7 +48,7 @@ def place(given: PlaceInput) -> PlaceOutput:
         SiteFault: if the sites cannot be used.
         ClientError: if the catalogue does not answer.
     """
-    models = tuple(dict.fromkeys(name.strip() for name in given.models.split(",") if name.strip()))
+    models = listed(given.models)
     if not models:
         raise PlacementError("no model was asked for")
     if not given.seconds_per_euro >= 0:

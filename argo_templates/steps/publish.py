@@ -10,7 +10,7 @@ from argo_templates.source import processing, same_scene, source_document, with_
 from argo_templates.steps.archive import request_of
 from argo_templates.steps.infer import RAN
 from argo_templates.steps.make import PRODUCT
-from argo_templates.work import Work, WorkError, read_json, seal_of, write_json
+from argo_templates.work import Work, WorkError, listed, read_json, seal_of, write_json
 from rucio_dafab.client import Conflict, DafabClient, PublishReport, PublishRequest
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, SCOPE
@@ -70,7 +70,7 @@ def publish(given: PublishInput) -> PublishOutput:
 
 
 def _names(models: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
+    names = listed(models)
     if not names:
         raise WorkError("no model was asked for")
     return names

@@ -126,7 +126,9 @@ def sites_(sites: Folder = None, as_json: Json = False) -> None:
 
 
 def _models(text: str, known: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    from argo_templates.work import listed  # noqa: PLC0415
+
+    names = listed(text)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise DafabError(f"--models {text}: measured are {', '.join(known)}")
