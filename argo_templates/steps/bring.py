@@ -67,9 +67,11 @@ def bring(given: BringInput) -> BringOutput:
     lost = [asset.name for asset in missing if not asset.replicas]
     if lost:
         raise NoReplica(f"{given.item}: {lost[0]} has no replica")
-    lines = [_copied(client, asset, given.rse, _folder(given.work)) for asset in missing]
-    if lines:
-        client.register(given.rse, lines)
+    if not missing:
+        return BringOutput(files=0, bytes=0)
+    work = _folder(given.work)
+    lines = [_copied(client, asset, given.rse, work) for asset in missing]
+    client.register(given.rse, lines)
     return BringOutput(files=len(lines), bytes=sum(line["bytes"] for line in lines))
 
 

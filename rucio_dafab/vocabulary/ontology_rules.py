@@ -70,7 +70,7 @@ class Rule:
     conditions: tuple[Condition, ...]
 
     @cached_property
-    def property(self) -> str | None:
+    def needed(self) -> str | None:
         """The property of an item without which no document gets the class; ``None`` where there is none."""
         asked = [split_pointer(each.member) for each in self.conditions]
         return next((path[1] for path in asked if len(path) > 1 and path[0] == "properties"), None)
@@ -85,9 +85,7 @@ def classify(document: Mapping[str, Any], rules: Iterable[Rule]) -> set[str]:
     properties = document.get("properties")
     # Most items have none of the properties that rules ask for, and each of a load is asked.
     present = properties if isinstance(properties, dict) else {}
-    return {
-        each.class_id for each in rules if (each.property is None or each.property in present) and each.holds(document)
-    }
+    return {each.class_id for each in rules if (each.needed is None or each.needed in present) and each.holds(document)}
 
 
 def _get(document: Any, path: Iterable[str]) -> Any:
