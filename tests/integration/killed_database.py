@@ -2,11 +2,12 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
+
+from tests.integration.waiting import eventually
 
 
 def kill_database(site: Any, address: str) -> None:
@@ -30,7 +31,5 @@ def answers(address: str) -> bool:
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    """Wait until something holds; fail where it does not come to."""
+    assert eventually(holds, seconds)

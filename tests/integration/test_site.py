@@ -20,6 +20,7 @@ import requests
 
 from rucio_dafab.site import credentials, record
 from rucio_dafab.site.home import ACCOUNTS, RSES, Home
+from tests.integration.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -32,16 +33,6 @@ def restored(site: Any) -> Iterator[Any]:
     """Return the shared site for a test that stops it; it runs again afterwards."""
     yield site
     site.dafab("up")
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
-    """Say whether something comes to hold within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def processes_of(home: Home) -> list[str]:
