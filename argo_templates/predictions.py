@@ -9,7 +9,7 @@ import numpy as np
 from argo_templates.work import WorkError, read_json, write_json
 from rucio_dafab.eo.inference import Prediction
 
-ARRAYS: Final = ("probabilities", "valid", "clear")
+ARRAYS: Final = ("probabilities", "valid", "clear", "index_water")
 NUMBERS: Final = "numbers.json"
 
 
@@ -32,5 +32,5 @@ def load(folder: Path) -> Prediction:
     except (OSError, ValueError) as error:
         raise WorkError(f"{folder} holds no prediction: {error}") from error
     numbers = read_json(folder / NUMBERS)
-    numbers["outputs"] = tuple(numbers["outputs"])
+    numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}
     return Prediction(**arrays, **numbers)

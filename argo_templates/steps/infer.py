@@ -14,7 +14,7 @@ from rucio_dafab.eo.bands import SCENE_CLASSIFICATION
 from rucio_dafab.eo.errors import BandUnreadable
 from rucio_dafab.eo.inference import infer as run_model
 from rucio_dafab.eo.inference import missing_bands
-from rucio_dafab.eo.models import Model, load_model
+from rucio_dafab.eo.models import Model, choose_model
 from rucio_dafab.eo.scene import Scene, open_scene
 from rucio_dafab.site.home import Home
 
@@ -45,8 +45,8 @@ def infer(given: InferInput) -> InferOutput:
         NotStored: if the rolling store no longer has the scene.
     """
     work = Work(Path(given.work))
-    model = load_model(given.model)
     scene = open_scene(work.staged)
+    model = choose_model(given.model, scene.bands)
     missing = missing_bands(model, scene)
     if not missing:
         with named_by_origin(work):

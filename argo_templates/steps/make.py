@@ -10,7 +10,7 @@ from argo_templates import predictions
 from argo_templates.steps.infer import RAN, SKIPPED, named_by_origin
 from argo_templates.work import MODELS, Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
 from rucio_dafab import __version__
-from rucio_dafab.eo.models import load_model
+from rucio_dafab.eo.models import choose_model
 from rucio_dafab.eo.scene import open_scene
 
 PRODUCT: Final = "product.json"
@@ -57,6 +57,7 @@ def _make(work: Work, name: str, folder: Path) -> None:
 
     makers: dict[str, Callable[..., products.Product]] = {"water": products.make_water, "fields": products.make_fields}
     prediction = predictions.load(work.prediction(name))
-    product = makers[name](open_scene(work.staged), prediction, load_model(name), folder)
+    scene = open_scene(work.staged)
+    product = makers[name](scene, prediction, choose_model(name, scene.bands), folder)
     files = {asset: str(path.relative_to(folder)) for asset, path in product.files.items()}
     write_json(folder / PRODUCT, {"item": product.item, "files": files})

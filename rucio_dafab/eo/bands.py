@@ -53,6 +53,7 @@ class BandFile:
         nodata: The digital number of pixels without data; None where every number is a measurement. NaN never is one.
         saturated: The digital number of saturated pixels, which hold no measurement either; None where there is none.
         asset: The key of this file's asset in the scene's item.
+        power: The numbers are backscatter as linear power: they are read as decibels, as those that are stored so.
     """
 
     name: str
@@ -62,6 +63,7 @@ class BandFile:
     nodata: float | None = None
     saturated: float | None = None
     asset: str = ""
+    power: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ result, whatever the scene's height. The same model, provider and scene give the
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, Scene
 from rucio_dafab.eo.errors import ModelError, SceneError
 from rucio_dafab.eo.fitness import clear_by_scl
-from rucio_dafab.eo.models import Model, load_model
+from rucio_dafab.eo.indices import INDICES, WATER_OUTPUT, readable
+from rucio_dafab.eo.models import Model, choose_model, load_model
 from rucio_dafab.eo.pixels import Strip, strips
 from rucio_dafab.eo.tiling import CHIP, ahead, chip_rows, chip_starts, padded, ramp, total_weights
 
-__all__ = ["Model", "ModelError", "Prediction", "Progress", "infer", "load_model", "missing_bands"]
+__all__ = ["Model", "ModelError", "Prediction", "Progress", "choose_model", "infer", "load_model", "missing_bands"]
 
 # Called with the chips that are done (skipped ones included) and the chips there are.
 Progress = Callable[[int, int], None]
@@ -39,6 +40,10 @@ class Prediction:
         chips_skipped: How many were left out because they hold no valid pixel.
         seconds: Wall time of the whole run, reading included.
         session_seconds: Of it, the time inside the model.
+        indices: Of a net with output ``water``: the indices that the bands allow, by name, in order.
+        index_water: What they call water, bool (index, row, column); False where not valid.
+        guard: Those of ``indices`` that vote with the net, as its file declares.
+        bands_absent: Bands that the model takes, can do without, and did without.
     """
 
     outputs: tuple[str, ...]
@@ -50,6 +55,10 @@ class Prediction:
     chips_skipped: int
     seconds: float
     session_seconds: float
+    indices: tuple[str, ...] = ()
+    index_water: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0, 0), np.bool_))
+    guard: tuple[str, ...] = ()
+    bands_absent: tuple[str, ...] = ()
 
     def output(self, name: str) -> NDArray[np.uint8]:
         """Return the probabilities of one output, uint8 (row, column).
@@ -62,10 +71,15 @@ class Prediction:
         values: NDArray[np.uint8] = self.probabilities[self.outputs.index(name)]
         return values
 
+    def by_index(self, name: str) -> NDArray[np.bool_]:
+        """Return what one of ``indices`` calls water, bool (row, column)."""
+        mask: NDArray[np.bool_] = self.index_water[self.indices.index(name)]
+        return mask
+
 
 def missing_bands(model: Model, scene: Scene) -> tuple[str, ...]:
-    """Return the bands that the model takes and the scene does not have, in the model's order."""
-    return tuple(name for name in model.bands if name not in scene.bands)
+    """Return the bands that the model cannot do without and the scene does not have, in the model's order."""
+    return model.lacks(scene.bands)
 
 
 def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Prediction:
@@ -87,9 +101,9 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     clear = np.ones(scene.shape, np.bool_) if scl_missing else clear_by_scl(scene)
     # Asked before the costly part; what the bands' own gaps add is asked again at the end.
     _require_clear(scene, clear)
-    run = _Run(model, scene.shape)
+    run, reading = _Run(model, scene.shape), _Reading(model, scene)
     total = len(chip_starts(scene.shape[0])) * len(chip_starts(scene.shape[1]))
-    for row in chip_rows(ahead(_normalised(model, scene)), scene.shape[0]):
+    for row in chip_rows(ahead(reading.normalised()), scene.shape[0]):
         run.add(row)
         if progress is not None:
             progress(run.chips + run.skipped, total)
@@ -106,17 +120,45 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
         run.skipped,
         time.perf_counter() - started,
         run.session_seconds,
+        reading.indices,
+        reading.index_water & run.valid,
+        tuple(name for name in model.guard if name in reading.indices),
+        tuple(name for name in model.bands if name not in scene.bands),
     )
 
 
-def _normalised(model: Model, scene: Scene) -> Generator[Strip, None, None]:
-    """Yield the scene's strips as the model takes them: reflectance minus mean, divided by std; NaN stays NaN."""
-    mean = np.array(model.mean, np.float32)[:, None, None]
-    inverse = np.float32(1) / np.array(model.std, np.float32)[:, None, None]
-    for strip in strips(scene, model.bands):
-        np.subtract(strip.values, mean, out=strip.values)
-        np.multiply(strip.values, inverse, out=strip.values)
-        yield strip
+class _Reading:
+    """The one pass over the scene's bands: what the net takes, and what the indices say of the same numbers."""
+
+    def __init__(self, model: Model, scene: Scene) -> None:
+        self._model, self._scene = model, scene
+        self._there = [name for name in model.bands if name in scene.bands]
+        self.indices = readable(self._there) if WATER_OUTPUT in model.outputs else ()
+        self.index_water = np.zeros((len(self.indices), *scene.shape), np.bool_)
+
+    def normalised(self) -> Generator[Strip, None, None]:
+        """Yield the strips as the model takes them: minus mean, divided by std; NaN stays NaN, absent bands are 0."""
+        columns = [self._model.bands.index(name) for name in self._there]
+        mean = np.array(self._model.mean, np.float32)[columns, None, None]
+        inverse = np.float32(1) / np.array(self._model.std, np.float32)[columns, None, None]
+        for strip in strips(self._scene, self._there):
+            self._look(strip)
+            np.subtract(strip.values, mean, out=strip.values)
+            np.multiply(strip.values, inverse, out=strip.values)
+            yield strip if len(columns) == len(self._model.bands) else self._completed(strip, columns)
+
+    def _look(self, strip: Strip) -> None:
+        rows = slice(strip.row, strip.row + strip.values.shape[1])
+        for number, name in enumerate(self.indices):
+            index = INDICES[name]
+            self.index_water[number, rows] = index.water(
+                [strip.values[self._there.index(band)] for band in index.bands]
+            )
+
+    def _completed(self, strip: Strip, columns: list[int]) -> Strip:
+        values = np.zeros((len(self._model.bands), *strip.values.shape[1:]), np.float32)
+        values[columns] = strip.values
+        return Strip(strip.row, values)
 
 
 def _require_clear(scene: Scene, clear: NDArray[np.bool_]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from rucio_dafab.eo.bands import BAND_NAMES
 from rucio_dafab.eo.errors import ModelError
+from rucio_dafab.eo.indices import INDICES
 from rucio_dafab.eo.tiling import CHIP
 from rucio_dafab.resources import resources
 
 CARD_NAME = "MODEL_CARD.md"
 # The nets of this project, by name; anything else is a path.
 MODEL_NAMES = ("water", "fields")
+# Nets that make the same products of scenes whose bands the model lacks: water by radar alone.
+VARIANTS: Mapping[str, tuple[str, ...]] = {}
 _CHECKSUM = re.compile(r"^[\s*`-]*sha256[\s*`]*:[\s*`]*([0-9a-f]{64})\b", re.MULTILINE)
 _UNUSABLE = (
     failures.Fail,
@@ -35,10 +38,10 @@ class Model:
     """A net that is ready to run.
 
     Attributes:
-        name: ``water``, ``fields``, or what a file of the user's calls itself.
+        name: ``water``, ``fields``, ``water_radar``, or what a file of the user's calls itself.
         version: Its version.
         bands: The bands it takes, in the order of its input.
-        mean: The reflectance that is subtracted, a number a band.
+        mean: The reflectance (backscatter in dB) that is subtracted, a number a band.
         std: What the difference is divided by, a number a band.
         outputs: What its output channels are.
         path: The ONNX file.
@@ -46,6 +49,8 @@ class Model:
         provider: The onnxruntime execution provider in use.
         batch: How many chips go into one call: many for a GPU, one for a CPU, where more brings nothing.
         session: The onnxruntime session.
+        optional: Bands of ``bands`` that a scene may lack; the net is given 0 in their place, after normalisation.
+        guard: Indices of :data:`~rucio_dafab.eo.indices.INDICES` that vote with the net on each pixel; none by default.
     """
 
     name: str
@@ -59,15 +64,36 @@ class Model:
     provider: str
     batch: int
     session: Any
+    optional: tuple[str, ...] = ()
+    guard: tuple[str, ...] = ()
+
+    def lacks(self, bands: Collection[str]) -> tuple[str, ...]:
+        """Return the bands that it cannot do without and that are not among ``bands``."""
+        return tuple(name for name in self.bands if name not in bands and name not in self.optional)
+
+
+def choose_model(name: str, bands: Collection[str], threads: int | None = None) -> Model:
+    """Return the net that makes the products of model ``name`` from a scene of these bands: itself, or a variant of it.
+
+    Where none can be run, the model itself is returned: it says best what is missing.
+
+    Raises:
+        ModelError: as :func:`load_model`.
+    """
+    model = load_model(name, threads)
+    if not model.lacks(bands):
+        return model
+    others = (load_model(variant, threads) for variant in VARIANTS.get(name, ()))
+    return next((other for other in others if not other.lacks(bands)), model)
 
 
 def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
-    """Return the model called ``water`` or ``fields``, or the one in an ONNX file.
+    """Return the model called ``water``, ``fields`` or ``water_radar``, or the one in an ONNX file.
 
     It runs on CUDA where onnxruntime has that provider, else on the CPU.
 
     Args:
-        name_or_path: One of :data:`MODEL_NAMES`, or a path.
+        name_or_path: One of :data:`MODEL_NAMES` or their :data:`VARIANTS`, or a path.
         threads: CPU threads; None for all.
 
     Raises:
@@ -80,7 +106,7 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
     except OSError as error:
         raise ModelError(f"model {path}: cannot be read: {error.strerror}") from error
     checksum = hashlib.sha256(content).hexdigest()
-    _check_card(path, checksum, required=str(name_or_path) in MODEL_NAMES)
+    _check_card(path, checksum, required=str(name_or_path) in _shipped())
     session = _session(path, content, threads)
     declared = _Declared.read(path, session.get_modelmeta().custom_metadata_map)
     free_batch = _check_tensors(path, session, declared)
@@ -89,12 +115,16 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
     return Model(path=path, sha256=checksum, provider=provider, batch=batch, session=session, **vars(declared))
 
 
+def _shipped() -> tuple[str, ...]:
+    return (*MODEL_NAMES, *(variant for variants in VARIANTS.values() for variant in variants))
+
+
 def _model_path(name_or_path: str | Path) -> Path:
-    if str(name_or_path) in MODEL_NAMES:
+    if str(name_or_path) in _shipped():
         return resources() / "models" / str(name_or_path) / "model.onnx"
     path = Path(name_or_path)
     if not path.is_file():
-        raise ModelError(f"model {name_or_path}: neither a file nor one of {', '.join(MODEL_NAMES)}")
+        raise ModelError(f"model {name_or_path}: neither a file nor one of {', '.join(_shipped())}")
     return path
 
 
@@ -136,6 +166,8 @@ class _Declared:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     outputs: tuple[str, ...]
+    optional: tuple[str, ...]
+    guard: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path, metadata: Mapping[str, str]) -> "_Declared":
@@ -144,9 +176,9 @@ class _Declared:
         if absent:
             raise ModelError(f"model {path}: its metadata lacks {', '.join(absent)}")
         name, version, bands, mean, std, outputs = (metadata[key].strip() for key in keys)
-        declared = cls(
-            name, version, _words(bands), _numbers(path, "mean", mean), _numbers(path, "std", std), _words(outputs)
-        )
+        numbers = _numbers(path, "mean", mean), _numbers(path, "std", std)
+        optional, guard = (_words(metadata.get(f"dafab:{key}", "")) for key in ("optional_bands", "guard"))
+        declared = cls(name, version, _words(bands), *numbers, _words(outputs), optional, guard)
         declared.check(path)
         return declared
 
@@ -158,12 +190,18 @@ class _Declared:
             raise ModelError(
                 f"model {path}: {len(self.bands)} dafab:bands, {len(self.mean)} dafab:mean, {len(self.std)} dafab:std"
             )
+        strange = [band for band in self.optional if band not in self.bands]
+        if strange:
+            raise ModelError(f"model {path}: dafab:optional_bands names what it does not take: {', '.join(strange)}")
+        unable = [name for name in self.guard if name not in INDICES or not set(INDICES[name].bands) <= set(self.bands)]
+        if unable:
+            raise ModelError(f"model {path}: dafab:guard names no index of its bands: {', '.join(unable)}")
         if min(self.std) <= 0:
             raise ModelError(f"model {path}: dafab:std must be positive, not {min(self.std):g}")
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _numbers(path: Path, key: str, text: str) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
 from rucio_dafab.eo.fitness import clear_by_scl
+from rucio_dafab.eo.pixels import to_physical
 from rucio_dafab.eo.raster import opened
 from rucio_dafab.eo.vectors import Geometries
 
@@ -210,7 +211,8 @@ def _read(band: BandFile, view: View) -> NDArray[np.float32]:
         ) as warped,
     ):
         values: NDArray[np.float32] = warped.read(1)
-    return values
+    # Bright points are thousands of times as strong as water: power is drawn as decibels, reflectance as it is.
+    return to_physical(values, band) if band.power else values
 
 
 def _magnifies(source: rasterio.io.DatasetReader, view: View) -> bool:

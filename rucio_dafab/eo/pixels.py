@@ -42,8 +42,8 @@ def read_bands(scene: Scene, names: Sequence[str], window: Window | None = None)
         window: Rows and columns of the 10 m grid; None for all of it.
 
     Returns:
-        float32 (band, row, column): surface reflectance (backscatter for VV and VH), NaN where there is no data and
-        where the sensor was saturated.
+        float32 (band, row, column): surface reflectance (gamma0 in dB for VV and VH), NaN where there is no data, where
+        the sensor was saturated, and where a power is not positive.
 
     Raises:
         SceneError: if a band is not in the scene, its file is unreadable, or the window leaves the grid.
@@ -130,6 +130,8 @@ class BandReader:
 def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
     """Return ``numbers * scale + offset`` as float32, NaN where the digital number says no data or saturated.
 
+    Power becomes decibels: 10·log10 of it, NaN where it is not positive.
+
     The masks are taken before the offset: digital number 0 is no data whatever the offset makes of it.
     """
     values = numbers.astype(np.float32)
@@ -138,6 +140,10 @@ def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
     for special in (band.nodata, band.saturated):
         if special is not None and not np.isnan(special):
             values[numbers == special] = np.nan
+    if band.power:
+        values[~(values > 0)] = np.nan
+        np.log10(values, out=values)
+        values *= np.float32(10)
     return values
 
 

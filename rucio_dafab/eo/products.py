@@ -28,6 +28,7 @@ from rucio_dafab.eo.items import (
     tiff_tags,
     version_number,
 )
+from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
 from rucio_dafab.eo.previews import (
     DIFFERENCE_COLOURS,
     WATER_COLOUR,
@@ -36,6 +37,7 @@ from rucio_dafab.eo.previews import (
     previews,
     water_drawing,
 )
+from rucio_dafab.eo.profile import without_none
 from rucio_dafab.eo.vectors import components, polygonise
 from rucio_dafab.eo.writers import (
     COG_MEDIA_TYPE,
@@ -107,7 +109,8 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
     clear, valid = prediction.clear, prediction.valid
-    observed = water.observed_water(prediction.output("water"), clear, threshold)
+    observation = observe(prediction, threshold)
+    observed = observation.water
     reference = water.scene_reference(scene)
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
     numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
@@ -124,8 +127,11 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     assets |= previews(scene, OBSERVED_WATER, assets[OBSERVED_WATER], drawing)
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
-        "dafab:water-analysis": profile.water_analysis(numbers, found, excess, deficit, version_number(model.version)),
-        "dafab:cloud_mask": _cloud_mask(prediction),
+        "dafab:water-analysis": {
+            **profile.water_analysis(numbers, found, excess, deficit, version_number(model.version)),
+            **without_none({"trustworthiness_observed_water_mask": trust(scene, prediction, observation)}),
+        },
+        **observed_properties(scene, prediction, observation),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
@@ -156,7 +162,8 @@ def make_fields(
     properties = {
         **profile.agriculture_properties(numbers, valid, clear, prediction.valid.size),
         "dafab:smart-agriculture": profile.smart_agriculture(numbers, version_number(model.version)),
-        "dafab:cloud_mask": _cloud_mask(prediction),
+        **({"dafab:bands_absent": list(prediction.bands_absent)} if prediction.bands_absent else {}),
+        "dafab:cloud_mask": cloud_mask(scene, prediction),
     }
     concepts = ("FieldBoundaries", *(("CropField",) if len(parcels) else ()))
     item = derived_item(scene, FIELDS_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
@@ -272,12 +279,6 @@ def _raster_members(scene: Scene, legend: RasterLegend) -> dict[str, Any]:
         "proj:transform": [float(value) for value in tuple(scene.transform)[:6]],
         "bands": [{"name": legend.name, "data_type": "uint8", "classification:classes": classes}],
     }
-
-
-def _cloud_mask(prediction: Prediction) -> str:
-    if prediction.scl_missing:
-        return "none: the scene has no scene classification, every pixel with data counts as clear"
-    return "scene classification (SCL)"
 
 
 def _pixel_km2(scene: Scene) -> float:

@@ -37,7 +37,10 @@ DECODER = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one raster: reference system, pixel-to-coordinate transform, rows and columns, data type, nodata."""
+    """The grid of one raster: reference system, pixel-to-coordinate transform, rows and columns, and how it is coded.
+
+    ``unit`` is what the file's header says of its numbers; empty where it says nothing.
+    """
 
     crs: CRS
     transform: Affine
@@ -46,6 +49,7 @@ class Grid:
     nodata: float | None
     scale: float
     offset: float
+    unit: str = ""
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -105,8 +109,9 @@ def read_grid(band: BandFile) -> Grid:
         if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
             raise SceneError(f"band {band.name}: {band.path} is not a north-up grid")
         return Grid(
-            source.crs, transform, source.shape, source.dtypes[0], source.nodata, source.scales[0], source.offsets[0]
-        )
+            source.crs, transform, source.shape, source.dtypes[0], source.nodata, source.scales[0], source.offsets[0],
+            source.units[0] or "",
+        )  # fmt: skip
 
 
 def common_grid(grids: Iterable[tuple[BandFile, Grid]]) -> Grid:

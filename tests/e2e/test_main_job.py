@@ -123,7 +123,7 @@ def test_a_scene_and_its_products_are_drawn(shell: Shell, demo: Said, tmp_path: 
             "@argentina",
             {"water_analysis", "smart_agriculture"},
         ),
-        ("ftw_austria_a", "13.1_48.27_13.18_48.31", "@luxembourg", {"smart_agriculture"}),
+        ("ftw_austria_a", "13.1_48.27_13.18_48.31", "@luxembourg", {"water_analysis", "smart_agriculture"}),
     ],
 )
 def test_a_real_scene_is_found_at_its_place(

@@ -100,19 +100,33 @@ def test_a_real_scene_becomes_products_found_at_their_place(site: Any, shared: P
         assert item["did"] not in there
 
 
-def test_a_model_whose_bands_are_absent_is_skipped_and_the_item_says_why(site: Any, shared: Path) -> None:
-    report = run(site, shared / "scenes" / "ftw_austria_a")
+def test_a_model_whose_bands_are_absent_is_skipped_and_the_item_says_why(site: Any, copied: CopyScene) -> None:
+    scene = copied("ftw_austria_a", "no-infrared")
+    (scene / "B08.tif").unlink()
+    report = run(site, scene)
     assert report["record"]["water"]["outcome"] == "skipped"
-    assert report["record"]["water"]["reason"] == "bands absent: B11, B12"
-    items = of_scene(site, "ftw_austria_a")
+    assert report["record"]["water"]["reason"] == "bands absent: B08 (./B08.tif is not there)"
+    items = of_scene(site, "no-infrared")
     check_whole(site, items)
-    source = items["ftw_austria_a"].document
+    source = items["no-infrared"].document
     assert source is not None
     assert source["properties"]["dafab:processing"] == report["record"]
     assert source["properties"]["datetime"] is None
     assert source["properties"]["start_datetime"] == "2015-06-23T00:00:00Z"
-    assert report["record"]["fields"]["item"] in items
+    fields = items[report["record"]["fields"]["item"]].document
+    assert fields is not None
+    assert fields["properties"]["dafab:bands_absent"] == ["B08"]
     assert len(items) == 2
+
+
+def test_water_is_told_without_the_shortwave_bands(site: Any, shared: Path) -> None:
+    report = run(site, shared / "scenes" / "ftw_austria_a")
+    items = of_scene(site, "ftw_austria_a")
+    check_whole(site, items)
+    water = items[report["record"]["water"]["item"]].document
+    assert water is not None
+    assert water["properties"]["dafab:bands_absent"] == ["B11", "B12"]
+    assert len(items) == 3
 
 
 def test_again_changes_nothing(site: Any, copied: CopyScene) -> None:
@@ -272,19 +286,19 @@ class TestBadInput:
 
     def test_a_band_whose_file_is_not_there(self, site: Any, copied: CopyScene) -> None:
         scene = copied("ftw_austria_a", "promised")
-        (scene / "B08.tif").unlink()
-        assert "fields: bands absent: B08 (./B08.tif is not there)" in refused(site, scene)
+        (scene / "B03.tif").unlink()
+        assert "fields: bands absent: B03 (./B03.tif is not there)" in refused(site, scene)
 
     def test_the_bands_of_no_model(self, site: Any, copied: CopyScene) -> None:
         scene = copied("ftw_austria_a", "too-few-bands")
-        (scene / "B08.tif").unlink()
+        (scene / "B03.tif").unlink()
         item = json.loads((scene / "item.json").read_text())
-        del item["assets"]["B08"]
+        del item["assets"]["B03"]
         (scene / "item.json").write_text(json.dumps(item))
         line = refused(site, scene)
         assert "too-few-bands: no model can run" in line
-        assert "water: bands absent: B08, B11, B12" in line
-        assert "fields: bands absent: B08" in line
+        assert "water: bands absent: B03" in line
+        assert "fields: bands absent: B03" in line
 
     @pytest.mark.parametrize("identifier", ["two words", "a:b", "ä", "x" * 151])
     def test_an_id_that_cannot_be_kept(self, site: Any, copied: CopyScene, identifier: str) -> None:

@@ -10,6 +10,7 @@ import orjson
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS, SCENE_CLASSIFICATION, BandFile, Scene, band_name
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.raster import Grid, common_grid, read_grid
+from rucio_dafab.eo.readers.backscatter import in_decibels
 from rucio_dafab.eo.readers.paths import inside
 
 ITEM_NAME = "item.json"
@@ -42,6 +43,7 @@ def read_stac_folder(folder: Path) -> Scene:
         known = finest.get(band.name)
         if known is None or grid.transform.a < known[1].transform.a:
             finest[band.name] = (_completed(band, grid), grid)
+    finest = {name: (in_decibels(band, item, grid), grid) for name, (band, grid) in finest.items()}
     grid = common_grid(finest.values())
     bands = {name: band for name, (band, _) in finest.items()}
     absent = {name: asset["href"] for name, _, asset in named if name not in bands}

@@ -107,6 +107,25 @@ class SimulatedScene:
         return self.opacity < 0.35
 
 
+@dataclass(frozen=True)
+class Place:
+    """The lie of the land of a scene, on the 10 m grid.
+
+    Attributes:
+        hydrology: Its water.
+        blocks: Blocks of land between roads and ditches.
+        labels: Parcel of each pixel as the blocks are divided, int32; what is no field is divided too.
+        across: Position across the rows of a parcel.
+        land: What covers it.
+    """
+
+    hydrology: Hydrology
+    blocks: Blocks
+    labels: Labels
+    across: Array
+    land: cover.Land
+
+
 def simulate(seed: int, options: Options | None = None, bands: Sequence[str] = BANDS) -> SimulatedScene:
     """Make a scene; the same seed and options give the same scene.
 
@@ -126,29 +145,37 @@ def simulate(seed: int, options: Options | None = None, bands: Sequence[str] = B
     unknown = set(bands) - set(BANDS)
     if unknown:
         raise SimulationError(f"a simulated scene has no band {', '.join(sorted(unknown))}: it has {', '.join(BANDS)}")
-    shape = (options.size, options.size)
-    hydrology = make_hydrology(_rng(seed, 1), shape, options.rivers, options.lakes, options.flood, options.drought)
-    layout = _rng(seed, 2)
-    blocks = make_blocks(layout, shape, options.parcel_width * float(layout.uniform(2.5, 5)))
-    labels, across = divide(layout, blocks, options.parcel_width)
-    land = cover.make_land(_rng(seed, 3), blocks, hydrology.river, options.wooded, options.built)
+    place = lay(seed, options)
+    hydrology, land = place.hydrology, place.land
     when = options.date.timetuple().tm_yday
     veiled = options.clouds > 0 and seed % 3 == 0
-    sky = make_sky(_rng(seed, 4, options.date.toordinal()), shape, options.clouds, veiled)
-    surface = _surface(seed, when, blocks, (labels, across), land, hydrology)
-    pixels = dict(render(_rng(seed, 5, options.date.toordinal()), surface, sky, bands))
+    sky = make_sky(part_rng(seed, 4, options.date.toordinal()), land.kind.shape, options.clouds, veiled)
+    surface = _surface(seed, when, place.blocks, (place.labels, place.across), land, hydrology)
+    pixels = dict(render(part_rng(seed, 5, options.date.toordinal()), surface, sky, bands))
     return SimulatedScene(
         seed=seed, options=options, bands=pixels, scl=classify(hydrology, land, surface, sky), water=hydrology.today,
-        reference=_reference(hydrology), parcels=_true_parcels(labels, land, hydrology), opacity=sky.opacity,
+        reference=reference_water(hydrology), parcels=_true_parcels(place.labels, land, hydrology), opacity=sky.opacity,
     )  # fmt: skip
 
 
-def _rng(*key: int) -> np.random.Generator:
+def lay(seed: int, options: Options) -> Place:
+    """Lay out the land of a scene: what every sensor sees, each in its way."""
+    shape = (options.size, options.size)
+    hydrology = make_hydrology(part_rng(seed, 1), shape, options.rivers, options.lakes, options.flood, options.drought)
+    layout = part_rng(seed, 2)
+    blocks = make_blocks(layout, shape, options.parcel_width * float(layout.uniform(2.5, 5)))
+    labels, across = divide(layout, blocks, options.parcel_width)
+    land = cover.make_land(part_rng(seed, 3), blocks, hydrology.river, options.wooded, options.built)
+    return Place(hydrology, blocks, labels, across, land)
+
+
+def part_rng(*key: int) -> np.random.Generator:
     """Return a generator of its own for each part of a scene, so that a change in one leaves the others."""
     return np.random.default_rng(key)
 
 
-def _reference(hydrology: Hydrology) -> NDArray[np.uint8]:
+def reference_water(hydrology: Hydrology) -> NDArray[np.uint8]:
+    """Return what usually is water, uint8 (row, column): 0 no water, 1 permanent, 2 seasonal."""
     reference = np.zeros(hydrology.usual.shape, np.uint8)
     reference[hydrology.usual >= 0.5] = 2
     reference[hydrology.permanent >= 0.5] = 1
@@ -173,10 +200,10 @@ def _surface(
     labels, across = division
     shape = labels.shape
     # The draws of a crop's sowing belong to the year and the place, not to the day.
-    looks, flaws, rough = grow(_rng(seed, 6), int(labels.max()) + 1, day)
+    looks, flaws, rough = grow(part_rng(seed, 6), int(labels.max()) + 1, day)
     table = np.concatenate([TABLE, looks, flaws])
     first, second = labels + len(TABLE), labels + len(TABLE) + len(looks)
-    rng = _rng(seed, 7)
+    rng = part_rng(seed, 7)
     part = texture(rng, labels, rough, across)
     roughness = np.full(shape, 0.022, np.float32)
     first, second, part, roughness = cover.dress(rng, blocks, land, day, (first, second, part, roughness))

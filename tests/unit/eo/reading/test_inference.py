@@ -127,3 +127,47 @@ def test_a_net_of_a_fixed_batch_runs_too(make_scene: MakeScene, make_model: Make
     assert np.abs(prediction.output("water") - expected(scene)).max() <= 0.51
     with pytest.raises(ModelError, match=r"no output ice \(it has water\)"):
         prediction.output("ice")
+
+
+def test_a_band_it_can_do_without_is_zero_to_the_net_and_named(make_scene: MakeScene, make_model: MakeModel) -> None:
+    first = numbers(300, 280)
+    first[7, 9] = 0
+    scene = open_scene(make_scene({"B02": first}))
+    model = load_model(make_model(metadata(optional_bands="B03")))
+    prediction = infer(model, scene)
+    assert (missing_bands(model, scene), prediction.bands_absent) == ((), ("B03",))
+    values = (read_bands(scene, ["B02"])[0] - 0.1) / 0.2
+    answer = 255 / (1 + np.exp(-values / 2))
+    assert np.nanmax(np.abs(prediction.probabilities[0] - answer)[prediction.valid]) <= 0.51
+    assert not prediction.valid[7, 9]
+    assert prediction.valid.sum() == 300 * 280 - 1
+
+
+@pytest.mark.parametrize("shape", [(300, 30), (1100, 260)])
+def test_the_indices_are_of_the_same_numbers_in_every_strip(
+    make_scene: MakeScene, make_model: MakeModel, shape: tuple[int, int]
+) -> None:
+    bands = {name: numbers(*shape) for name in ("B03", "B08", "B11")}
+    bands["B11"][3, 4] = 0
+    scene = open_scene(make_scene(bands))
+    model = load_model(make_model(metadata("B03,B08,B11", guard="ndwi,mndwi")))
+    prediction = infer(model, scene)
+    green, near, short = (bands[name].astype(int) for name in ("B03", "B08", "B11"))
+    assert (prediction.indices, prediction.guard) == (("mndwi", "ndwi"), ("ndwi", "mndwi"))
+    np.testing.assert_array_equal(prediction.by_index("mndwi"), (green > short) & prediction.valid)
+    np.testing.assert_array_equal(prediction.by_index("ndwi"), (green > near) & prediction.valid)
+    assert not prediction.index_water[:, 3, 4].any()
+
+
+def test_a_guard_is_of_the_indices_that_the_bands_allow(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B03": numbers(20, 20), "B08": numbers(20, 20)}))
+    model = load_model(make_model(metadata("B03,B08,B11", guard="ndwi,mndwi", optional_bands="B11")))
+    prediction = infer(model, scene)
+    assert (prediction.indices, prediction.guard, prediction.bands_absent) == (("ndwi",), ("ndwi",), ("B11",))
+
+
+def test_indices_stand_beside_nets_of_water_alone(make_scene: MakeScene, make_model: MakeModel) -> None:
+    scene = open_scene(make_scene({"B03": numbers(20, 20), "B08": numbers(20, 20)}))
+    prediction = infer(load_model(make_model(metadata("B03,B08", outputs="extent"))), scene)
+    assert prediction.indices == ()
+    assert prediction.index_water.shape == (0, 20, 20)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rucio_dafab.eo.errors import ModelError
-from rucio_dafab.eo.models import MODEL_NAMES, load_model
+from rucio_dafab.eo.models import MODEL_NAMES, choose_model, load_model
 
 from .conftest import MakeModel, metadata
 
@@ -110,3 +110,36 @@ def test_the_committed_models_keep_the_contract(name: str) -> None:
     assert model.name == name
     expected = {"water": ("water",), "fields": ("extent", "boundary", "distance")}
     assert model.outputs == expected[name]
+
+
+def test_what_a_model_can_do_without_and_what_guards_it(make_model: MakeModel) -> None:
+    model = load_model(make_model(metadata("B03,B08,B11", guard="ndwi, mndwi", optional_bands="B11")))
+    assert (model.optional, model.guard) == (("B11",), ("ndwi", "mndwi"))
+    assert model.lacks(("B03",)) == ("B08",)
+    assert load_model(make_model()).guard == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"guard": "evi"}, "dafab:guard names no index of its bands: evi"),
+        ({"guard": "mndwi"}, "dafab:guard names no index of its bands: mndwi"),
+        ({"optional_bands": "B12"}, "dafab:optional_bands names what it does not take: B12"),
+    ],
+)
+def test_a_guard_of_other_bands_is_refused(make_model: MakeModel, changes: dict[str, str], reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        load_model(make_model(metadata(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("bands", "name"),
+    [
+        (("B02", "B03", "B04", "B08", "B11", "B12", "VV"), "water"),
+        (("B02", "B03", "B04", "B08"), "water"),
+        (("B02",), "water"),
+    ],
+)
+def test_water_is_told_by_the_net_for_the_bands(bands: tuple[str, ...], name: str) -> None:
+    assert choose_model("water", bands, threads=1).name == name
+    assert choose_model("fields", bands, threads=1).name == "fields"

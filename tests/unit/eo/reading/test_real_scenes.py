@@ -60,7 +60,8 @@ def test_a_scene_without_datetime_swir_and_classification(shared: Path) -> None:
     assert properties["datetime"] is None
     assert properties["start_datetime"] < properties["end_datetime"]
     assert sorted(scene.bands) == ["B02", "B03", "B04", "B08"]
-    assert missing_bands(load_model("water"), scene) == ("B11", "B12")
+    assert missing_bands(load_model("water"), scene) == ()
+    assert load_model("water").lacks(("B02", "VV")) == ("B03", "B04", "B08")
     assert assess(scene).scl is False
 
 

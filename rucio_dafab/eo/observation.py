@@ -1,0 +1,92 @@
+"""The observed water mask of a scene: what the net says, guarded by the indices where its file asks for that."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rucio_dafab.eo.agreement import trustworthiness
+from rucio_dafab.eo.bands import BACKSCATTER_BANDS, SCENE_CLASSIFICATION, Scene
+from rucio_dafab.eo.indices import INDICES, WATER_OUTPUT, majority
+from rucio_dafab.eo.inference import Prediction
+from rucio_dafab.eo.pixels import read_scl
+from rucio_dafab.eo.profile import without_none
+from rucio_dafab.eo.water import observed_water, percent
+
+SCL_WATER = 6
+"""Water in Sen2Cor's scene classification."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """The water that was observed.
+
+    Attributes:
+        water: bool (row, column): clear pixels of water.
+        rule: How it was decided, in words.
+        overruled: Clear pixels that the guard decided against the net.
+    """
+
+    water: NDArray[np.bool_]
+    rule: str
+    overruled: int
+
+
+def observe(prediction: Prediction, threshold: float = 0.5) -> Observation:
+    """Return the water mask of a prediction: the net alone, or the majority of it and its guard.
+
+    Args:
+        prediction: Of a model with output ``water``.
+        threshold: Probability from which the net calls a pixel water, 0…1.
+    """
+    net = observed_water(prediction.output(WATER_OUTPUT), prediction.clear, threshold)
+    said = f"net >= {threshold:g}"
+    if not prediction.guard:
+        return Observation(net, said, 0)
+    voters = [net, *(prediction.by_index(name) & prediction.clear for name in prediction.guard)]
+    guarded = majority(voters)
+    rules = (said, *(INDICES[name].rule for name in prediction.guard))
+    return Observation(guarded, f"majority of: {', '.join(rules)}", int((guarded != net).sum()))
+
+
+def observed_properties(scene: Scene, prediction: Prediction, observed: Observation) -> dict[str, Any]:
+    """Return what the item says of how its mask came about."""
+    clear = int(prediction.clear.sum())
+    return without_none(
+        {
+            "processing:expression": {"format": "text", "expression": f"water = {observed.rule}"},
+            "dafab:guard": list(prediction.guard) or None,
+            "dafab:guard_overruled_percent": percent(observed.overruled, clear) if prediction.guard else None,
+            "dafab:bands_absent": list(prediction.bands_absent) or None,
+            "dafab:water_index": INDICES[prediction.indices[0]].rule if prediction.indices else None,
+            "dafab:cloud_mask": cloud_mask(scene, prediction),
+        }
+    )
+
+
+def trust(scene: Scene, prediction: Prediction, observed: Observation) -> dict[str, Any] | None:
+    """Return the profile's ``trustworthiness_observed_water_mask``: how the mask agrees with others over clear pixels.
+
+    ``ai`` is the net alone or guarded, as observed; ``noai`` the first index that the bands allow; ``scl`` class 6 of
+    the scene classification. A score that cannot be told (nothing is water) is left out. None without another mask.
+
+    Raises:
+        SceneError: if the scene classification cannot be read.
+    """
+    masks = {"ai": observed.water}
+    if prediction.indices:
+        masks["noai"] = prediction.by_index(prediction.indices[0])
+    if SCENE_CLASSIFICATION in scene.bands:
+        masks["scl"] = read_scl(scene) == SCL_WATER
+    found = trustworthiness(masks, prediction.clear)
+    return {pair: without_none(agreement.document()) for pair, agreement in found.items()} or None
+
+
+def cloud_mask(scene: Scene, prediction: Prediction) -> str:
+    """Say by what clouds were left out."""
+    if not prediction.scl_missing:
+        return "scene classification (SCL)"
+    if scene.bands and set(scene.bands) <= set(BACKSCATTER_BANDS):
+        return "none needed: radar sees through clouds"
+    return "none: the scene has no scene classification, every pixel with data counts as clear"
