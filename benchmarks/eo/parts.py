@@ -1,0 +1,174 @@
+"""``python -m benchmarks.eo.parts PART …``: what is measured, one part a process (see :mod:`benchmarks.eo.measure`)."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.eo.measure import print_measured
+
+RAW_CHIPS = 96
+"""Chips that are run through the bare session, before and after the scene."""
+
+
+def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, Any]:
+    """Infer and make the products of a model; tell the seconds of each phase and the bytes of each file."""
+    import numpy as np  # noqa: PLC0415
+
+    from rucio_dafab.eo import products  # noqa: PLC0415
+    from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
+    from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
+
+    loaded, opened = load_model(model), open_scene(scene)
+    prediction = infer(loaded, opened)
+    began = time.perf_counter()
+    make = {"water": products.make_water, "fields": products.make_fields}[model]
+    made = make(opened, prediction, loaded, out)
+    seconds = time.perf_counter() - began
+    if keep is not None:
+        np.savez(keep, probabilities=prediction.probabilities, valid=prediction.valid, clear=prediction.clear)
+    return {
+        "chips": prediction.chips,
+        "infer_seconds": prediction.seconds,
+        "session_seconds": prediction.session_seconds,
+        "make_seconds": seconds,
+        "files": {path.name: path.stat().st_size for path in made.files.values()},
+        "properties": {key: value for key, value in made.item["properties"].items() if isinstance(value, int | float)},
+    }
+
+
+def inference(model: str, scene: Path) -> dict[str, Any]:
+    """Run the scene's own chips through the bare session, then the whole scene, then the chips again."""
+    import numpy as np  # noqa: PLC0415
+    from rasterio.windows import Window  # noqa: PLC0415
+
+    from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
+    from rucio_dafab.eo.pixels import read_bands  # noqa: PLC0415
+    from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
+    from rucio_dafab.eo.tiling import CHIP  # noqa: PLC0415
+
+    loaded, opened = load_model(model), open_scene(scene)
+    columns = min(opened.shape[1] // CHIP, RAW_CHIPS)
+    row = read_bands(opened, loaded.bands, Window(0, 0, columns * CHIP, CHIP))
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (loaded.mean, loaded.std))
+    normalised = np.nan_to_num((row - mean) / std)
+    chips = [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
+
+    def raw() -> float:
+        began = time.perf_counter()
+        for number in range(RAW_CHIPS):
+            loaded.session.run(["probabilities"], {"chips": chips[number % len(chips)]})
+        return RAW_CHIPS / (time.perf_counter() - began)
+
+    before = raw()
+    prediction = infer(loaded, opened)
+    return {
+        "raw_before": before,
+        "raw_after": raw(),
+        "whole": prediction.chips / prediction.seconds,
+        "in_session": prediction.chips / prediction.session_seconds,
+        "chips": prediction.chips,
+    }
+
+
+def labels(prediction: Path, out: Path) -> dict[str, Any]:
+    """Make parcels' labels of a kept prediction of the fields net; int32 (row, column) as ``.npy``."""
+    import numpy as np  # noqa: PLC0415
+
+    from rucio_dafab.eo.fields import FieldRules, instances, without_small  # noqa: PLC0415
+
+    with np.load(prediction) as kept:
+        made = instances(kept["probabilities"], kept["valid"], FieldRules())
+    made = without_small(made, 10)
+    np.save(out, made)
+    return {"parcels": len(np.unique(made)) - 1}
+
+
+def vector_ours(source: Path) -> dict[str, Any]:
+    """Make polygons of labels as the product does."""
+    import numpy as np  # noqa: PLC0415
+    from affine import Affine  # noqa: PLC0415
+
+    from rucio_dafab.eo.vectors import polygonise  # noqa: PLC0415
+
+    values = np.load(source)
+    began = time.perf_counter()
+    found = polygonise(values, Affine(10, 0, 0, 0, -10, 0)).geometries
+    return _told(found, time.perf_counter() - began)
+
+
+def vector_plain(source: Path) -> dict[str, Any]:
+    """Make polygons of labels as it is usually done: shapes, a geometry at a time, each simplified by itself."""
+    import numpy as np  # noqa: PLC0415
+    from affine import Affine  # noqa: PLC0415
+    from rasterio import features  # noqa: PLC0415
+    from shapely.geometry import shape  # noqa: PLC0415
+
+    values = np.load(source)
+    began = time.perf_counter()
+    found = np.array(
+        [
+            shape(geometry).simplify(10)
+            for geometry, _ in features.shapes(
+                values, mask=values > 0, connectivity=4, transform=Affine(10, 0, 0, 0, -10, 0)
+            )
+        ],
+        object,
+    )
+    return _told(found, time.perf_counter() - began)
+
+
+def _told(geometries: Any, seconds: float) -> dict[str, Any]:
+    import resource  # noqa: PLC0415
+
+    import shapely  # noqa: PLC0415
+
+    # Before the check of the coverage, which is not part of the work.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return {
+        "seconds": seconds,
+        "peak_gb": peak,
+        "polygons": len(geometries),
+        "valid": bool(shapely.is_valid(geometries).all()),
+        "coverage": bool(shapely.coverage_is_valid(geometries)),
+    }
+
+
+def main() -> None:
+    """Do one part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--core", type=int, help="use this one core only")
+    parts = parser.add_subparsers(dest="part", required=True)
+    made = parts.add_parser("product")
+    made.add_argument("model")
+    made.add_argument("scene", type=Path)
+    made.add_argument("out", type=Path)
+    made.add_argument("--keep", type=Path)
+    inferred = parts.add_parser("inference")
+    inferred.add_argument("model")
+    inferred.add_argument("scene", type=Path)
+    labelled = parts.add_parser("labels")
+    labelled.add_argument("prediction", type=Path)
+    labelled.add_argument("out", type=Path)
+    for name in ("vector_ours", "vector_plain"):
+        parts.add_parser(name).add_argument("source", type=Path)
+    given = vars(parser.parse_args())
+    core, part = given.pop("core"), given.pop("part")
+    if core is not None:
+        # Before anything counts the cores: ONNX Runtime, GDAL and the readers take what they are allowed.
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
+    work: dict[str, Callable[..., dict[str, Any]]] = {
+        "product": product,
+        "inference": inference,
+        "labels": labels,
+        "vector_ours": vector_ours,
+        "vector_plain": vector_plain,
+    }
+    print_measured(partial(work[part], **given))
+
+
+if __name__ == "__main__":
+    main()
