@@ -11,20 +11,25 @@ from typing import Any, Final
 from hera.workflows import (
     EmptyDirVolume,
     ExistingVolume,
+    Parameter,
     Resources,
     RetryStrategy,
     RunnerScriptConstructor,
     Script,
+    SecretEnv,
     SecretVolume,
 )
 from hera.workflows.models import (
     Backoff,
     Capabilities,
+    ConfigMapKeySelector,
     EnvVar,
     IntOrString,
     PodSecurityContext,
     SeccompProfile,
     SecurityContext,
+    SemaphoreRef,
+    Synchronization,
     Toleration,
 )
 from typing_extensions import override
@@ -37,8 +42,19 @@ SCENES: Final = "/scenes"
 
 TMP: Final = "/tmp"  # noqa: S108 - a volume of the pod's own
 WORK: Final = f"{HOME}/work/{{{{workflow.name}}}}"
-"""The working folder of one workflow, shared by its pods; results go by path, never as big parameters."""
+"""The folder of one workflow, shared by its pods; results go by path, never as big parameters."""
 
+LIMITS: Final = "dafab-limits"
+"""The config map of the semaphores: how many pods may do a thing at once, a key a thing."""
+
+ARCHIVES: Final = "dafab-archives"
+"""The secret with the accounts at archives of scenes; each key may be absent."""
+
+ACCOUNT_VARIABLES: Final = ("CDSE_USERNAME", "CDSE_PASSWORD", "CDSE_S3_ACCESS_KEY", "CDSE_S3_SECRET_KEY")
+"""Keys of that secret, and the variables that ``etc/sources.toml`` names."""
+
+# The user of the image has no home, and Rucio's client asks for a name.
+ENVIRONMENT: Final = {"DAFAB_HOME": HOME, "HOME": TMP, "USER": "dafab", "DAFAB_RUN": "{{workflow.name}}"}
 IMAGE: Final = "{{workflow.parameters.image}}"
 
 # 75 is a refusal that another try may mend (EX_TEMPFAIL), 137 a pod killed for memory or moved, 143 one told to end.
@@ -81,10 +97,20 @@ KUBERNETES: Final = Runtime("kubernetes")
 HPK: Final = Runtime(
     "hpk",
     # HPK turns a pod into one Slurm job and reads this annotation alone, --key=value forms split on single spaces.
-    annotations={"slurm.hpk.io/flags": "--partition={{workflow.parameters.partition}}"},
+    annotations={"slurm.hpk.io/flags": "--partition={{inputs.parameters.partition}}"},
     tolerations=(Toleration(key="virtual-kubelet.io/provider", operator="Equal", value="hpk", effect="NoSchedule"),),
 )
 RUNTIMES: Final = (KUBERNETES, HPK)
+
+
+def limited_by(key: str) -> Synchronization:
+    """Return the semaphore of a key of the config map of limits."""
+    return Synchronization(semaphores=[SemaphoreRef(config_map_key_ref=ConfigMapKeySelector(name=LIMITS, key=key))])
+
+
+def archive_accounts() -> list[SecretEnv]:
+    """Return the variables with the accounts at archives."""
+    return [SecretEnv(name=name, secret_name=ARCHIVES, secret_key=name, optional=True) for name in ACCOUNT_VARIABLES]
 
 
 def work_volume() -> ExistingVolume:
@@ -132,6 +158,9 @@ def step(
     runtime: Runtime = KUBERNETES,
     name: str | None = None,
     volumes: Sequence[Any] = (),
+    env: Sequence[Any] = (),
+    placed: Sequence[Parameter] = (),
+    synchronization: Synchronization | None = None,
 ) -> Script:
     """Return the template that runs a step function in a pod; made inside a workflow's context it belongs to that.
 
@@ -142,21 +171,27 @@ def step(
         runtime: the kind of place.
         name: of the template; that of the function when absent.
         volumes: besides the working folders and a ``/tmp``.
+        env: variables besides those that every step has.
+        placed: inputs that the function does not see: of the pod's labels and annotations.
+        synchronization: what it waits for.
     """
+    site = "inputs" if any(each.name == "site" for each in placed) else "workflow"
     return Script(
         name=name or function.__name__,
         source=function,
         constructor=StepRunner(),
         image=IMAGE,
         command=["python"],
-        # The user of the image has no home, and Rucio's client asks for a name.
         env=[
-            EnvVar(name=name, value=value) for name, value in (("DAFAB_HOME", HOME), ("HOME", TMP), ("USER", "dafab"))
+            *(EnvVar(name=name, value=value) for name, value in ENVIRONMENT.items()),
+            *env,
         ],
+        inputs=list(placed),
+        synchronization=synchronization,
         resources=Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory),
         retry_strategy=RETRY,
         security_context=CONTAINER_SECURITY,
-        labels={"dafab.eu/site": "{{workflow.parameters.site}}", "dafab.eu/runtime": runtime.name},
+        labels={"dafab.eu/site": f"{{{{{site}.parameters.site}}}}", "dafab.eu/runtime": runtime.name},
         annotations=dict(runtime.annotations) or None,
         tolerations=list(runtime.tolerations) or None,
         volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],

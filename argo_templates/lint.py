@@ -2,13 +2,15 @@
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hera.workflows import Input, Output
 
+from argo_templates import references
 from argo_templates.local import depends
 from argo_templates.local.errors import ExpressionError
+from argo_templates.local.tags import names as tag_names
 from argo_templates.schema import Finding
 
 Document = Mapping[str, Any]
@@ -25,15 +27,21 @@ _GIVEN: Final = re.compile(
 )
 
 
-def lint(document: Document) -> list[Finding]:
-    """Return what is wrong in a Workflow or WorkflowTemplate, as YAML or JSON say it."""
-    spec = document["spec"]
-    templates = {template["name"]: template for template in spec.get("templates", [])}
+def lint(document: Document, others: Sequence[Document] = ()) -> list[Finding]:
+    """Return what is wrong in a Workflow or WorkflowTemplate, as YAML or JSON say it.
+
+    Args:
+        document: the workflow.
+        others: documents that it may refer to, besides the committed ones.
+    """
+    library = references.Library.of(others)
+    spec = library.merged(document["spec"])
+    templates = references.Templates(library, spec)
     known = {f"workflow.parameters.{each['name']}" for each in spec.get("arguments", {}).get("parameters", [])}
-    findings = [*_parameters(spec)]
-    if spec.get("entrypoint") not in templates:
-        findings.append(Finding("spec.entrypoint", f"there is no template {spec.get('entrypoint')!r}"))
-    for name, template in templates.items():
+    findings = [*_parameters(spec), *references.check(document, spec, library)]
+    if "entrypoint" in spec or document.get("kind") == "Workflow":
+        findings += _entry(spec, templates)
+    for name, template in templates.own.items():
         own = known | _own(template)
         findings += _volumes(name, template, spec)
         findings += _entrypoint(name, template)
@@ -44,6 +52,13 @@ def lint(document: Document) -> list[Finding]:
         else:
             findings += _tags(name, template, own)
     return sorted(findings)
+
+
+def _entry(spec: Document, templates: references.Templates) -> Iterator[Finding]:
+    if spec.get("entrypoint") not in templates.own:
+        yield Finding("spec.entrypoint", f"there is no template {spec.get('entrypoint')!r}")
+    for name, hook in spec.get("hooks", {}).items():
+        yield from _arguments(f"spec.hooks.{name}", hook, templates)
 
 
 def _own(template: Document) -> set[str]:
@@ -106,15 +121,19 @@ def _entrypoint(name: str, template: Document) -> Iterator[Finding]:
     except (ImportError, AttributeError) as error:
         yield Finding(name, f"the entrypoint {entrypoint} cannot be imported: {error}")
         return
+    of_pod = tag_names(template.get("metadata", {}))
     for way, base in (("inputs", Input), ("outputs", Output)):
         models = [each for each in annotations.values() if isinstance(each, type) and issubclass(each, base)]
         fields = {field for model in models for field in model.model_fields} - set(base.model_fields)
         named = {each["name"] for each in template.get(way, {}).get("parameters", [])}
+        if way == "inputs":
+            # What the pod's labels and annotations take is no matter of the function's.
+            named -= {each for each in named - fields if f"inputs.parameters.{each}" in of_pod}
         if fields != named:
             yield Finding(name, f"{entrypoint} has the {way} {sorted(fields)}, the template {sorted(named)}")
 
 
-def _dag(name: str, tasks: list[Document], templates: Mapping[str, Document], known: set[str]) -> Iterator[Finding]:
+def _dag(name: str, tasks: list[Document], templates: references.Templates, known: set[str]) -> Iterator[Finding]:
     by_name = {task["name"]: task for task in tasks}
     needed = {}
     for task in tasks:
@@ -131,12 +150,10 @@ def _dag(name: str, tasks: list[Document], templates: Mapping[str, Document], kn
         if task["name"] in ancestors:
             yield Finding(place, "depends on itself")
         before = {tag for other in ancestors & by_name.keys() for tag in _left("tasks", by_name[other], templates)}
-        yield from _tags(place, task, known | before, skip=_unknown(by_name))
+        yield from _tags(place, task, known | before, skip=_unknown(by_name, templates))
 
 
-def _rows(
-    name: str, rows: list[list[Document]], templates: Mapping[str, Document], known: set[str]
-) -> Iterator[Finding]:
+def _rows(name: str, rows: list[list[Document]], templates: references.Templates, known: set[str]) -> Iterator[Finding]:
     """Find what is wrong in a list of steps: a row sees what the rows above it left."""
     before: set[str] = set()
     for row in rows:
@@ -148,20 +165,20 @@ def _rows(
         before |= {tag for step in row for tag in _left("steps", step, templates)}
 
 
-def _left(prefix: str, user: Document, templates: Mapping[str, Document]) -> set[str]:
+def _left(prefix: str, user: Document, templates: references.Templates) -> set[str]:
     """Return the tags that a task or step leaves for those after it."""
     here = f"{prefix}.{user['name']}"
     found = {f"{here}.{name}" for name in ("status", "exitCode", "id", "ip", "startedAt", "finishedAt")}
     found |= {f"{here}.outputs.{name}" for name in ("result", "exitCode", "parameters")}
-    outputs = templates.get(user.get("template", ""), {}).get("outputs", {})
+    outputs = (templates.of(user) or {}).get("outputs", {})
     for way in ("parameters", "artifacts"):
         found |= {f"{here}.outputs.{way}.{each['name']}" for each in outputs.get(way, [])}
     return found
 
 
-def _unknown(by_name: Mapping[str, Document]) -> tuple[str, ...]:
-    """Return the beginnings of tags that another document decides: outputs of what it defines."""
-    return tuple(f"tasks.{name}.outputs." for name, each in by_name.items() if "templateRef" in each)
+def _unknown(by_name: Mapping[str, Document], templates: references.Templates) -> tuple[str, ...]:
+    """Return the beginnings of tags that a document decides which is not here: outputs of what it defines."""
+    return tuple(f"tasks.{name}.outputs." for name, each in by_name.items() if templates.is_elsewhere(each))
 
 
 def _ancestors(task: str, needed: Mapping[str, set[str]]) -> set[str]:
@@ -175,19 +192,20 @@ def _ancestors(task: str, needed: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _arguments(place: str, task: Document, templates: Mapping[str, Document]) -> Iterator[Finding]:
-    if "templateRef" in task or "inline" in task:
+def _arguments(place: str, task: Document, templates: references.Templates) -> Iterator[Finding]:
+    if "inline" in task or templates.is_elsewhere(task):
         return
-    if task.get("template") not in templates:
-        yield Finding(place, f"there is no template {task.get('template')!r}")
+    template, called = templates.of(task), references.called(task)
+    if template is None:
+        yield Finding(place, f"there is no template {called!r}")
         return
-    inputs = templates[task["template"]].get("inputs", {}).get("parameters", [])
+    inputs = template.get("inputs", {}).get("parameters", [])
     given = {each["name"] for each in task.get("arguments", {}).get("parameters", [])}
     required = {each["name"] for each in inputs if "value" not in each and "default" not in each}
     for missing in sorted(required - given):
-        yield Finding(place, f"the input {missing} of {task['template']} is not supplied")
+        yield Finding(place, f"the input {missing} of {called} is not supplied")
     for unknown in sorted(given - {each["name"] for each in inputs}):
-        yield Finding(place, f"{task['template']} has no input {unknown}")
+        yield Finding(place, f"{called} has no input {unknown}")
 
 
 def _condition(place: str, task: Document) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from argo_templates import references
 from argo_templates.lint import lint
 from argo_templates.local import documents
 from argo_templates.local.errors import LocalError
@@ -56,14 +57,25 @@ def lint_files(files: Sequence[Path], schema: Path | None = None) -> list[FileFi
     """
     named = schema or (Path(os.environ[SCHEMA]) if os.environ.get(SCHEMA) else None)
     strict = None if named is None else load_strict(named)
-    found = [finding for file in files for finding in _of_file(file, strict)]
+    others = [document for file in files for document in _documents(file)]
+    found = [finding for file in files for finding in _of_file(file, strict, others)]
     if strict is None:
         message = f"no schema of Argo (--schema, {SCHEMA}): misspelt members are not looked for"
         found.append(FileFinding("schema", "", "", message, WARNING))
     return found
 
 
-def _of_file(file: Path, schema: Mapping[str, Any] | None) -> Iterator[FileFinding]:
+def _documents(file: Path) -> list[dict[str, Any]]:
+    """Return what a file holds, to which other files may refer; what is wrong with it is told of the file itself."""
+    try:
+        return documents.read(file)
+    except LocalError:
+        return []
+
+
+def _of_file(
+    file: Path, schema: Mapping[str, Any] | None, others: Sequence[Mapping[str, Any]]
+) -> Iterator[FileFinding]:
     try:
         read = documents.read(file)
     except LocalError as refusal:
@@ -78,13 +90,16 @@ def _of_file(file: Path, schema: Mapping[str, Any] | None) -> Iterator[FileFindi
             yield FileFinding(str(file), name, finding.path, finding.message)
         # Where the schema is not kept, what stands where cannot be relied on.
         if not of_schema:
-            yield from _meaning(file, name, document)
+            yield from _meaning(file, name, document, others)
 
 
-def _meaning(file: Path, name: str, document: Mapping[str, Any]) -> Iterator[FileFinding]:
+def _meaning(
+    file: Path, name: str, document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> Iterator[FileFinding]:
     try:
         workflow = documents.workflow_of(document)
-        errors, warned = lint(workflow), warnings(workflow)
+        errors = lint(workflow, others)
+        warned = [*warnings(workflow), *references.not_here(workflow, others)]
     except (KeyError, TypeError, AttributeError) as error:
         yield FileFinding(str(file), name, "", f"it is not built as a workflow is: {error!r}")
         return

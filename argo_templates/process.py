@@ -1,52 +1,44 @@
-"""The WorkflowTemplate ``dafab-process``: one scene becomes products in Rucio."""
+"""WorkflowTemplates over one scene: ``dafab-process`` and its parts, all made of the library's templates."""
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
-from hera.workflows import DAG, Parameter, Script, Task, WorkflowTemplate
-from hera.workflows.models import PodGC, TTLStrategy
+from hera.workflows import DAG, Parameter, Task, WorkflowTemplate
+from hera.workflows.models import Arguments, LifecycleHook, PodGC, TemplateRef, TTLStrategy
+from hera.workflows.models import Parameter as ModelParameter
 
-from argo_templates.factory import (
-    HPK,
-    KUBERNETES,
-    POD_SECURITY,
-    RUNTIMES,
-    SCENES,
-    WORK,
-    client_volume,
-    rse_volume,
-    scenes_volume,
-    step,
-    store_volume,
-)
-from argo_templates.steps.archive import archive
-from argo_templates.steps.clean import clean
-from argo_templates.steps.fetch import fetch
-from argo_templates.steps.infer import infer
-from argo_templates.steps.make import make
-from argo_templates.steps.publish import publish
+from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
+from argo_templates.library import NAME as LIBRARY
+from argo_templates.library import SOURCES, common
 from argo_templates.work import MODELS
-from rucio_dafab import __version__
-from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, RSES
+from rucio_dafab.site.home import RSES
 
-NAME: Final = "dafab-process"
-TITLE: Final = "Process one Sentinel-2 scene"
-DESCRIPTION: Final = (
-    "Fetches a scene into the rolling store, runs the water and field models over it and publishes the products in "
-    "Rucio. Running it again over the same scene changes nothing."
-)
+PROCESS: Final = "dafab-process"
 CHOICES: Final = (",".join(MODELS), *MODELS)
-MODEL: Final = "{{inputs.parameters.model}}"
+SCENE: Final = Parameter(
+    name="scene",
+    description=f"Folder below {SCENES}, address or name in an archive, or id in the rolling store, as the source says",
+)
 
 
-def parameters() -> list[Parameter]:
-    """Return what a user fills in, as Argo's user interface shows it."""
+def source(default: str) -> Parameter:
+    """Return the parameter that says where the scene is."""
+    said = "Where the scene is: folder, archive (downloaded; at most as many at once as dafab-limits says) or store"
+    return Parameter(name="source", value=default, enum=list(SOURCES), description=said)
+
+
+def models(value: str = CHOICES[0]) -> Parameter:
+    """Return the parameter of the models."""
+    return Parameter(name="models", value=value, enum=list(CHOICES), description="Models to run over the scene")
+
+
+def placing() -> list[Parameter]:
+    """Return the parameters of what computes: where products go, and where inference runs."""
     return [
-        Parameter(name="scene", description=f"Folder of the scene below {SCENES}: a STAC folder or a SAFE folder"),
         Parameter(
             name="rse", value=RSES[0], enum=list(RSES), description="Storage element (RSE) that keeps the products"
         ),
-        Parameter(name="models", value=CHOICES[0], enum=list(CHOICES), description="Models to run over the scene"),
-        Parameter(name="site", value="local", description="Label dafab.eu/site of every pod, for placing them"),
         Parameter(
             name="runtime",
             value=KUBERNETES.name,
@@ -54,82 +46,124 @@ def parameters() -> list[Parameter]:
             description="Where inference runs: as pods of the cluster, or as Slurm jobs through HPK",
         ),
         Parameter(name="partition", value="cpu", description="Slurm partition for inference through HPK"),
-        Parameter(name="image", value=f"localhost/rucio-dafab-worker:{__version__}", description="Image of the worker"),
     ]
 
 
-def workflow_template() -> WorkflowTemplate:
-    """Return the template, ready to be rendered."""
-    with WorkflowTemplate(
-        name=NAME,
-        entrypoint="process",
-        annotations={"workflows.argoproj.io/title": TITLE, "workflows.argoproj.io/description": DESCRIPTION},
-        arguments=parameters(),
-        service_account_name="dafab-process",
-        security_context=POD_SECURITY,
-        pod_gc=PodGC(strategy="OnPodSuccess"),
-        ttl_strategy=TTLStrategy(seconds_after_success=86_400, seconds_after_failure=604_800),
-        active_deadline_seconds=21_600,
-        parallelism=4,
-    ) as workflow:
-        steps = _steps()
-        per_model = _per_model(steps)
-        _process(steps, per_model)
-    return workflow
+def ref(template: str) -> TemplateRef:
+    """Return the reference to a template of the library."""
+    return TemplateRef(name=LIBRARY, template=template, cluster_scope=True)
 
 
-def _steps() -> dict[str, Script]:
-    clients = [client_volume(account) for account in (ORIGINALS_ACCOUNT, DERIVED_ACCOUNT)]
-    return {
-        "fetch": step(fetch, cpu=1, memory="2Gi", volumes=[scenes_volume()]),
-        "archive": step(archive, cpu=1, memory="2Gi", volumes=[store_volume()]),
-        "infer-kubernetes": step(infer, name="infer-kubernetes", cpu=2, memory="6Gi", volumes=[store_volume()]),
-        "infer-hpk": step(infer, name="infer-hpk", runtime=HPK, cpu=2, memory="6Gi", volumes=[store_volume()]),
-        "make": step(make, cpu=1, memory="6Gi"),
-        "publish": step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
-        "clean": step(clean, cpu=1, memory="1Gi", volumes=[store_volume()]),
+def of_workflow(*names: str) -> dict[str, str]:
+    """Return arguments that hand parameters of the workflow on under their own names."""
+    return {name: f"{{{{workflow.parameters.{name}}}}}" for name in names}
+
+
+@contextmanager
+def workflow(
+    name: str, title: str, description: str, arguments: list[Parameter], **more: Any
+) -> Iterator[WorkflowTemplate]:
+    """Yield a WorkflowTemplate to be filled, with what all of ours have: clean-up, deadlines, security, exit hook.
+
+    Args:
+        name: of the template.
+        title: for Argo's user interface.
+        description: likewise.
+        arguments: besides those that the library wants.
+        more: members of the specification in place of the usual ones.
+    """
+    usual: dict[str, Any] = {
+        "entrypoint": "main",
+        "service_account_name": "dafab-workflow",
+        "security_context": POD_SECURITY,
+        "pod_gc": PodGC(strategy="OnPodSuccess"),
+        "ttl_strategy": TTLStrategy(seconds_after_success=86_400, seconds_after_failure=604_800),
+        "active_deadline_seconds": 21_600,
+        "parallelism": 4,
+        "hooks": {"exit": _exit_hook(name)},
     }
+    with WorkflowTemplate(
+        name=name,
+        annotations={"workflows.argoproj.io/title": title, "workflows.argoproj.io/description": description},
+        arguments=[*arguments, *common()],
+        **(usual | more),
+    ) as made:
+        yield made
 
 
-def _per_model(steps: dict[str, Script]) -> DAG:
-    """Return what is done for one model: inference in the place that was asked for, then its products."""
-    with DAG(name="model", inputs=[Parameter(name="model")]) as dag:
-        arguments = {"work": WORK, "model": MODEL}
-        joins = []
-        for runtime in RUNTIMES:
-            name = f"infer-{runtime.name}"
-            when = f"'{{{{workflow.parameters.runtime}}}}' == '{runtime.name}'"
-            Task(name=name, template=steps[name], arguments=arguments, when=when)
-            joins.append(_done_or_left_out(name))
-        Task(name="make", template=steps["make"], arguments=arguments, depends=" && ".join(joins))
-    return dag
+def _exit_hook(template: str) -> LifecycleHook:
+    """Return the hook that settles what failed and records the run, however it ended."""
+    told = {
+        "work": WORK,
+        "name": "{{workflow.name}}",
+        "template": template,
+        "namespace": "{{workflow.namespace}}",
+        "status": "{{workflow.status}}",
+        "created": "{{workflow.creationTimestamp}}",
+        "seconds": "{{workflow.duration}}",
+        "parameters": "{{workflow.parameters}}",
+        "failures": "{{workflow.failures}}",
+        "site": "{{workflow.parameters.site}}",
+    }
+    given = [ModelParameter(name=key, value=value) for key, value in told.items()]
+    return LifecycleHook(arguments=Arguments(parameters=given), template_ref=ref("finish"))
 
 
-def _process(steps: dict[str, Script], per_model: DAG) -> None:
-    with DAG(name="process"):
-        scene = f"{SCENES}/{{{{workflow.parameters.scene}}}}"
-        Task(name="fetch", template=steps["fetch"], arguments={"scene": scene, "work": WORK})
-        Task(name="archive", template=steps["archive"], arguments={"work": WORK}, depends="fetch.Succeeded")
-        for model in MODELS:
-            Task(
-                name=model,
-                template=per_model,
-                arguments={"model": model},
-                when=f"'{{{{workflow.parameters.models}}}}' =~ '{model}'",
-                depends="archive.Succeeded",
-            )
+def process() -> WorkflowTemplate:
+    """Return the template that makes products of one scene."""
+    with workflow(
+        PROCESS,
+        "Process one Sentinel-2 scene",
+        "Brings a scene into the rolling store, runs the water and field models over it and publishes the products in "
+        "Rucio. Running it again over the same scene changes nothing.",
+        [SCENE, source("folder"), models(), *placing()],
+    ) as made:
+        _main("{{workflow.parameters.models}}")
+    return made
+
+
+def of_model(model: str, what: str) -> WorkflowTemplate:
+    """Return the template that makes one kind of product."""
+    with workflow(
+        f"dafab-{model}",
+        f"{what} of one scene",
+        f"Runs the {model} model over a scene and publishes its product in Rucio; by default over a scene that is in "
+        "the rolling store already.",
+        [SCENE, source("store"), *placing()],
+    ) as made:
+        _main(model)
+    return made
+
+
+def _main(chosen: str) -> None:
+    with DAG(name="main"):
         Task(
-            name="publish",
-            template=steps["publish"],
-            arguments={
-                "work": WORK,
-                "rse": "{{workflow.parameters.rse}}",
-                "models": "{{workflow.parameters.models}}",
-            },
-            depends=" && ".join(_done_or_left_out(model) for model in MODELS),
+            name="scene",
+            template_ref=ref("scene"),
+            arguments={"work": f"{WORK}/scenes/scene", "models": chosen}
+            | of_workflow("scene", "source", "rse", "runtime", "site", "partition"),
         )
-        Task(name="clean", template=steps["clean"], arguments={"work": WORK}, depends="publish.Succeeded")
 
 
-def _done_or_left_out(task: str) -> str:
-    return f"({task}.Succeeded || {task}.Skipped)"
+def fetch() -> WorkflowTemplate:
+    """Return the template that only fills the rolling store."""
+    with (
+        workflow(
+            "dafab-fetch",
+            "Fetch one scene",
+            "Brings a scene into the rolling store and makes nothing of it; other workflows then take it from there.",
+            [SCENE, source("archive")],
+        ) as made,
+        DAG(name="main"),
+    ):
+        Task(
+            name="stage",
+            template_ref=ref("stage"),
+            arguments={"work": f"{WORK}/scenes/scene", "models": "", "rse": ""} | of_workflow("scene", "source"),
+        )
+    return made
+
+
+def templates() -> list[WorkflowTemplate]:
+    """Return all of them."""
+    return [process(), fetch(), of_model("water", "Water"), of_model("fields", "Fields")]

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from argo_templates import process
+from argo_templates import library, process
 
 FOLDER: Final = Path(__file__).with_name("rendered")
 _HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is argo_templates/{module}.py.\n"
@@ -13,9 +13,9 @@ _HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is
 def rendered() -> dict[Path, str]:
     """Return the YAML of every template by the file that it belongs in."""
     return {
-        FOLDER / f"{module.NAME}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2])
-        + module.workflow_template().to_yaml()
-        for module in (process,)
+        FOLDER / f"{template.name}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2]) + template.to_yaml()
+        for module in (library, process)
+        for template in module.templates()
     }
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.files import write_file
@@ -75,6 +75,34 @@ class Work:
         if not MODEL_NAME.fullmatch(model):
             raise WorkError(f"{model!r} is no name of a model")
         return self.root / model
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one workflow among the working folders: a working folder a scene, and what is kept of each."""
+
+    root: Path
+
+    @property
+    def scenes(self) -> Path:
+        """The working folders of its scenes."""
+        return self.root / "scenes"
+
+    @property
+    def measured(self) -> Path:
+        """What each step took (JSON, a file a try)."""
+        return self.root / "measured"
+
+    @property
+    def ended(self) -> Path:
+        """What came of each scene (JSON, a file a scene)."""
+        return self.root / "ended"
+
+    @classmethod
+    def of(cls, work: Work) -> Self | None:
+        """Return the folder that the working folder of a scene lies in; ``None`` for one that is of no workflow."""
+        above = work.root.parent
+        return cls(above.parent) if above.name == "scenes" else None
 
 
 def fingerprint(*parts: Any) -> str:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from argo_templates.local import depends, expressions, retries, shapes, tags
+from argo_templates.local import depends, expressions, memos, retries, shapes, tags
 from argo_templates.local.errors import LocalError, ParameterError, Unsupported
 
 FOLDER: Final = Path(__file__).parents[1] / "rendered"
@@ -136,7 +136,7 @@ def _load(document: Document, others: Sequence[Document]) -> Program:
     noted = set(shapes.check(document))
     spec = _merged(document["spec"], by_name)
     templates = {(name, each["name"]): each for each in spec.get("templates", [])}
-    waiting = list(_references(templates.values()))
+    waiting = _references([*templates.values(), {"steps": [hooks_of(spec)]}])
     while waiting:
         other = waiting.pop()
         if any(document_name == other for document_name, _ in templates):
@@ -148,7 +148,25 @@ def _load(document: Document, others: Sequence[Document]) -> Program:
         waiting += _references(added.values())
     program = Program(name, spec, templates, tuple(sorted(noted)))
     _check(program)
-    return program
+    return replace(program, templates={key: templates[key] for key in sorted(_reached(program))})
+
+
+def _reached(program: Program) -> set[Key]:
+    """Return the templates that a run may come to: of a library it needs few."""
+    waiting = [program.of(program.name, each) for each in hooks_of(program.spec)]
+    waiting.append(program.entry)
+    found: set[Key] = set()
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += [program.of(key[0], user) for user in users(program.templates[key])]
+    return found
+
+
+def hooks_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what runs at the end of a workflow."""
+    return [*([{"template": spec["onExit"]}] if "onExit" in spec else []), *spec.get("hooks", {}).values()]
 
 
 def outline(document: Document) -> Program:
@@ -205,10 +223,14 @@ def _merged(spec: Mapping[str, Any], by_name: Mapping[str, Document]) -> dict[st
         return dict(spec)
     found = _other(reference["name"], by_name)
     shapes.check(found)
-    base = _merged(found["spec"], by_name)
+    return merged(spec, _merged(found["spec"], by_name))
+
+
+def merged(spec: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ``spec`` over the one that it refers to: its parameters and members go before."""
     own = {each["name"]: each for each in spec.get("arguments", {}).get("parameters", [])}
     parameters = [each | own.pop(each["name"], {}) for each in base.get("arguments", {}).get("parameters", [])]
-    return base | dict(spec) | {"arguments": {"parameters": [*parameters, *own.values()]}}
+    return {**base, **spec, "arguments": {"parameters": [*parameters, *own.values()]}}
 
 
 def _other(name: str, by_name: Mapping[str, Document]) -> Document:
@@ -239,8 +261,7 @@ def _check(program: Program) -> None:
             raise Unsupported(f"{program.name}: the local executor does not do tags in the argument {each['name']}")
     if "entrypoint" not in program.spec:
         raise LocalError(f"{program.name} has no entrypoint")
-    top = [{"template": each} for each in (program.spec["entrypoint"], program.spec.get("onExit")) if each]
-    top += list(program.spec.get("hooks", {}).values())
+    top = [{"template": program.spec["entrypoint"]}, *hooks_of(program.spec)]
     for document, place, user in [
         *((program.name, "spec", user) for user in top),
         *((key[0], key[1], user) for key, template in program.templates.items() for user in users(template)),
@@ -266,6 +287,7 @@ def _check_template(name: str, template: Mapping[str, Any]) -> None:
         for other in sorted(others - needed.keys()):
             raise LocalError(f"{name}.{task} depends on {other}, which is no task there")
     _check_order(name, needed)
+    memos.check(name, template)
     if "retryStrategy" in template:
         retries.parse(template["retryStrategy"])
     for user in users(template):

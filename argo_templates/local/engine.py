@@ -5,18 +5,18 @@ A step that the folder says has succeeded is not run again, so that a run that w
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from argo_templates.local import graphs, outputs, pods, retries, scopes, tags
+from argo_templates.local import documents, graphs, memos, outputs, pods, retries, scopes, tags
 from argo_templates.local.documents import Key, Program
 from argo_templates.local.graphs import Call
 from argo_templates.local.nodes import ERROR, FAILED, RUNNING, SUCCEEDED, UNSUCCESSFUL, Node
 from argo_templates.local.process import BackEnd
 from argo_templates.local.state import STOPPED, Run, Status
-from argo_templates.local.waiting import file_lock
+from argo_templates.local.synchronization import Gate
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 
@@ -33,7 +33,9 @@ class Engine:
         self._back_end, self._watch = back_end, watch
         limit = int(program.spec.get("parallelism", graphs.UNLIMITED))
         self._slots = asyncio.Semaphore(min(self.options.jobs, limit))
-        self._mutexes: dict[str, asyncio.Lock] = {}
+        home = Home.from_environment()
+        self._gate = Gate(home.run, self.options.volumes)
+        self._memos = home.root / "memo"
         self._began = time.time()
 
     async def execute(self) -> Status:
@@ -59,7 +61,7 @@ class Engine:
         try:
             async with (
                 asyncio.timeout(None if deadline is None else float(deadline)),
-                self._lock(self.program.spec.get("synchronization", {})),
+                self._gate.hold(tags.put_in(self.program.spec.get("synchronization", {}), scope)),
             ):
                 node = await self.node(replace(call, arguments={**call.arguments, "parameters": given}))
         except TimeoutError:
@@ -68,9 +70,9 @@ class Engine:
 
     async def _exit(self, scope: tags.Scope, phase: str, message: str) -> tuple[str, str]:
         """Run the exit handler; a workflow whose exit handler fails has failed, as with Argo."""
-        spec = self.program.spec
-        hooks = [*([{"template": spec["onExit"]}] if "onExit" in spec else []), *spec.get("hooks", {}).values()]
-        for hook in hooks:
+        # Of a run that is taken up it runs again: what it said before was of another end.
+        self.run.forget("onExit")
+        for hook in documents.hooks_of(self.program.spec):
             outcome = scopes.of_outcome(phase, self._began, self.run.nodes())
             key = self.program.of(self.program.name, hook)
             node = await self.node(Call("onExit", key, hook.get("arguments", {}), {**scope, **outcome}))
@@ -94,8 +96,15 @@ class Engine:
         try:
             inputs, artifacts = scopes.of_inputs(call.path, template, call.arguments, call.scope)
             whole = {name: value for name, value in call.scope.items() if name.startswith("workflow.")}
-            async with self._lock(tags.put_in(template.get("synchronization", {}), {**whole, **inputs})):
-                ended = await self._tries(node, call.key, template, {**whole, **inputs}, artifacts)
+            scope = {**whole, **inputs}
+            memo = memos.Memo.of(template, scope, self._memos)
+            async with self._gate.hold(tags.put_in(template.get("synchronization", {}), scope)):
+                # Looked for once the mutex is held: whoever held it before may have made it.
+                ended = _remembered(node, memo)
+                if ended is None:
+                    ended = await self._tries(node, call.key, template, scope, artifacts)
+                    if memo is not None and ended.phase == SUCCEEDED:
+                        memo.keep(self.run.name, ended.parameters)
         except (DafabError, OSError) as refusal:
             ended = replace(node, phase=ERROR, message=str(refusal))
         except asyncio.CancelledError:
@@ -176,15 +185,13 @@ class Engine:
             await asyncio.to_thread(pod.tidy)
             return finished
 
-    @asynccontextmanager
-    async def _lock(self, synchronization: Mapping[str, Any]) -> AsyncIterator[None]:
-        """Hold mutexes, in the order of their names: in this run, and on this site."""
-        names = sorted({str(each["name"]) for each in synchronization.get("mutexes", [])})
-        async with AsyncExitStack() as stack:
-            for name in names:
-                await stack.enter_async_context(self._mutexes.setdefault(name, asyncio.Lock()))
-                await stack.enter_async_context(file_lock(Home.from_environment().run, name))
-            yield
+
+def _remembered(node: Node, memo: memos.Memo | None) -> Node | None:
+    """Return the node of a step whose result is kept; ``None`` where it has to run."""
+    kept = None if memo is None else memo.recall()
+    if kept is None:
+        return None
+    return replace(node, phase=SUCCEEDED, message=f"remembered from {kept.run}", parameters=kept.parameters)
 
 
 def run_to_end(engine: Engine, stops: tuple[int, ...]) -> Status:

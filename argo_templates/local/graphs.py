@@ -75,7 +75,7 @@ class Graph:
         """Run all of it; return the node with its outcome and outputs."""
         failed = await (self._dag() if "dag" in self._template else self._steps())
         if failed is not None:
-            return replace(node, phase=failed.phase, message=f"{failed.path}: {failed.message}")
+            return replace(node, phase=failed.phase, message=_told(failed))
         try:
             parameters, artifacts = outputs.of_graph(self._template, self._scope)
         except LocalError as refusal:
@@ -260,12 +260,18 @@ def _joined(group: Node, nodes: list[Node]) -> Node:
     return replace(
         group,
         phase=SUCCEEDED if bad is None else bad.phase,
-        message="" if bad is None else f"{bad.path}: {bad.message}",
+        message="" if bad is None else _told(bad),
         ended=time.time(),
         children=phases,
         parameters=parameters | {"": json.dumps([dict(node.parameters) for node in ran])},
         result=json.dumps([node.result for node in ran if node.result is not None]),
     )
+
+
+def _told(failed: Node) -> str:
+    """Return why a step failed, with the path of what failed in it."""
+    below = failed.message.startswith((f"{failed.path}.", f"{failed.path}("))
+    return failed.message if below else f"{failed.path}: {failed.message}"
 
 
 def _failed(node: Node, task: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ class Pod:
         cpu: cores requested, rounded up.
         memory: bytes requested; 0 where nothing is.
         paths: rewrites what it wrote.
+        secret: names of variables that hold keys of secrets.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Pod:
     cpu: int
     memory: int
     paths: Paths
+    secret: tuple[str, ...] = ()
 
     @property
     def stdout(self) -> Path:
@@ -113,12 +115,13 @@ def make(
         path=path,
         folder=folder,
         command=tuple(_command(container, paths, folder)),
-        environment=_environment(container, paths, folder),
+        environment=_environment(container, paths, folder, mapping),
         working_folder=Path(paths.here(container.get("workingDir", TMP))),
         flags=tuple(annotations.get("slurm.hpk.io/flags", "").split()),
         cpu=max(1, -int(-quantity(requests.get("cpu", 0)) // 1)),
         memory=int(quantity(requests.get("memory", 0))),
         paths=paths,
+        secret=tuple(each["name"] for each in container.get("env", []) if "secretKeyRef" in each.get("valueFrom", {})),
     )
 
 
@@ -174,11 +177,31 @@ def _source(source: str, paths: Paths) -> str:
     return json.dumps([{**each, "value": paths.here(each["value"])} if "value" in each else each for each in values])
 
 
-def _environment(container: Mapping[str, Any], paths: Paths, folder: Path) -> dict[str, str]:
+def _environment(
+    container: Mapping[str, Any], paths: Paths, folder: Path, mapping: Mapping[str, str]
+) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     inherited["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     home = {"HOME": str(folder / "root" / "tmp"), "USER": "dafab", "TMPDIR": paths.here(TMP)}
-    return inherited | home | {each["name"]: paths.here(each.get("value", "")) for each in container.get("env", [])}
+    given = ((each["name"], _variable(each, paths, mapping)) for each in container.get("env", []))
+    return inherited | home | {name: value for name, value in given if value is not None}
+
+
+def _variable(variable: Mapping[str, Any], paths: Paths, mapping: Mapping[str, str]) -> str | None:
+    """Return the value of a variable; ``None`` for the key of a secret that may be absent and is.
+
+    Raises:
+        LocalError: if the secret has no such key.
+    """
+    source = variable.get("valueFrom", {}).get("secretKeyRef")
+    if source is None:
+        return paths.here(str(variable.get("value", "")))
+    path: Path = Path(mapping.get(source["name"], os.devnull)) / source["key"]
+    if path.is_file():
+        return path.read_text(encoding="utf-8").removesuffix("\n")
+    if source.get("optional"):
+        return None
+    raise LocalError(f"the secret {source['name']} has no key {source['key']} here")
 
 
 def _take_in(template: Mapping[str, Any], artifacts: Mapping[str, str], paths: Paths) -> None:

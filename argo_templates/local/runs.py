@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from argo_templates.local import documents, engine, graphs, process, record, slurm, volumes
+from argo_templates.local import documents, engine, graphs, process, record, slurm, synchronization, volumes
 from argo_templates.local.errors import RunError
 from argo_templates.local.nodes import FAILED, RUNNING, Node
 from argo_templates.local.state import STOPPED, Options, Run, Status, check_name, started
@@ -101,7 +101,12 @@ def check(
         path.mkdir(parents=True, exist_ok=True)
     folders = {claim: str(path.absolute()) for claim, path in {**own, **(mapping or {})}.items()}
     volumes.check(program.templates, program.spec.get("volumes", []), folders)
+    synchronization.check((each.get("synchronization", {}) for each in _whole_and_parts(program)), folders)
     return Options(program.name, values, back_end, folders, noted=program.noted)
+
+
+def _whole_and_parts(program: documents.Program) -> list[Mapping[str, Any]]:
+    return [program.spec, *program.templates.values()]
 
 
 def _ignore(_node: Node) -> None:

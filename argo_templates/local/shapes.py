@@ -68,6 +68,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "steps": "steps",
             "volumes": "volume",
             "synchronization": "synchronization",
+            "memoize": "memo",
         },
     ),
     "pod metadata": Shape(_names("labels annotations")),
@@ -105,15 +106,22 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "raw": Shape(_names("data")),
     "retry": Shape(_names("limit retryPolicy expression"), _names("affinity"), {"backoff": "backoff"}),
     "backoff": Shape(_names("duration factor maxDuration cap")),
-    "synchronization": Shape(within={"mutexes": "mutex"}),
+    "synchronization": Shape(within={"mutexes": "mutex", "semaphores": "semaphore"}),
     "mutex": Shape(_names("name"), _names("namespace")),
+    "semaphore": Shape(_names(""), _names("namespace"), {"configMapKeyRef": "key of a config map"}),
+    "key of a config map": Shape(_names("name key")),
+    "memo": Shape(_names("key maxAge"), within={"cache": "cache"}),
+    "cache": Shape(within={"configMap": "cache map"}),
+    "cache map": Shape(_names("name")),
     "script": Shape(
         _names("command args source workingDir resources"), _CONTAINER, {"env": "env", "volumeMounts": "mount"}
     ),
     "container": Shape(
         _names("name command args workingDir resources"), _CONTAINER, {"env": "env", "volumeMounts": "mount"}
     ),
-    "env": Shape(_names("name value")),
+    "env": Shape(_names("name value"), within={"valueFrom": "env from"}),
+    "env from": Shape(within={"secretKeyRef": "key of a secret"}),
+    "key of a secret": Shape(_names("name key optional")),
     "mount": Shape(_names("name mountPath"), _names("readOnly")),
     "volume": Shape(
         _names("name emptyDir"),

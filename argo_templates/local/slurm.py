@@ -127,6 +127,8 @@ async def _submit(pod: Pod) -> tuple[str | None, str]:
     wrong = [flag for flag in pod.flags if not FLAG.fullmatch(flag)]
     if wrong:
         return None, f"HPK takes --key=value alone, not {' '.join(wrong)}"
+    if told := [name for name in pod.secret if name in pod.environment]:
+        return None, f"{', '.join(told)} would stand in the script of the job, which is no place for a secret"
     lines = ["#!/bin/sh", f"cd {shlex.quote(str(pod.working_folder))} || exit 127"]
     environment = [f"{name}={value}" for name, value in pod.environment.items()]
     lines.append(f"exec {shlex.join(['env', '-i', *environment, *pod.command])}")

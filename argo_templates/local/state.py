@@ -147,6 +147,12 @@ class Run:
         found = [Node.from_json(value) for value in values if value is not None]
         return sorted(found, key=lambda node: (node.began, node.path))
 
+    def forget(self, path: str) -> None:
+        """Drop what is known of a step and of those below it."""
+        for node in self.nodes():
+            if node.path == path or node.path.startswith((f"{path}.", f"{path}(")):
+                self._of(node.path).unlink(missing_ok=True)
+
     def pod(self, path: str, attempt: int) -> Path:
         """Return the folder of one try of a pod."""
         return self.folder / "pods" / _file_name(path) / str(attempt)

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from argo_templates.local.errors import LocalError
+from rucio_dafab.resources import resources
 from rucio_dafab.site.home import ACCOUNTS, Home
+
+LIMITS: Final = "dafab-limits"
+"""The config map of the semaphores: a file a key with a number in it."""
 
 _NAMED: Final = {"persistentVolumeClaim": "claimName", "secret": "secretName", "configMap": "name"}
 """Kinds of volumes that a mapping gives a folder, and the member that names them."""
@@ -19,6 +23,9 @@ def of_site(home: Home) -> dict[str, Path]:
         "dafab-rse": home.root / "rse",
         "dafab-scenes": home.root / "scenes",
     }
+    # What an operator has set for this site goes before what ships.
+    own = home.etc / LIMITS
+    folders[LIMITS] = own if own.is_dir() else resources() / "etc" / "argo" / "limits"
     clients = {f"rucio-client-{each.replace('_', '-')}": home.client_config(each).parent for each in ACCOUNTS}
     return folders | clients
 

@@ -59,6 +59,7 @@ class Queue:
         start_seconds: From submission to the first instruction where a slot is free.
         waiting_seconds: What waits before that where no slot is free.
         euros_per_core_hour, euros_per_gpu_hour: What an hour costs.
+        watts_per_core: What a busy core takes, by which the energy of a run is estimated; ``None`` where nobody says.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -75,6 +76,7 @@ class Queue:
     waiting_seconds: Amount = 0.0
     euros_per_core_hour: Amount = 0.0
     euros_per_gpu_hour: Amount = 0.0
+    watts_per_core: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)

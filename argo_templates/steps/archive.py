@@ -1,6 +1,6 @@
 """archive: the staged scene into the rolling store."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -8,11 +8,13 @@ from typing import Annotated, Final
 
 from hera.workflows import Input, Output, Parameter
 
-from argo_templates.work import Work, read_json, seal_of, write_json
+from argo_templates.work import Work, fingerprint, listed, read_json, seal_of, write_json
 from dasi_backend.errors import Held, NotStored
 from dasi_backend.holds import Use
 from dasi_backend.leases import Process
 from dasi_backend.store import Store
+from rucio_dafab import __version__
+from rucio_dafab.eo.models import load_model
 from rucio_dafab.site.home import Home
 
 STORED: Final = "stored"
@@ -35,6 +37,8 @@ class ArchiveInput(Input):
     """Which run's scene."""
 
     work: Annotated[str, Parameter(description="The working folder of this run")]
+    models: Annotated[str, Parameter(description="The models that will run, comma separated, for the memo")] = ""
+    rse: Annotated[str, Parameter(description="The RSE that will keep the products, for the memo")] = ""
 
 
 class ArchiveOutput(Output):
@@ -42,6 +46,8 @@ class ArchiveOutput(Output):
 
     product: Annotated[str, Parameter(description="The key of the product in the rolling store")]
     outcome: Annotated[str, Parameter(description="stored, or unchanged when the same content was there already")]
+    scene_id: Annotated[str, Parameter(description="The id of the scene")]
+    memo: Annotated[str, Parameter(description="The key of what is made of it: content, models, RSE and versions")]
 
 
 def archive(given: ArchiveInput) -> ArchiveOutput:
@@ -53,12 +59,24 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     """
     work = Work(Path(given.work))
     seal_of(work.staged)
-    archived = Store(Home.from_environment().store).put(work.staged, _use(work))
+    store = Store(Home.from_environment().store)
+    archived = store.put(work.staged, _use(work))
     keys = archived.key.database | {"product": archived.key.product}
     # A run that is taken up again finds unchanged what it stored itself: it may still have to withdraw it.
     outcome = STORED if _stored_before(work, keys) else archived.outcome
     write_json(work.archived, {"id": archived.key.id, "keys": keys, "outcome": outcome})
-    return ArchiveOutput(product=request_of(keys), outcome=outcome)
+    return ArchiveOutput(
+        product=request_of(keys),
+        outcome=outcome,
+        scene_id=archived.key.id,
+        memo=_memo(store.get(archived.key.id).manifest.content, listed(given.models), given.rse),
+    )
+
+
+def _memo(content: str, models: Sequence[str], rse: str) -> str:
+    """Return a checksum of all that decides what is made: the scene, each model's file, the RSE, this software."""
+    made_by = {model: load_model(model).sha256 for model in models}
+    return fingerprint("products", content, made_by, rse, __version__)
 
 
 def request_of(keys: Mapping[str, str]) -> str:

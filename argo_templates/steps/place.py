@@ -10,7 +10,7 @@ from argo_templates.placement.figures import load_figures
 from argo_templates.placement.formula import Formula
 from argo_templates.placement.replicas import tasks_of
 from argo_templates.placement.sites import load_sites
-from argo_templates.placement.values import Policy
+from argo_templates.placement.values import Policy, Task
 from argo_templates.work import MODELS, listed
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT
@@ -48,15 +48,31 @@ def place(given: PlaceInput) -> PlaceOutput:
         SiteFault: if the sites cannot be used.
         ClientError: if the catalogue does not answer.
     """
-    models = listed(given.models)
-    if not models:
+    (task,) = tasks_of(DafabClient.of_account(DERIVED_ACCOUNT), [given.item], listed(given.models))
+    return chosen_place(task, given.sites, given.seconds_per_euro, given.policy, given.site or None)
+
+
+def chosen_place(
+    task: Task, sites: str, seconds_per_euro: float, policy: Policy, only: str | None = None
+) -> PlaceOutput:
+    """Return the cheapest place of a task.
+
+    Args:
+        task: What is placed.
+        sites: Folder of the sites; empty for ``DAFAB_SITES`` or the examples.
+        seconds_per_euro: How long a euro is waited for.
+        policy: Where no slot is free.
+        only: The one site that may be chosen.
+
+    Raises:
+        PlacementError: if no model is asked for, or the price of waiting is none; and as :func:`place` has it.
+    """
+    if not task.models:
         raise PlacementError("no model was asked for")
-    if not given.seconds_per_euro >= 0:
-        raise PlacementError(f"seconds_per_euro {given.seconds_per_euro}: it is not 0 or more")
-    sites = load_sites(Path(given.sites) if given.sites else None)
-    formula = Formula(sites, load_figures(), given.seconds_per_euro, given.policy)
-    (task,) = tasks_of(DafabClient.of_account(DERIVED_ACCOUNT), [given.item], models)
-    chosen = formula.place(task, only=given.site or None).chosen
+    if not seconds_per_euro >= 0:
+        raise PlacementError(f"seconds_per_euro {seconds_per_euro}: it is not 0 or more")
+    known = load_sites(Path(sites) if sites else None)
+    chosen = Formula(known, load_figures(), seconds_per_euro, policy).place(task, only=only).chosen
     return PlaceOutput(
         site=chosen.site,
         runtime=chosen.runtime,

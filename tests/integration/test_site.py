@@ -19,13 +19,13 @@ import pytest
 import requests
 
 from rucio_dafab.site import credentials, record
-from rucio_dafab.site.home import ACCOUNTS, RSES, Home
+from rucio_dafab.site.home import ACCOUNTS, RSES, STORE_RSE, Home
 from tests.integration.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 DafabAt = Callable[..., "subprocess.CompletedProcess[str]"]
-COLLECTIONS = ("events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis")
+COLLECTIONS = ("events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis", "workflow_runs")
 
 
 @pytest.fixture
@@ -95,7 +95,8 @@ def test_env_refuses_an_account_that_is_not(site: Any) -> None:
 def test_tree_rses_and_limits_are_there(site: Any) -> None:
     client = site.rucio_client("user_dafab")
     assert sorted(did["name"] for did in client.list_content("dafab", "stac")) == list(COLLECTIONS)
-    assert sorted(rse["rse"] for rse in client.list_rses()) == sorted(RSES)
+    assert sorted(rse["rse"] for rse in client.list_rses()) == sorted([*RSES, STORE_RSE])
+    assert client.get_rse(STORE_RSE)["volatile"] is True
     limits = client.get_local_account_limits("dafab_dasi")
     assert limits == dict.fromkeys(RSES, float("inf"))
     assert client.get_local_account_limits("user_dafab") == {}

@@ -1,7 +1,9 @@
 """``dafab-process`` run from its committed YAML at a real site: products as ``rucio-dafab run`` makes them."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 from argo_templates.local import documents, runs
 from argo_templates.local.state import Run
+from dasi_backend.store import Store
 from rucio_dafab.site.home import Home
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -57,7 +60,7 @@ def test_the_committed_yaml_makes_what_the_command_makes(site: Any, at_site: Hom
     run = prepare(at_site, scene)
     status = runs.execute(at_site, run)
     assert (status.phase, status.message) == ("Succeeded", "")
-    node = run.node("process.publish")
+    node = run.node("main.scene.products.publish")
     assert node is not None
     assert node.parameters["outcome"] == "created"
     assert unchanged(site, scene)
@@ -87,10 +90,10 @@ def test_a_step_that_another_try_cannot_mend_is_reported_at_once(site: Any, at_s
     empty.mkdir()
     run = prepare(at_site, empty)
     status = runs.execute(at_site, run)
-    node = run.node("process.fetch")
+    node = run.node("main.scene.stage.fetch")
     assert node is not None
     assert (status.phase, node.attempts, node.exit_code) == ("Failed", 1, 1)
-    assert status.message.startswith("process.fetch: exit status 1: error: /scenes/empty")
+    assert status.message.startswith("main.scene.stage.fetch: exit status 1: error: /scenes/empty")
 
 
 @pytest.mark.usefixtures("slurm")
@@ -99,7 +102,7 @@ def test_slurm_makes_the_same(site: Any, at_site: Home, tmp_path: Path) -> None:
     run = prepare(at_site, scene, back_end="slurm", parameters={"runtime": "hpk", "partition": "gpu"})
     status = runs.execute(at_site, run)
     assert (status.phase, status.message) == ("Succeeded", "")
-    node = run.node("process.water.infer-hpk")
+    node = run.node("main.scene.products.water.infer-hpk")
     assert node is not None
     assert "job" in node.where
     assert unchanged(site, scene)
@@ -122,3 +125,70 @@ def test_the_folder_of_a_run_holds_no_scene(site: Any, at_site: Home) -> None:
     for run in runs.every(at_site):
         size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
         assert size < 2_000_000, f"{run.name} keeps {size} bytes"
+
+
+def recorded(site: Any, run: Run) -> dict[str, Any]:
+    """Return what the catalogue has of a run."""
+    (found,) = site.client("user_dafab").read_documents([f"run_{run.name}"])
+    told: dict[str, Any] = found.document["properties"]["dafab:run"]
+    return told
+
+
+def leases(home: Home) -> list[str]:
+    """Return who holds what in the rolling store."""
+    return [str(lease) for lease in Store(home.store).holds.leases()]
+
+
+def test_the_run_is_recorded_in_the_catalogue_and_found_there(site: Any, at_site: Home, tmp_path: Path) -> None:
+    scene = simulated(site, tmp_path, SEED + 3)
+    run = prepare(at_site, scene)
+    assert runs.execute(at_site, run).phase == "Succeeded"
+    told = recorded(site, run)
+    assert (told["workflow"], told["outcome"], told["scene_outcomes"]) == (
+        "dafab-process",
+        "Succeeded",
+        {"published": 1},
+    )
+    assert [each["step"] for each in told["steps"]][:2] == ["fetch", "archive"]
+    assert {"infer water", "infer fields", "publish"} <= {each["step"] for each in told["steps"]}
+    assert told["seconds"] > 0
+    assert told["cpu_seconds"] > 0
+    assert told["energy"]["estimated"] is True
+    assert told["energy"]["joules"] == pytest.approx(10 * told["cpu_seconds"], rel=0.01)
+    assert told["parameters"]["scene"] == scene.name
+    (ended,) = told["scenes"]
+    assert len(ended["items"]) == 3
+    assert told["has_place"]
+    by_outcome = {"op": "=", "args": [{"property": "/properties/dafab:run/outcome"}, "Succeeded"]}
+    client = site.client("user_dafab")
+    assert f"run_{run.name}" in {
+        found.name for found in client.search(filter=by_outcome, collections=["workflow_runs"])
+    }
+    assert leases(at_site) == []
+    again = prepare(at_site, scene)
+    assert runs.execute(at_site, again).phase == "Succeeded"
+    node = again.node("main.scene.products")
+    assert node is not None
+    assert node.message == f"remembered from {run.name}"
+    assert recorded(site, again)["scene_outcomes"] == {"remembered": 1}
+    assert leases(at_site) == []
+
+
+@pytest.mark.shared
+def test_what_is_refused_for_good_leaves_nothing_behind(site: Any, at_site: Home, tmp_path: Path, shared: Path) -> None:
+    scene = tmp_path / "torn_workflow_scene"
+    shutil.copytree(shared / "scenes" / "ftw_austria_a", scene)
+    item = json.loads((scene / "item.json").read_text()) | {"id": scene.name}
+    (scene / "item.json").write_text(json.dumps(item))
+    # That a band is torn is found by inference, when the scene is in the store already.
+    whole = (scene / "B04.tif").read_bytes()
+    (scene / "B04.tif").write_bytes(whole[: len(whole) // 2])
+    stored = {product.key.id for product in Store(at_site.store).products()}
+    run = prepare(at_site, scene)
+    assert runs.execute(at_site, run).phase == "Failed"
+    told = recorded(site, run)
+    assert (told["outcome"], told["scene_outcomes"]) == ("Failed", {"withdrawn": 1})
+    assert "B04" in told["scenes"][0]["reason"]
+    assert {product.key.id for product in Store(at_site.store).products()} == stored
+    assert leases(at_site) == []
+    assert not (at_site.work / run.name).exists()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from argo_templates import render
+from argo_templates import measures, render
+from argo_templates.work import RunFolder
 
 RUNNERS = ("hera.workflows.runner", "argo_templates.pod")
 
@@ -80,10 +81,27 @@ def test_a_model_that_there_is_not_is_one_line(tmp_path: Path) -> None:
 
 
 def test_every_pod_runs_the_runner_of_this_test() -> None:
-    document = yaml.safe_load((render.FOLDER / "dafab-process.yaml").read_text("utf-8"))
+    document = yaml.safe_load((render.FOLDER / "dafab-steps.yaml").read_text("utf-8"))
     scripts = [template["script"] for template in document["spec"]["templates"] if "script" in template]
-    assert len(scripts) == 7
+    assert len(scripts) >= 11
     for script in scripts:
         assert script["command"] == ["python"]
         assert script["args"][:3] == ["-m", "argo_templates.pod", "-e"]
         assert script["source"] == "{{inputs.parameters}}"
+
+
+def test_what_a_step_took_is_kept_in_the_folder_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAFAB_RUN", "a-run")
+    monkeypatch.setenv("DAFAB_HOME", str(tmp_path))
+    work = tmp_path / "work" / "a-run" / "scenes" / "x"
+    script = tmp_path / "script"
+    given = [{"name": "scene", "value": str(tmp_path / "absent")}, {"name": "work", "value": str(work)}]
+    script.write_text(json.dumps(given))
+    command = [sys.executable, "-m", "argo_templates.pod", "-e", "argo_templates.steps.fetch:fetch", str(script)]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 1
+    (measure,) = measures.read(RunFolder(tmp_path / "work" / "a-run"))
+    assert (measure.step, measure.work, measure.status) == ("fetch", str(work), 1)
+    assert measure.reason.endswith("absent: no such folder")
+    assert measure.cpu_seconds > 0
+    assert 0 < measure.seconds < 60
+    assert measure.peak_bytes > 10_000_000

@@ -35,6 +35,14 @@ def process(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return copy.deepcopy(documents["dafab-process"])
 
 
+@pytest.fixture
+def library(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a copy of the library that a test may spoil, its first template being one of a pod."""
+    found = copy.deepcopy(documents["dafab-steps"])
+    found["spec"]["templates"].sort(key=lambda template: "script" not in template)
+    return found
+
+
 def task(document: dict[str, Any], template: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(
         each for each in named(document["spec"]["templates"], template)["dag"]["tasks"] if each["name"] == name
@@ -47,7 +55,7 @@ def named(values: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def test_what_is_committed_is_what_the_code_renders(documents: dict[str, dict[str, Any]]) -> None:
-    assert list(documents) == ["dafab-process"]
+    assert sorted(documents) == sorted(path.stem for path in render.rendered())
     assert render.drifted() == []
 
 
@@ -64,7 +72,7 @@ def test_drift_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 @pytest.mark.shared
 def test_argos_schema_allows_it(documents: dict[str, dict[str, Any]], schema: dict[str, Any]) -> None:
-    assert {name: check(document, schema) for name, document in documents.items()} == {"dafab-process": []}
+    assert {name: check(document, schema) for name, document in documents.items()} == {key: [] for key in documents}
 
 
 @pytest.mark.shared
@@ -78,13 +86,13 @@ def test_argos_schema_allows_it(documents: dict[str, dict[str, Any]], schema: di
     ],
 )
 def test_the_strict_schema_finds_what_argo_would_drop(
-    process: dict[str, Any], schema: dict[str, Any], where: tuple[Any, ...], wrong: dict[str, Any], path: str
+    library: dict[str, Any], schema: dict[str, Any], where: tuple[Any, ...], wrong: dict[str, Any], path: str
 ) -> None:
-    place: Any = process
+    place: Any = library
     for step in where:
         place = place[step]
     place |= wrong
-    assert [finding.path for finding in check(process, schema)] == [path]
+    assert [finding.path for finding in check(library, schema)] == [path]
 
 
 @pytest.mark.shared
@@ -93,70 +101,70 @@ def test_another_kind_is_refused(schema: dict[str, Any]) -> None:
 
 
 def test_nothing_is_found_by_the_linter(documents: dict[str, dict[str, Any]]) -> None:
-    assert {name: lint(document) for name, document in documents.items()} == {"dafab-process": []}
+    assert {name: lint(document) for name, document in documents.items()} == {key: [] for key in documents}
 
 
 class TestLinter:
     """Each fault that a schema cannot see is found, once, at its place."""
 
-    def test_a_tag_that_resolves_to_nothing(self, process: dict[str, Any]) -> None:
-        task(process, "process", "publish")["arguments"]["parameters"][1]["value"] = "{{workflow.parameters.rsse}}"
-        assert lint(process) == [Finding("process.publish", "{{workflow.parameters.rsse}} resolves to nothing here")]
+    def test_a_tag_that_resolves_to_nothing(self, library: dict[str, Any]) -> None:
+        task(library, "products", "publish")["arguments"]["parameters"][1]["value"] = "{{workflow.parameters.rsse}}"
+        assert lint(library) == [Finding("products.publish", "{{workflow.parameters.rsse}} resolves to nothing here")]
 
-    def test_an_output_of_what_does_not_come_before(self, process: dict[str, Any]) -> None:
-        tag = "{{tasks.archive.outputs.parameters.product}}"
-        task(process, "process", "publish")["arguments"]["parameters"][1]["value"] = tag
-        assert lint(process) == []
-        task(process, "process", "fetch")["arguments"]["parameters"][0]["value"] = tag
-        assert lint(process) == [Finding("process.fetch", f"{tag} resolves to nothing here")]
+    def test_an_output_of_what_does_not_come_before(self, library: dict[str, Any]) -> None:
+        tag = "{{tasks.stage.outputs.parameters.memo}}"
+        task(library, "scene", "clean")["arguments"]["parameters"][0]["value"] = tag
+        assert lint(library) == []
+        task(library, "scene", "stage")["arguments"]["parameters"][0]["value"] = tag
+        assert lint(library) == [Finding("scene.stage", f"{tag} resolves to nothing here")]
 
-    def test_an_expression_that_only_argo_could_evaluate(self, process: dict[str, Any]) -> None:
-        task(process, "process", "fetch")["arguments"]["parameters"][0]["value"] = "{{=1 + 1}}"
-        assert [finding.path for finding in lint(process)] == ["process.fetch"]
+    def test_an_expression_that_only_argo_could_evaluate(self, library: dict[str, Any]) -> None:
+        task(library, "stage", "fetch")["arguments"]["parameters"][0]["value"] = "{{=1 + 1}}"
+        assert [finding.path for finding in lint(library)] == ["stage.fetch"]
 
-    def test_an_input_that_is_not_supplied(self, process: dict[str, Any]) -> None:
-        del task(process, "process", "publish")["arguments"]["parameters"][1]
-        assert lint(process) == [Finding("process.publish", "the input rse of publish is not supplied")]
+    def test_an_input_that_is_not_supplied(self, library: dict[str, Any]) -> None:
+        del task(library, "products", "publish")["arguments"]["parameters"][1]
+        assert lint(library) == [Finding("products.publish", "the input rse of publish is not supplied")]
 
-    def test_an_argument_that_nothing_takes(self, process: dict[str, Any]) -> None:
-        task(process, "process", "clean")["arguments"]["parameters"].append({"name": "force", "value": "1"})
-        assert lint(process) == [Finding("process.clean", "clean has no input force")]
+    def test_an_argument_that_nothing_takes(self, library: dict[str, Any]) -> None:
+        task(library, "scene", "clean")["arguments"]["parameters"].append({"name": "force", "value": "1"})
+        assert lint(library) == [Finding("scene.clean", "clean has no input force")]
 
-    def test_a_condition_without_quotes(self, process: dict[str, Any]) -> None:
-        task(process, "model", "infer-hpk")["when"] = "{{workflow.parameters.runtime}} == 'hpk'"
-        assert [finding.path for finding in lint(process)] == ["model.infer-hpk"]
+    def test_a_condition_without_quotes(self, library: dict[str, Any]) -> None:
+        task(library, "model", "infer-hpk")["when"] = "{{inputs.parameters.runtime}} == 'hpk'"
+        assert [finding.path for finding in lint(library)] == ["model.infer-hpk"]
 
-    def test_a_join_that_would_wait_for_what_is_left_out(self, process: dict[str, Any]) -> None:
-        task(process, "process", "publish")["depends"] = "water.Succeeded && (fields.Succeeded || fields.Skipped)"
+    def test_a_join_that_would_wait_for_what_is_left_out(self, library: dict[str, Any]) -> None:
+        task(library, "products", "publish")["depends"] = "water.Succeeded && (fields.Succeeded || fields.Skipped)"
         expected = "water may be left out: join it as (water.Succeeded || water.Skipped)"
-        assert lint(process) == [Finding("process.publish", expected)]
+        assert lint(library) == [Finding("products.publish", expected)]
 
-    def test_a_circle(self, process: dict[str, Any]) -> None:
-        task(process, "process", "fetch")["depends"] = "archive.Succeeded"
-        assert Finding("process.fetch", "depends on itself") in lint(process)
+    def test_a_circle(self, library: dict[str, Any]) -> None:
+        task(library, "stage", "fetch")["depends"] = "archive.Succeeded"
+        assert Finding("stage.fetch", "depends on itself") in lint(library)
 
-    def test_a_dependency_on_nothing(self, process: dict[str, Any]) -> None:
-        task(process, "process", "clean")["depends"] = "publisch.Succeeded"
-        assert lint(process) == [Finding("process.clean", "depends on publisch, which is no task here")]
+    def test_a_dependency_on_nothing(self, library: dict[str, Any]) -> None:
+        task(library, "scene", "clean")["depends"] = "publisch.Succeeded"
+        assert lint(library) == [Finding("scene.clean", "depends on publisch, which is no task here")]
 
-    def test_a_volume_that_is_not_declared(self, process: dict[str, Any]) -> None:
-        del named(process["spec"]["templates"], "archive")["volumes"][2]
-        assert lint(process) == [Finding("archive", "the mounted volume dafab-store is not declared")]
+    def test_a_volume_that_is_not_declared(self, library: dict[str, Any]) -> None:
+        del named(library["spec"]["templates"], "archive")["volumes"][2]
+        assert lint(library) == [Finding("archive", "the mounted volume dafab-store is not declared")]
 
-    def test_an_entrypoint_that_cannot_be_imported(self, process: dict[str, Any]) -> None:
-        named(process["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.archive:archived"
-        assert [finding.path for finding in lint(process)] == ["archive"]
+    def test_an_entrypoint_that_cannot_be_imported(self, library: dict[str, Any]) -> None:
+        named(library["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.archive:archived"
+        assert [finding.path for finding in lint(library)] == ["archive"]
 
-    def test_an_entrypoint_with_other_fields(self, process: dict[str, Any]) -> None:
-        named(process["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.clean:clean"
-        assert [finding.path for finding in lint(process)] == ["archive"]
+    def test_an_entrypoint_with_other_fields(self, library: dict[str, Any]) -> None:
+        named(library["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.clean:clean"
+        assert {finding.path for finding in lint(library)} == {"archive"}
 
     def test_a_default_out_of_its_enum(self, process: dict[str, Any]) -> None:
         named(process["spec"]["arguments"]["parameters"], "rse")["value"] = "MARS"
         assert lint(process) == [Finding("parameters.rse", "the default 'MARS' is not in its enum")]
 
     def test_an_entrypoint_of_the_workflow_that_is_no_template(self, process: dict[str, Any]) -> None:
-        process["spec"]["entrypoint"] = "main"
+        process["spec"]["entrypoint"] = "mian"
         assert [finding.path for finding in lint(process)] == ["spec.entrypoint"]
 
 
@@ -166,33 +174,38 @@ class TestPods:
     @pytest.fixture
     def steps(self, documents: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the templates that run in a pod."""
-        templates = documents["dafab-process"]["spec"]["templates"]
-        return [template for template in templates if "script" in template]
+        every = [template for document in documents.values() for template in document["spec"].get("templates", [])]
+        return [template for template in every if "script" in template]
 
     def test_labels_say_where_it_may_run(self, steps: list[dict[str, Any]]) -> None:
         for template in steps:
             labels = template["metadata"]["labels"]
-            assert labels["dafab.eu/site"] == "{{workflow.parameters.site}}"
+            assert labels["dafab.eu/site"] in ("{{workflow.parameters.site}}", "{{inputs.parameters.site}}")
             assert labels["dafab.eu/runtime"] == ("hpk" if template["name"].endswith("-hpk") else "kubernetes")
 
     def test_hpk_pods_carry_what_hpk_reads(self, steps: list[dict[str, Any]]) -> None:
         hpk = named(steps, "infer-hpk")
-        assert hpk["metadata"]["annotations"] == {"slurm.hpk.io/flags": "--partition={{workflow.parameters.partition}}"}
+        assert hpk["metadata"]["annotations"] == {"slurm.hpk.io/flags": "--partition={{inputs.parameters.partition}}"}
         assert hpk["tolerations"][0]["value"] == "hpk"
         assert hpk["script"]["resources"]["requests"]["cpu"].isdigit()
 
-    def test_only_publishing_sees_credentials_and_only_as_secrets(self, steps: list[dict[str, Any]]) -> None:
+    def test_only_what_writes_in_rucio_sees_credentials_and_only_as_secrets(self, steps: list[dict[str, Any]]) -> None:
         seen = {
             template["name"]: [volume["secret"]["secretName"] for volume in template["volumes"] if "secret" in volume]
             for template in steps
         }
         assert seen.pop("publish") == ["rucio-client-dafab-dasi", "rucio-client-dafab-skim"]
+        assert seen.pop("finish") == ["rucio-client-dafab-skim"]
         assert not any(seen.values())
+        variables = [each for template in steps for each in template["script"]["env"] if "valueFrom" in each]
+        assert all(each["valueFrom"]["secretKeyRef"]["optional"] for each in variables)
 
     def test_nothing_runs_as_root_or_writes_its_image(
         self, steps: list[dict[str, Any]], documents: dict[str, dict[str, Any]]
     ) -> None:
-        assert documents["dafab-process"]["spec"]["securityContext"]["runAsNonRoot"] is True
+        for document in documents.values():
+            if document["kind"] == "WorkflowTemplate":
+                assert document["spec"]["securityContext"]["runAsNonRoot"] is True
         for template in steps:
             security = template["script"]["securityContext"]
             assert security["readOnlyRootFilesystem"] is True
@@ -205,11 +218,54 @@ class TestPods:
             assert template["retryStrategy"]["limit"] == "3"
 
     def test_users_are_told_what_to_fill_in(self, documents: dict[str, dict[str, Any]]) -> None:
-        document = documents["dafab-process"]
-        assert set(document["metadata"]["annotations"]) == {
-            "workflows.argoproj.io/title",
-            "workflows.argoproj.io/description",
-        }
-        parameters = document["spec"]["arguments"]["parameters"]
-        assert all(parameter["description"] for parameter in parameters)
+        for document in documents.values():
+            assert set(document["metadata"]["annotations"]) == {
+                "workflows.argoproj.io/title",
+                "workflows.argoproj.io/description",
+            }
+            assert all(parameter["description"] for parameter in document["spec"]["arguments"]["parameters"])
+        parameters = documents["dafab-process"]["spec"]["arguments"]["parameters"]
         assert [parameter["name"] for parameter in parameters if "value" not in parameter] == ["scene"]
+
+    def test_every_workflow_is_recorded_however_it_ends(self, documents: dict[str, dict[str, Any]]) -> None:
+        for name, document in documents.items():
+            if document["kind"] == "WorkflowTemplate":
+                hook = document["spec"]["hooks"]["exit"]
+                assert hook["templateRef"] == {"name": "dafab-steps", "template": "finish", "clusterScope": True}
+                assert {"name": "template", "value": name} in hook["arguments"]["parameters"]
+
+    def test_downloads_are_limited_and_products_made_one_at_a_time(self, steps: list[dict[str, Any]]) -> None:
+        reference = {"configMapKeyRef": {"name": "dafab-limits", "key": "downloads"}}
+        assert named(steps, "download")["synchronization"] == {"semaphores": [reference]}
+
+
+class TestReferences:
+    """What one document hands to another is looked at, too."""
+
+    def test_an_input_that_the_library_wants_and_does_not_get(self, process: dict[str, Any]) -> None:
+        del task(process, "main", "scene")["arguments"]["parameters"][0]
+        assert lint(process) == [Finding("main.scene", "the input work of dafab-steps/scene is not supplied")]
+
+    def test_a_template_that_the_library_lacks(self, process: dict[str, Any]) -> None:
+        task(process, "main", "scene")["templateRef"]["template"] = "scenes"
+        assert lint(process) == [Finding("main.scene", "there is no template 'dafab-steps/scenes'")]
+
+    def test_a_parameter_that_the_library_takes_from_its_caller(self, process: dict[str, Any]) -> None:
+        process["spec"]["arguments"]["parameters"] = [
+            each for each in process["spec"]["arguments"]["parameters"] if each["name"] != "image"
+        ]
+        found = lint(process)
+        expected = "{{workflow.parameters.image}} is no parameter of the workflow that calls it"
+        assert Finding("dafab-steps/archive", expected) in found
+        assert {finding.message for finding in found} == {expected}
+
+    def test_the_hook_is_looked_at_like_a_task(self, process: dict[str, Any]) -> None:
+        del process["spec"]["hooks"]["exit"]["arguments"]["parameters"][1]
+        expected = "the input name of dafab-steps/finish is not supplied"
+        assert lint(process) == [Finding("spec.hooks.exit", expected)]
+
+    def test_another_document_may_be_handed_along(self, process: dict[str, Any], library: dict[str, Any]) -> None:
+        named(library["spec"]["templates"], "scene")["inputs"]["parameters"].append({"name": "more"})
+        assert lint(process) == []
+        expected = "the input more of dafab-steps/scene is not supplied"
+        assert lint(process, [library]) == [Finding("main.scene", expected)]

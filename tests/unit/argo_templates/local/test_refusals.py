@@ -27,12 +27,13 @@ MAIN = "{name: main, container: {image: none, command: ['true']}}"
         (f"templates: [{MAIN}]\nsuspend: true", "spec.suspend"),
         (f"templates: [{MAIN}]\nvolumes: [{{name: a, nfs: {{server: b}}}}]", "spec.volumes[a].nfs"),
         (
-            "templates: [{name: main, memoize: {key: a, maxAge: 1h, cache: {}}, container: {image: x, command: [a]}}]",
-            "spec.templates[main].memoize",
+            "templates: [{name: main, memoize: {key: a, cache: {secret: {}}}, container: {image: x, command: [a]}}]",
+            "spec.templates[main].memoize.cache.secret",
         ),
         (
-            "templates: [{name: main, container: {image: x, command: [a], env: [{name: A, valueFrom: {}}]}}]",
-            "spec.templates[main].container.env[A].valueFrom",
+            "templates: [{name: main, container:"
+            " {image: x, command: [a], env: [{name: A, valueFrom: {fieldRef: {}}}]}}]",
+            "spec.templates[main].container.env[A].valueFrom.fieldRef",
         ),
         (
             "templates: [{name: main, inputs: {artifacts: [{name: a, path: /a, s3: {}}]}, container: {image: x}}]",
@@ -43,8 +44,8 @@ MAIN = "{name: main, container: {image: none, command: ['true']}}"
             "tags in the argument a",
         ),
         (
-            "templates: [{name: main, synchronization: {semaphores: []}, container: {image: x}}]",
-            "spec.templates[main].synchronization.semaphores",
+            "templates: [{name: main, synchronization: {semaphores: [{database: {}}]}, container: {image: x}}]",
+            "spec.templates[main].synchronization.semaphores[0].database",
         ),
     ],
 )
@@ -83,6 +84,21 @@ def test_what_is_not_done_is_named(prepared: Callable[..., Any], text: str, name
             f"templates: [{MAIN}]\nvolumes: [{{name: a, secret: {{secretName: nowhere}}}}]",
             "the volume nowhere has no folder here: name one by --volume nowhere=FOLDER",
         ),
+        (
+            "templates: [{name: main, container: {image: x, command: [a]}, synchronization: {semaphores:"
+            " [{configMapKeyRef: {name: nowhere, key: a}}]}}]",
+            "the config map nowhere has no folder here: name one by --volume nowhere=FOLDER",
+        ),
+        (
+            "templates: [{name: main, memoize: {key: a, maxAge: soon, cache: {configMap: {name: a}}},"
+            " container: {image: x, command: [a]}}]",
+            "'soon' is no duration",
+        ),
+        (
+            "templates: [{name: main, memoize: {key: a, cache: {configMap: {name: a}}},"
+            " outputs: {artifacts: [{name: b, path: /b}]}, container: {image: x, command: [a]}}]",
+            "main: the local executor does not do memoize of a template with output artifacts",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line(prepared: Callable[..., Any], text: str, line: str) -> None:
@@ -94,9 +110,9 @@ def test_what_cannot_be_run_is_said_in_one_line(prepared: Callable[..., Any], te
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ({}, "dafab-process needs the parameter scene: Folder of the scene below /scenes"),
+        ({}, "dafab-process needs the parameter scene: Folder below /scenes, address or name in an archive"),
         ({"scene": "x", "rse": "MARS"}, "dafab-process: rse cannot be 'MARS': it is one of MELUXINA, CLOUD"),
-        ({"scene": "x", "sceen": "y"}, "dafab-process takes no parameter sceen: it takes scene, rse, models"),
+        ({"scene": "x", "sceen": "y"}, "dafab-process takes no parameter sceen: it takes scene, source, models, rse"),
     ],
 )
 def test_arguments_are_checked(home: Home, parameters: dict[str, str], line: str) -> None:
@@ -135,5 +151,5 @@ def test_what_has_no_counterpart_is_kept_with_the_run(prepared: Callable[..., An
 
 
 def test_a_workflow_that_there_is_not(home: Home) -> None:
-    with pytest.raises(LocalError, match="there is no workflow dafab-proces: known are dafab-process"):
+    with pytest.raises(LocalError, match=r"there is no workflow dafab-proces: known are dafab-.*dafab-process"):
         documents.find("dafab-proces")

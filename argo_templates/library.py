@@ -1,0 +1,236 @@
+"""The ClusterWorkflowTemplate ``dafab-steps``: every step as a template, and what several workflows make of them.
+
+Other templates name these by ``templateRef``, so that a step is rendered once. A workflow that calls them has the
+parameters of :func:`common`: Argo hands a referred template the parameters of the workflow that calls it.
+"""
+
+from typing import Final
+
+from hera.workflows import DAG, ClusterWorkflowTemplate, Parameter, Script, Task
+from hera.workflows.models import Cache, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
+
+from argo_templates.factory import (
+    HPK,
+    KUBERNETES,
+    RUNTIMES,
+    SCENES,
+    archive_accounts,
+    client_volume,
+    limited_by,
+    rse_volume,
+    scenes_volume,
+    step,
+    store_volume,
+)
+from argo_templates.steps.archive import archive
+from argo_templates.steps.clean import clean
+from argo_templates.steps.fetch import fetch
+from argo_templates.steps.finish import finish
+from argo_templates.steps.infer import infer
+from argo_templates.steps.make import make
+from argo_templates.steps.place_scene import place_scene
+from argo_templates.steps.publish import publish
+from argo_templates.steps.recall import recall
+from argo_templates.work import MODELS
+from rucio_dafab import __version__
+from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
+
+NAME: Final = "dafab-steps"
+TITLE: Final = "Steps of all workflows"
+DESCRIPTION: Final = "What the other templates are made of; nothing to be submitted by itself."
+MEMOS: Final = "dafab-memos"
+"""The config map of what is memoised; Argo wants it labelled ``workflows.argoproj.io/configmap-type: Cache``."""
+
+SOURCES: Final = ("folder", "archive", "store")
+"""Where a scene is: a folder below the scenes, an archive of the network, the rolling store."""
+
+AUTO: Final = "auto"
+"""The site that is chosen by the formula of placement."""
+
+SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
+PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
+
+
+def common() -> list[Parameter]:
+    """Return the parameters that every workflow which calls the library has."""
+    return [
+        Parameter(
+            name="site",
+            value="local",
+            description="Label dafab.eu/site of the pods, and the site whose file states watts and prices",
+        ),
+        Parameter(name="image", value=f"localhost/rucio-dafab-worker:{__version__}", description="Image of the worker"),
+    ]
+
+
+def templates() -> list[ClusterWorkflowTemplate]:
+    """Return it, alone."""
+    return [workflow_template()]
+
+
+def workflow_template() -> ClusterWorkflowTemplate:
+    """Return the library, ready to be rendered."""
+    with ClusterWorkflowTemplate(
+        name=NAME,
+        annotations={"workflows.argoproj.io/title": TITLE, "workflows.argoproj.io/description": DESCRIPTION},
+        arguments=common(),
+    ) as library:
+        steps = _steps()
+        per_model = _model(steps)
+        products = _products(steps, per_model)
+        _scene(steps, _stage(steps), products)
+    return library
+
+
+def _steps() -> dict[str, Script]:
+    clients = [client_volume(account) for account in (ORIGINALS_ACCOUNT, DERIVED_ACCOUNT)]
+    store, placed = store_volume(), [SITE]
+    made = [
+        step(fetch, cpu=1, memory="2Gi", volumes=[scenes_volume()]),
+        step(
+            fetch,
+            name="download",
+            cpu=1,
+            memory="2Gi",
+            env=archive_accounts(),
+            synchronization=limited_by("downloads"),
+        ),
+        step(recall, cpu=1, memory="2Gi", volumes=[store]),
+        step(archive, cpu=1, memory="2Gi", volumes=[store]),
+        step(infer, name="infer-kubernetes", cpu=2, memory="6Gi", volumes=[store], placed=placed),
+        step(infer, name="infer-hpk", runtime=HPK, cpu=2, memory="6Gi", volumes=[store], placed=[*placed, PARTITION]),
+        step(make, cpu=1, memory="6Gi"),
+        step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
+        step(place_scene, name="place-scene", cpu=1, memory="1Gi"),
+        step(clean, cpu=1, memory="1Gi", volumes=[store]),
+        step(finish, cpu=1, memory="1Gi", volumes=[store, client_volume(DERIVED_ACCOUNT)]),
+    ]
+    return {str(each.name): each for each in made}
+
+
+def inputs(*names: str) -> dict[str, str]:
+    """Return arguments that hand inputs of a template on under their own names."""
+    return {name: f"{{{{inputs.parameters.{name}}}}}" for name in names}
+
+
+def done_or_left_out(*tasks: str) -> str:
+    """Return the ``depends`` that waits for tasks of which some are left out."""
+    return " && ".join(f"({task}.Succeeded || {task}.Skipped)" for task in tasks)
+
+
+def _model(steps: dict[str, Script]) -> DAG:
+    """Return what is done for one model: inference in the place that was asked for, then its products."""
+    with DAG(name="model", inputs=[*_named("work", "model", "runtime"), SITE, PARTITION]) as dag:
+        arguments = inputs("work", "model")
+        for runtime, more in ((KUBERNETES, ("site",)), (HPK, ("site", "partition"))):
+            sign = "==" if runtime is HPK else "!="
+            Task(
+                name=f"infer-{runtime.name}",
+                template=steps[f"infer-{runtime.name}"],
+                arguments=arguments | inputs(*more),
+                when=f"'{{{{inputs.parameters.runtime}}}}' {sign} '{HPK.name}'",
+            )
+        joins = done_or_left_out(*(f"infer-{runtime.name}" for runtime in RUNTIMES))
+        Task(name="make", template=steps["make"], arguments=arguments, depends=joins)
+    return dag
+
+
+def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
+    """Return what is made of one archived scene; one workflow at a time, and what was made before is not made again."""
+    with DAG(
+        name="products",
+        inputs=[*_named("product", "memo", "work", "models", "rse", "runtime"), SITE, PARTITION],
+        synchronization=Synchronization(mutexes=[Mutex(name="dafab-product-{{inputs.parameters.product}}")]),
+        memoize=Memoize(
+            key="{{inputs.parameters.memo}}", max_age="24h", cache=Cache(config_map=LocalObjectReference(name=MEMOS))
+        ),
+        outputs=[_output("outcome", "publish")],
+    ) as dag:
+        for model in MODELS:
+            Task(
+                name=model,
+                template=per_model,
+                arguments={"model": model} | inputs("work", "runtime", "site", "partition"),
+                when=f"'{{{{inputs.parameters.models}}}}' =~ '{model}'",
+            )
+        Task(
+            name="publish",
+            template=steps["publish"],
+            arguments=inputs("work", "rse", "models"),
+            depends=done_or_left_out(*MODELS),
+        )
+    return dag
+
+
+def _stage(steps: dict[str, Script]) -> DAG:
+    """Return how a scene comes into the rolling store and stays there while it is worked on."""
+    ways = {"folder": "fetch", "archive": "download", "store": "recall"}
+    with DAG(
+        name="stage",
+        inputs=[*_named("scene", "work", "models", "rse"), _source()],
+        outputs=[_output("product", "archive", "scene_id"), _output("memo", "archive")],
+    ) as dag:
+        for source, way in ways.items():
+            scene = f"{SCENES}/{{{{inputs.parameters.scene}}}}" if source == "folder" else "{{inputs.parameters.scene}}"
+            Task(
+                name=way,
+                template=steps[way],
+                arguments={"scene": scene} | inputs("work"),
+                when=f"'{{{{inputs.parameters.source}}}}' == '{source}'",
+            )
+        Task(
+            name="archive",
+            template=steps["archive"],
+            arguments=inputs("work", "models", "rse"),
+            depends=done_or_left_out(*ways.values()),
+        )
+    return dag
+
+
+def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
+    """Make the template that does all of it for one scene, where it is told to or where placement says."""
+    with DAG(name="scene", inputs=[*_named("scene", "work", "models", "rse", "runtime"), _source(), SITE, PARTITION]):
+        Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse"))
+        staged = {name: f"{{{{tasks.stage.outputs.parameters.{name}}}}}" for name in ("product", "memo")}
+        common_ones = staged | inputs("work", "models", "rse")
+        auto = f"'{{{{inputs.parameters.site}}}}' %s '{AUTO}'"
+        Task(
+            name="products",
+            template=products,
+            arguments=common_ones | inputs("runtime", "site", "partition"),
+            when=auto % "!=",
+            depends="stage.Succeeded",
+        )
+        Task(
+            name="place",
+            template=steps["place-scene"],
+            arguments=inputs("work", "models") | {"at": "{{inputs.parameters.rse}}"},
+            when=auto % "==",
+            depends="stage.Succeeded",
+        )
+        placed = {"site": "site", "runtime": "runtime", "partition": "queue"}
+        Task(
+            name="placed",
+            template=products,
+            arguments=common_ones | {to: f"{{{{tasks.place.outputs.parameters.{of}}}}}" for to, of in placed.items()},
+            when=auto % "==",
+            depends=done_or_left_out("place"),
+        )
+        Task(
+            name="clean",
+            template=steps["clean"],
+            arguments=inputs("work"),
+            depends=done_or_left_out("products", "placed"),
+        )
+
+
+def _named(*names: str) -> list[Parameter]:
+    return [Parameter(name=name) for name in names]
+
+
+def _source() -> Parameter:
+    return Parameter(name="source", enum=list(SOURCES))
+
+
+def _output(name: str, task: str, of: str | None = None) -> Parameter:
+    return Parameter(name=name, value_from=ValueFrom(parameter=f"{{{{tasks.{task}.outputs.parameters.{of or name}}}}}"))
