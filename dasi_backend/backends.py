@@ -3,15 +3,19 @@
 from pathlib import Path
 
 from dasi_backend import staged
-from dasi_backend.config import LOCAL, RUCIO, SELECT, Config
-from dasi_backend.errors import ConfigError, KeyRefused
+from dasi_backend.config import GRIB, RUCIO, SELECT, Config
+from dasi_backend.errors import ConfigError
+from dasi_backend.grib import GribBackend
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
-from dasi_backend.select import Backend, Member, SelectBackend, home_of, not_archived
+from dasi_backend.rucio_writing import CatalogueWriter
+from dasi_backend.select import Backend, Member, SelectBackend, home_of
 from dasi_backend.store import Store
 
+AnyBackend = LocalBackend | RucioBackend | SelectBackend | GribBackend
 
-def backend_of(config: Config) -> LocalBackend | RucioBackend | SelectBackend:
+
+def backend_of(config: Config) -> AnyBackend:
     """Return who answers requests under a configuration, by its type.
 
     Raises:
@@ -19,6 +23,8 @@ def backend_of(config: Config) -> LocalBackend | RucioBackend | SelectBackend:
     """
     if config.type == SELECT:
         return SelectBackend([Member[Backend](each.name, each.rule, backend_of(each.store)) for each in config.members])
+    if config.type == GRIB:
+        return GribBackend(config.schema, config.roots)
     return catalogue_of(config) if config.type == RUCIO else LocalBackend(store_of(config))
 
 
@@ -28,6 +34,8 @@ def store_of(config: Config) -> Store:
     Raises:
         ConfigError: if there is none, or several members are one.
     """
+    if config.type == GRIB:
+        raise ConfigError("the FDB of dasi.yml is one of fields (type: grib), in which dasi only reads")
     if not config.roots:
         raise ConfigError("spaces in dasi.yml names no root, or several members have one: which store is meant?")
     return Store(config.roots[0], config.schema, config.roots[1:])
@@ -44,17 +52,13 @@ def catalogue_of(config: Config) -> RucioBackend:
     return RucioBackend(config.catalogue)
 
 
-def store_for(config: Config, folder: Path) -> Store:
-    """Return the rolling store that a staged scene is archived in.
+def archive_for(config: Config, folder: Path) -> Store | CatalogueWriter:
+    """Return where a staged scene is archived.
 
     Raises:
         StagedError: if the folder is no staged scene.
-        KeyRefused: if it belongs to a catalogue, or to nobody.
+        KeyRefused: if it belongs to nobody.
     """
-    if config.type != SELECT:
-        return store_of(config)
-    key = staged.read(folder).key.index
-    member = home_of(key, config.members)
-    if member.store.type != LOCAL:
-        raise KeyRefused(not_archived(key, member))
-    return store_of(member.store)
+    if config.type == SELECT:
+        return archive_for(home_of(staged.read(folder).key.index, config.members).store, folder)
+    return catalogue_of(config).writer if config.type == RUCIO else store_of(config)

@@ -1,10 +1,12 @@
-"""The command ``dasi``: archive, list, retrieve, inspect, schema; :mod:`dasi_backend.cli_keeping` removes and keeps.
+"""The command ``dasi``: archive, list, retrieve, inspect, schema.
+
+:mod:`dasi_backend.cli_keeping` removes and keeps, :mod:`dasi_backend.cli_publish` tells Rucio.
 
 A request is a file, ``-`` for standard input, the text itself, or ``key=value`` arguments.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,17 +14,17 @@ from typing import Annotated, Final
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dasi_backend import cli_keeping, output, schema
+from dasi_backend import cli_keeping, cli_publish, output, schema
 from dasi_backend import config as configuration
-from dasi_backend.backends import backend_of, catalogue_of, store_for, store_of
-from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show
+from dasi_backend.backends import AnyBackend, archive_for, backend_of, catalogue_of, store_of
+from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, show
 from dasi_backend.config import Config
 from dasi_backend.errors import ConfigError, RequestError
+from dasi_backend.grib import GribBackend
 from dasi_backend.items import Item, Retrieved
 from dasi_backend.keys import STORE_KEYS
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
-from dasi_backend.rucio import RucioBackend
 from dasi_backend.select import SelectBackend
 from rucio_dafab.terminal import answers_only, application, guarded
 
@@ -33,6 +35,7 @@ app = application(
 
 _CATALOGUE_COLUMNS: Final = {"id": "id", "collection": "collection", "date": "date", "asset": "asset"}
 _SELECT_COLUMNS: Final = {"date": "date", "mission": "mission", "level": "level", "tile": "tile"}
+_FIELD_COLUMNS: Final = {key: key for key in ("date", "time", "stream", "type", "step", "levtype", "param")}
 _EVERYTHING: Final = Request("list", {})
 
 
@@ -47,8 +50,7 @@ def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson =
             show([output.product_record(product) for product in products], output.product_table(products), as_json)
         else:
             items = list(backend.list(one))
-            columns = _SELECT_COLUMNS if isinstance(backend, SelectBackend) else _CATALOGUE_COLUMNS
-            show([item.record() for item in items], output.item_table(items, columns), as_json)
+            show([item.record() for item in items], output.item_table(items, _columns(backend)), as_json)
 
 
 @app.command()
@@ -95,13 +97,15 @@ def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJso
 
 
 @app.command()
-def archive(folder: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+def archive(
+    folder: Requests = None, backend: BackendType = None, config: ConfigPath = None, as_json: AsJson = False
+) -> None:
     """Archive staged scenes (folders, or a request with source=), each all or nothing."""
-    found, records = configuration.find(config), []
+    found, records = chosen(configuration.find(config), backend), []
     with _progress("archiving") as (shown, task):
         for place in _folders(folder):
             shown.update(task, description=f"archiving {place}")
-            done = store_for(found, place).put(place)
+            done = archive_for(found, place).put(place)
             records.append({"id": done.key.id, "outcome": done.outcome, "key": done.key.index})
             if not as_json:
                 note = f" (dated by its {done.key.dated_by})" if done.key.dated_by == "start_datetime" else ""
@@ -118,6 +122,7 @@ def schema_(config: ConfigPath = None, as_json: AsJson = False) -> None:
 
 
 cli_keeping.register(app)
+cli_publish.register(app)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -159,7 +164,13 @@ def _folders(arguments: list[str] | None) -> list[Path]:
     return [Path(source) for one in requests for source in one.source]
 
 
-def _backend(config: Config, request: Request) -> LocalBackend | RucioBackend | SelectBackend:
+def _columns(backend: AnyBackend) -> Mapping[str, str]:
+    if isinstance(backend, GribBackend):
+        return _FIELD_COLUMNS
+    return _SELECT_COLUMNS if isinstance(backend, SelectBackend) else _CATALOGUE_COLUMNS
+
+
+def _backend(config: Config, request: Request) -> AnyBackend:
     """Return who answers a request: the catalogue, where it names what only documents say; else whom the type says."""
     documented = [key for key in request.keys if key not in STORE_KEYS]
     if config.type != configuration.LOCAL or not documented:

@@ -9,10 +9,12 @@ import typer
 
 from dasi_backend import config as configuration
 from dasi_backend import metrics, output, output_keeping, policy, retention
-from dasi_backend.backends import store_of
-from dasi_backend.cli_requests import AsJson, ConfigPath, Requests, requests_of, show
+from dasi_backend.backends import backend_of, store_of
+from dasi_backend.cli_publish import take_back
+from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, show
 from dasi_backend.errors import NotStored, RequestError
 from dasi_backend.holds import Use
+from dasi_backend.items import Key
 from dasi_backend.keys import ProductKey
 from dasi_backend.language import Request
 from dasi_backend.leases import SIX_HOURS, Process
@@ -33,19 +35,26 @@ def wipe(
     request: Requests = None,
     apply: Apply = False,
     everything: Annotated[bool, typer.Option("--all", help="Allow a request without any key.")] = False,
+    backend: BackendType = None,
     config: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove products; without --apply only say which. Leased and pinned ones are refused by name."""
-    store = store_of(configuration.find(config))
-    gone: list[ProductKey] = []
+    """Remove products; without --apply only say which. Leased and pinned ones are refused by name.
+
+    In a catalogue the lifetimes of items and of their files end, and Rucio deletes them.
+    """
+    found = chosen(configuration.find(config), backend)
+    gone: list[Key] = []
     for query in _queries("wipe", request) or [{}]:
-        gone += store.wipe(query, doit=apply, everything=everything)
+        gone += backend_of(found).wipe(Request("wipe", query), doit=apply, everything=everything)
+    if apply and found.type != configuration.RUCIO:
+        take_back(found)
+    names = [key["id"] for key in gone]
     if as_json:
-        output.print_json({"applied": apply, "products": [key.id for key in gone]})
+        output.print_json({"applied": apply, "products": names})
         return
-    for key in gone:
-        output.console().print(f"{'removed' if apply else 'would remove'} {key.id}", soft_wrap=True, markup=False)
+    for name in names:
+        output.console().print(f"{'removed' if apply else 'would remove'} {name}", soft_wrap=True, markup=False)
     if not apply:
         output.console().print(f"{len(gone)} products; nothing was removed: --apply does it")
 
@@ -113,6 +122,7 @@ def retention_(
     store, said = store_of(found), policy.read(policy_path or found.retention or policy.DEFAULT)
     if apply:
         plan, done = retention.apply(store.parts, said)
+        take_back(found)
     else:
         plan, done = retention.plan(store.account(), said, time.time()), None
     if metrics_path is not None:

@@ -3,13 +3,15 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dasi_backend import language, output
-from dasi_backend.errors import RequestError
+from dasi_backend.config import LOCAL, RUCIO, Config
+from dasi_backend.errors import ConfigError, RequestError
 from dasi_backend.language import Request
 
 Requests = Annotated[
@@ -19,7 +21,26 @@ Requests = Annotated[
     ),
 ]
 ConfigPath = Annotated[Path | None, typer.Option("--config", help="dasi.yml; by default DASI_CONFIG, or the site's.")]
+BackendType = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="TYPE", help="Who is meant, local or rucio, where dasi.yml describes both; else its type."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def chosen(config: Config, backend: str | None) -> Config:
+    """Return a configuration as if its type were another one.
+
+    Raises:
+        ConfigError: if there is no such type.
+    """
+    if backend is None:
+        return config
+    if backend not in {LOCAL, RUCIO}:
+        raise ConfigError(f"--type {backend}: {LOCAL} or {RUCIO}")
+    return replace(config, type=backend)
 
 
 def requests_of(verb: str, arguments: list[str] | None) -> list[Request]:

@@ -1,6 +1,7 @@
 """``dasi.yml``: where the rolling store is, and which catalogue to ask.
 
-type: local                # local | rucio: who answers what both could; select: the members of fdbs, by rules
+type: local                # local | rucio: who answers what both could; select: the members of fdbs, by rules;
+                           # grib: an ordinary FDB of GRIB messages, with its own schema and spaces
 schema: …/etc/fdb/schema   # ours by default
 retention: …/retention.toml # ours by default
 catalogue: toc
@@ -13,6 +14,8 @@ rucio:
   scope: dafab
   rse: MELUXINA            # replicas here are tried first
   protocol: file
+  writer_config_path: …    # the account that publishes, archives and wipes; config_path by default
+  store_rse: ROLLING_STORE # the RSE that is this rolling store
 fdbs:                      # type: select; each member is a dasi.yml of its own
   - select: mission=^s2    # regular expressions by key; a member without takes everything
     type: local
@@ -34,7 +37,7 @@ from dasi_backend.errors import ConfigError
 from dasi_backend.rules import Rule
 from dasi_backend.select import Member
 from rucio_dafab.resources import resources
-from rucio_dafab.site.home import SCOPE, Home
+from rucio_dafab.site.home import SCOPE, STORE_RSE, Home
 
 VARIABLE: Final = "DASI_CONFIG"
 """The environment variable that names the file."""
@@ -42,10 +45,11 @@ VARIABLE: Final = "DASI_CONFIG"
 LOCAL: Final = "local"
 RUCIO: Final = "rucio"
 SELECT: Final = "select"
+GRIB: Final = "grib"
 
 _KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio"})
 _SELECT_KEYS: Final = frozenset({"type", "fdbs"})
-_RUCIO_KEYS: Final = frozenset({"config_path", "scope", "rse", "protocol"})
+_RUCIO_KEYS: Final = frozenset({"config_path", "scope", "rse", "protocol", "writer_config_path", "store_rse"})
 _ENGINES: Final = {"catalogue": "toc", "store": "file"}
 
 
@@ -58,12 +62,16 @@ class Catalogue:
         scope: Scope of the DIDs.
         rse: The RSE whose replicas are tried first.
         protocol: The scheme of replicas that are tried first, such as ``file``.
+        writer_config_path: The ``rucio.cfg`` of the account that writes; ``None`` for the one that reads.
+        store_rse: The RSE that is the rolling store of the same file.
     """
 
     config_path: Path | None = None
     scope: str = SCOPE
     rse: str | None = None
     protocol: str | None = None
+    writer_config_path: Path | None = None
+    store_rse: str = STORE_RSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Config:
     """A ``dasi.yml``.
 
     Attributes:
-        type: ``local``, ``rucio`` or ``select``.
+        type: ``local``, ``rucio``, ``select`` or ``grib``.
         schema: The schema of new databases.
         roots: Folders of databases.
         catalogue: The catalogue, where the file names one.
@@ -181,8 +189,8 @@ def _store(document: Any, place: _Place) -> Config:
         raise ConfigError(f"{place} is no dasi.yml: it holds no keys")
     _refuse_unknown(document, _KEYS, place, "")
     kind = document.get("type", LOCAL)
-    if kind not in {LOCAL, RUCIO}:
-        raise ConfigError(f"{place}: type is {kind!r}, not {LOCAL}, {RUCIO} or (for a whole file) {SELECT}")
+    if kind not in {LOCAL, RUCIO, GRIB}:
+        raise ConfigError(f"{place}: type is {kind!r}, not {LOCAL}, {RUCIO}, {GRIB} or (for a whole file) {SELECT}")
     for key, engine in _ENGINES.items():
         if document.get(key, engine) != engine:
             raise ConfigError(f"{place}: {key} is {document[key]!r}: only {engine} is supported")
@@ -190,8 +198,10 @@ def _store(document: Any, place: _Place) -> Config:
     catalogue = _catalogue(document["rucio"], place) if document.get("rucio") is not None else None
     if kind == RUCIO and catalogue is None:
         raise ConfigError(f"{place}: type is {RUCIO} and there is no section {RUCIO}")
-    if kind == LOCAL and not roots:
+    if kind in {LOCAL, GRIB} and not roots:
         raise ConfigError(f"{place}: spaces names no root")
+    if kind == GRIB and "schema" not in document:
+        raise ConfigError(f"{place}: type is {GRIB} and no schema is named: that of its FDB")
     schema = _path(document.get("schema"), place) or _schema()
     return Config(kind, schema, roots, catalogue, _path(document.get("retention"), place))
 
@@ -218,6 +228,8 @@ def _catalogue(section: Any, place: _Place) -> Catalogue:
         scope=section.get("scope", SCOPE),
         rse=section.get("rse"),
         protocol=section.get("protocol"),
+        writer_config_path=_path(section.get("writer_config_path"), place),
+        store_rse=section.get("store_rse", STORE_RSE),
     )
 
 

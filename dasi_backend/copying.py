@@ -1,6 +1,8 @@
 """Bytes from one file into another, a piece at a time, checked on the way."""
 
+import hashlib
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,13 +23,44 @@ class Extent(NamedTuple):
     length: int
 
 
-def copy(source: Extent, target: Path, checksum: str, name: str) -> None:
+class Sums(NamedTuple):
+    """Checksums of some bytes, hexadecimal: BLAKE3, and those that Rucio keeps."""
+
+    blake3: str
+    adler32: str
+    md5: str
+
+
+def sums_of(source: Extent, name: str) -> Sums:
+    """Read a part of a file once and return its checksums.
+
+    Raises:
+        ChecksumError: if the file is cut off.
+        StoreError: if it cannot be read.
+    """
+    strong, weak, md5 = blake3(), Adler32(), hashlib.md5(usedforsecurity=False)
+
+    def update(piece: memoryview) -> None:
+        for one in (strong, weak, md5):
+            one.update(piece)
+
+    try:
+        with source.path.open("rb", buffering=0) as reader:
+            os.lseek(reader.fileno(), source.offset, os.SEEK_SET)
+            read = _pump(reader.readinto, source.length, update, len)
+    except OSError as error:
+        raise StoreError(f"{name} cannot be read from {source.path}: {error.strerror}") from error
+    _require_all(read, source, name)
+    return Sums(strong.hexdigest(), weak.hexdigest(), md5.hexdigest())
+
+
+def copy(source: Extent, target: Path, checksum: str | None, name: str) -> None:
     """Copy a part of one file to a new file and verify its BLAKE3.
 
     Args:
         source: What to copy.
         target: The file to write; its folder is made.
-        checksum: BLAKE3, hexadecimal.
+        checksum: BLAKE3, hexadecimal; ``None`` where whoever asks verifies the bytes.
         name: What the bytes are, for errors.
 
     Raises:
@@ -39,18 +72,37 @@ def copy(source: Extent, target: Path, checksum: str, name: str) -> None:
     try:
         with source.path.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
             os.lseek(reader.fileno(), source.offset, os.SEEK_SET)
-            read = _pump(reader.readinto, source.length, hasher.update, writer.write)
+            read = _pump(reader.readinto, source.length, hasher.update if checksum else len, writer.write)
     except OSError as error:
         raise StoreError(f"{name} cannot be copied from {source.path} to {target}: {error.strerror}") from error
+    _require_all(read, source, name)
+    if checksum and hasher.hexdigest() != checksum:
+        raise ChecksumError(f"{name}: the data file {source.path} is damaged (its checksum does not match)")
+
+
+def _require_all(read: int, source: Extent, name: str) -> None:
     if read != source.length:
         raise ChecksumError(f"{name}: the data file {source.path} is cut off: {read} of {source.length} bytes")
-    if hasher.hexdigest() != checksum:
-        raise ChecksumError(f"{name}: the data file {source.path} is damaged (its checksum does not match)")
 
 
 def checksum_of(path: Path) -> str:
     """Return the BLAKE3 of a file, hexadecimal."""
     return blake3().update_mmap(path).hexdigest()
+
+
+class Adler32:
+    """Adler-32 with the interface of :mod:`hashlib`."""
+
+    def __init__(self) -> None:
+        self._value = 1
+
+    def update(self, data: memoryview, /) -> None:
+        """Take some bytes."""
+        self._value = zlib.adler32(data, self._value)
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all bytes."""
+        return f"{self._value:08x}"
 
 
 def _pump(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dasi_backend.errors import RequestError
+from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.keys import WHERE
 from dasi_backend.language import Request
 from rucio_dafab.query import cql2_text, rucio_filter
@@ -57,6 +58,8 @@ def expression(request: Request, vocabulary: Vocabulary) -> Expression:
 
 
 def _key(key: str, values: Sequence[str], vocabulary: Vocabulary) -> Expression:
+    if key in FIELD_KEYS:
+        raise RequestError(f"{key}: a key of fields, which the catalogue does not have")
     if key in STORE_ONLY:
         raise RequestError(f"{key}: a key of the rolling store, which the catalogue does not have: {STORE_ONLY[key]}")
     if key == "date":

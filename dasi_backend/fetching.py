@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from blake3 import blake3
 from rucio.common.exception import RucioException
 from rucio.rse import rsemanager
 
-from dasi_backend.copying import PIECE
+from dasi_backend.copying import PIECE, Adler32
 from dasi_backend.errors import ChecksumError, StoreError, TargetError
 from rucio_dafab.client import Replica
 from rucio_dafab.pfn import local_file
@@ -152,19 +151,6 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class _Adler32:
-    """Adler-32 with the interface of :mod:`hashlib`."""
-
-    def __init__(self) -> None:
-        self._value = 1
-
-    def update(self, data: memoryview, /) -> None:
-        self._value = zlib.adler32(data, self._value)
-
-    def hexdigest(self) -> str:
-        return f"{self._value:08x}"
-
-
 class _Sums:
     """Several checksums and the size of one stream."""
 
@@ -189,5 +175,5 @@ class _Sums:
 
 def _new(function: str) -> _Hash:
     if function == "adler32":
-        return _Adler32()
+        return Adler32()
     return blake3() if function == "blake3" else hashlib.new(function, usedforsecurity=False)

@@ -68,6 +68,17 @@ class LocalBackend:
         plans.template_of(request)
         return plans.carry_out(request, self.plan(request), "products", "the rolling store", progress)
 
+    def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
+        """Remove whole products and return their keys, ``id`` among them; without `doit` nothing is removed.
+
+        Raises:
+            KeyRefused: if the request names no key and not `everything`, or parts of products.
+            Held: if one of them is leased or pinned: none is removed then.
+            StoreError: if a database is in use.
+        """
+        keys = self.store.wipe(request.keys, doit=doit, everything=everything)
+        return [Key({"id": key.id, **key.index}) for key in keys]
+
     def plan(self, request: Request) -> Sequence[Planned]:
         """Return what :meth:`retrieve` is going to write."""
         template = plans.template_of(request)

@@ -57,6 +57,10 @@ class Parts:
                     folders.unlock(self.database.roots, ProductKey.parse(str(said.get("key"))).database_name)
             yield hidden
 
+    def withdrawing(self) -> frozenset[str]:
+        """Return the products that are gone and of which the catalogue is still to be told."""
+        return self.records.names(Note.WITHDRAW)
+
     def stated(self) -> dict[str, Any]:
         """Return them as JSON says it, for another process."""
         return {

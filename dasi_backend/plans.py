@@ -21,11 +21,13 @@ class Planned:
         path: Where it is going to be.
         name: What it is: the name of a DID, or the id of a product.
         write: Writes it, whole and verified.
+        count: How many answers it holds.
     """
 
     path: Path
     name: str
     write: Callable[[], Retrieved]
+    count: int = 1
 
 
 def template_of(request: Request) -> str:
@@ -58,8 +60,9 @@ def carry_out(
         RequestError: if not as many answers are there as expected.
         TargetError: if two of them would be one file; nothing is written then.
     """
-    if isinstance(request.expect, int) and len(plan) != request.expect:
-        raise RequestError(f"{len(plan)} {what} answer the request, and expect={request.expect}")
+    count = sum(one.count for one in plan)
+    if isinstance(request.expect, int) and count != request.expect:
+        raise RequestError(f"{count} {what} answer the request, and expect={request.expect}")
     if request.expect is None and not plan:
         raise NothingFound(f"nothing in {where} answers the request (expect={ANY} takes that as an answer)")
     targets.refuse_clashes(template_of(request), ((one.path, one.name) for one in plan))

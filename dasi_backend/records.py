@@ -5,6 +5,8 @@
     processed/<product>.json    a workflow has made of it what it makes
     marked/<product>.json       due: a later run of retention removes it
     removing/<product>.json     being removed: gone for everybody, whatever is left of its bytes
+    published/<product>.json    what the catalogue was told of it
+    withdraw/<product>.json     gone, and the catalogue is still to be told
     leases/<product>~<…>.json   in use (:mod:`dasi_backend.leases`)
 
 Files and not a database: they work wherever the store itself does, and a reader records an access by one system call.
@@ -36,6 +38,8 @@ class Note(StrEnum):
     PROCESSED = "processed"
     MARKED = "marked"
     REMOVING = "removing"
+    PUBLISHED = "published"
+    WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +159,14 @@ class Records:
         return True
 
     def forget(self, product: str) -> None:
-        """Drop everything about a product that is gone, the note that it is being removed last of all."""
+        """Drop everything about a product that is gone, the note that it is being removed last of all.
+
+        What the catalogue was told of it is kept as what it has to be told: whoever comes here next does.
+        """
         self._product(product).unlink(missing_ok=True)
-        for note in (Note.PINNED, Note.PROCESSED, Note.MARKED, Note.REMOVING):
+        if (told := self.told(Note.PUBLISHED, product)) is not None:
+            self.note(Note.WITHDRAW, product, told)
+        for note in (Note.PINNED, Note.PROCESSED, Note.MARKED, Note.PUBLISHED, Note.REMOVING):
             self.drop(note, product)
 
     def _product(self, product: str) -> Path:

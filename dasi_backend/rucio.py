@@ -3,7 +3,6 @@
 Documents, checksums and replicas of all answers come with the search; there is no call for each of them.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any, Final
 
 from rucio.common.exception import RucioException
 
-from dasi_backend import documents, plans, targets
+from dasi_backend import accounts, documents, plans, targets
 from dasi_backend.config import Catalogue
-from dasi_backend.errors import ConfigError, StoreError
+from dasi_backend.errors import KeyRefused, StoreError
 from dasi_backend.expressions import ASSET, COLLECTION, STORE_ONLY, expression
 from dasi_backend.fetching import Wanted, fetch, ordered
+from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
 from dasi_backend.plans import Planned, Progress
+from dasi_backend.rucio_writing import CatalogueWriter
 from rucio_dafab import vocabulary
 from rucio_dafab.client import Asset, DafabClient, Found, Replica
 from rucio_dafab.query import cql2
@@ -32,10 +33,11 @@ class RucioBackend:
 
     def __init__(self, settings: Catalogue) -> None:
         self._settings = settings
+        self.writer = CatalogueWriter(settings)
 
     def knows(self, key: str) -> bool:
         """Say whether a request for the catalogue may name a key: any of the language but those of files in a store."""
-        return key not in STORE_ONLY
+        return key not in STORE_ONLY and key not in FIELD_KEYS
 
     def list(self, request: Request) -> Iterator[Item]:
         """Yield an item for each file that a request means; assets as for :meth:`retrieve`, all of them without one.
@@ -62,6 +64,25 @@ class RucioBackend:
         """
         plans.template_of(request)
         return plans.carry_out(request, self.plan(request), "files", "the catalogue", progress)
+
+    def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
+        """Let whole items go and return their keys; without `doit` nothing is changed.
+
+        The lifetimes of item, dataset and rules end, by the rights of the account that writes; Rucio's daemons then
+        delete. What others keep by rules of their own stays on their RSEs.
+
+        Raises:
+            KeyRefused: if the request names no key and not `everything`, or assets of items.
+            NotPermitted: if the account may not delete one of them; those before it are gone then.
+        """
+        if not request.keys and not everything:
+            raise KeyRefused("a wipe names at least one key")
+        if ASSET in request.keys:
+            raise KeyRefused(f"{ASSET}: whole items are wiped")
+        found = list(self._search(request))
+        for one in found if doit else ():
+            self.writer.expire(one)
+        return [Key(documents.key_of(one.document or {})) for one in found]
 
     def plan(self, request: Request) -> Sequence[Planned]:
         """Return what :meth:`retrieve` is going to write."""
@@ -110,12 +131,7 @@ class RucioBackend:
 
     @cached_property
     def _client(self) -> DafabClient:
-        path = self._settings.config_path or (
-            Path(os.environ["RUCIO_CONFIG"]) if "RUCIO_CONFIG" in os.environ else None
-        )
-        if path is None:
-            raise ConfigError("no account for the catalogue: set rucio.config_path in dasi.yml, or RUCIO_CONFIG")
-        return DafabClient.from_config(path)
+        return accounts.reader(self._settings)
 
     @cached_property
     def _rse(self) -> Callable[[str], Mapping[str, Any]]:

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from dasi_backend import language
 from dasi_backend.backends import catalogue_of, store_of
-from dasi_backend.config import LOCAL, RUCIO, SELECT, Config
+from dasi_backend.config import GRIB, LOCAL, RUCIO, SELECT, Config
 from dasi_backend.expressions import ASSET, DOCUMENTED
+from dasi_backend.grib import GribBackend
 from dasi_backend.keys import LEVEL_1, LEVEL_2, LEVEL_3, WHERE
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
@@ -31,9 +32,22 @@ _DESCRIPTIONS: Final = {
     "band": "Band: b02, scl",
     "res": "Ground sample distance of a band",
     "part": "Name of a file that is no band",
+    "class": "Who made a field: od, ea",
+    "expver": "Version of the experiment: 1",
+    "stream": "Kind of forecasting system: oper, enfo",
+    "type": "Kind of a field: an, fc",
+    "domain": "Area of a field: g for the globe",
+    "levtype": "Kind of level: sfc, pl, ml",
+    "levelist": "Levels: 850/500",
+    "param": "Parameter, by number or short name: 167, 167.128, 2t",
+    "step": "Hours of forecast: 0/to/24/by/6",
+    "number": "Member of an ensemble",
     ASSET: "Key of an asset of an item",
     WHERE: "A question about any member of documents",
 }
+
+
+_Answering = LocalBackend | RucioBackend | GribBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +86,19 @@ def describe(config: Config) -> tuple[KeyDescription, ...]:
     return tuple(each for each in described if each.answered_by)
 
 
-def _answering(config: Config) -> Sequence[tuple[str, LocalBackend | RucioBackend]]:
+def _answering(config: Config) -> Sequence[tuple[str, _Answering]]:
     """Return who answers, by name; a rolling store has the catalogue of its file beside it."""
     if config.type == SELECT:
         return [(each.name, backend) for each in config.members for _, backend in _answering(each.store)[:1]]
-    local = [(LOCAL, LocalBackend(store_of(config)))] if config.type == LOCAL else []
+    local: list[tuple[str, _Answering]] = []
+    if config.type == LOCAL:
+        local = [(LOCAL, LocalBackend(store_of(config)))]
+    elif config.type == GRIB:
+        local = [(GRIB, GribBackend(config.schema, config.roots))]
     return [*local, *([(RUCIO, catalogue_of(config))] if config.catalogue else [])]
 
 
-def _describe(key: str, kind: str, answering: Sequence[tuple[str, LocalBackend | RucioBackend]]) -> KeyDescription:
+def _describe(key: str, kind: str, answering: Sequence[tuple[str, _Answering]]) -> KeyDescription:
     asked = [backend for _, backend in answering if backend.knows(key)]
     in_store = any(isinstance(backend, LocalBackend) for backend in asked)
     in_documents = any(isinstance(backend, RucioBackend) for backend in asked)

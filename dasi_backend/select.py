@@ -31,6 +31,10 @@ class Backend(Protocol):
         """Return what a retrieve is going to write."""
         ...
 
+    def wipe(self, request: Request, /, doit: bool = False, everything: bool = False) -> Sequence[Key]:
+        """Remove what a request finds, or only say what."""
+        ...
+
 
 Held = TypeVar("Held")
 
@@ -60,11 +64,6 @@ def home_of(key: Mapping[str, str], members: Sequence[Member[Held]]) -> Member[H
         if member.rule.takes(key):
             return member
     raise KeyRefused(f"{Key(key)}: no member of fdbs takes it ({_rules(members)})")
-
-
-def not_archived(key: Mapping[str, str], member: Member[Held]) -> str:
-    """Say why nothing is archived in a member that is a catalogue."""
-    return f"{Key(key)}: it belongs to {member.name}, in which products are published and not archived"
 
 
 class SelectBackend:
@@ -105,6 +104,19 @@ class SelectBackend:
         """
         plans.template_of(request)
         return plans.carry_out(request, self.plan(request), "answers", "the members of fdbs", progress)
+
+    def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
+        """Remove what a request finds in all members that are asked; nothing before each has said what it would remove.
+
+        Raises:
+            RequestError: if no member can answer it.
+            DafabError: as a member refuses it.
+        """
+        asked = self._asked(request)
+        found = [key for backend in asked for key in backend.wipe(request, everything=everything)]
+        for backend in asked if doit else ():
+            backend.wipe(request, doit=True, everything=everything)
+        return found
 
     def _asked(self, request: Request) -> Sequence[Backend]:
         ruled = [member for member in self._members if member.rule.may_hold(request.keys)]

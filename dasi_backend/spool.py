@@ -5,26 +5,40 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from dasi_backend.errors import KeyRefused
 from dasi_backend.items import Key
 from dasi_backend.keys import LEVEL_1, LEVEL_2, LEVEL_3, UNKNOWN, ProductKey, canonical, check_id
+from dasi_backend.rucio_writing import DESCRIBED, item_of, name_of
 from dasi_backend.staged import ITEM, METADATA
-from dasi_backend.store import Store
 
 _NEEDED: Final = (*LEVEL_1, "product", "kind")
 _DEFAULTS: Final = {"tile": UNKNOWN, "orbit": "0", "time": "000000", "baseline": UNKNOWN}
+
+
+class Archiver(Protocol):
+    """Where whole products go."""
+
+    def archive(self, folder: Path) -> ProductKey:
+        """Archive a staged scene, all or nothing."""
+        ...
 
 
 class Spool:
     """The products that one DASI session is archiving.
 
     Nothing of them is in the store before :meth:`flush`; a session that ends without it leaves nothing there.
+
+    Args:
+        archiver: Where the products go.
+        documented: Whether that is a catalogue: ``collection`` and ``geometry`` are keys, too, and ``product`` need
+            not be one.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, archiver: Archiver, documented: bool = False) -> None:
+        self._archiver = archiver
+        self._documented = documented
         self._folder: Path | None = None
         self._items: dict[ProductKey, dict[str, Any]] = {}
 
@@ -34,9 +48,13 @@ class Spool:
         Raises:
             KeyRefused: if a key is missing or unknown, or a value cannot be kept.
         """
-        product, object_key = _split(key)
+        described = {name: key[name] for name in DESCRIBED if name in key} if self._documented else {}
+        if self._documented and "product" not in key:
+            key = Key({**key, "product": name_of(key)})
+        product, object_key = _split(Key({name: value for name, value in key.items() if name not in described}))
+        made = item_of(product, described) if self._documented else _item(product)
         folder = self._of(product)
-        item = self._items.setdefault(product, _item(product))
+        item = self._items.setdefault(product, made)
         if object_key["kind"] == "band":
             band = object_key["band"].upper()
             (folder / f"{band}.tif").write_bytes(data)
@@ -52,7 +70,7 @@ class Spool:
         for product, item in list(self._items.items()):
             folder = self._of(product)
             (folder / ITEM).write_text(json.dumps(item, indent=1), encoding="utf-8")
-            self._store.archive(folder)
+            self._archiver.archive(folder)
             del self._items[product]
             shutil.rmtree(folder)
 

@@ -138,6 +138,10 @@ class Store:
             return False
         return True
 
+    def contains_product(self, product: str) -> bool:
+        """Say whether a product of this canonical id is stored."""
+        return next(self.products({"product": product}), None) is not None
+
     def size(self, query: Query | None = None) -> int:
         """Return the bytes of the files of all products that satisfy a query."""
         return sum(product.manifest.size for product in self.products(query))

@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from dasi_backend.errors import TargetError
+from dasi_backend.fields import FIELD_KEYS
 
-FIELDS: Final = ("id", "collection", "date", "tile", "asset", "name", "mission", "level", "orbit", "time", "baseline")
+FIELDS: Final = (
+    *("id", "collection", "date", "tile", "asset", "name", "mission", "level", "orbit", "time", "baseline"),
+    *FIELD_KEYS,
+)
 """What a template may name; ``name`` is the file's own."""
 
 _FIELD: Final = re.compile(r"\[([^\[\]]*)\]")

@@ -61,7 +61,11 @@ def _drop_records(parts: Parts) -> None:
     """Drop records and notes of products that are gone."""
     # The records are read first: one without files is then of a product that was removed, not of one that comes.
     known = set(parts.records.all())
-    known |= {name for note in (Note.PINNED, Note.PROCESSED, Note.MARKED) for name in parts.records.names(note)}
+    known |= {
+        name
+        for note in (Note.PINNED, Note.PROCESSED, Note.MARKED, Note.PUBLISHED)
+        for name in parts.records.names(note)
+    }
     stored = {product for _, product in folders.occupied(parts.database.roots)}
 
     def forget(product: str) -> None:

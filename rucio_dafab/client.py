@@ -15,7 +15,9 @@ from typing import Any, Final, NoReturn, Self, cast
 
 import requests
 from rucio.client.didclient import DIDClient
+from rucio.client.replicaclient import ReplicaClient
 from rucio.client.rseclient import RSEClient
+from rucio.client.ruleclient import RuleClient
 from rucio.common.config import get_config
 from rucio.common.constants import HTTPMethod
 from rucio.common.exception import (
@@ -23,6 +25,7 @@ from rucio.common.exception import (
     CannotAuthenticate,
     ConfigNotFound,
     DataIdentifierNotFound,
+    InvalidRSEExpression,
     RSENotFound,
     RucioException,
     ServerConnectionException,
@@ -37,6 +40,7 @@ from rucio_dafab.client_values import (
     Filter,
     FilterLanguage,
     Found,
+    PlacedFile,
     PublishReport,
     PublishRequest,
     Replica,
@@ -58,6 +62,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "PlacedFile",
     "PublishReport",
     "PublishRequest",
     "Refused",
@@ -67,6 +72,8 @@ __all__ = [
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 600
+_WITHDRAWN: Final = 1000
+"""Files of one request that withdraws; what is more follows by the next."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 # Whoever wants Rucio's retries on screen adds a handler; our errors already say in one line what went wrong.
@@ -104,7 +111,7 @@ class Refused(ClientError):
     """The server read the request and refuses it: the text is its reason."""
 
 
-class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  # Rucio ships no types
+class DafabClient(RSEClient, DIDClient, ReplicaClient, RuleClient, DocumentRoutes):  # type: ignore[misc]  # Rucio ships no types
     """A Rucio client of one account at one site, with the routes that this project adds.
 
     Takes the arguments of ``rucio.client.baseclient.BaseClient``; :meth:`from_config` and :meth:`of_account` read them
@@ -231,6 +238,35 @@ class DafabClient(RSEClient, DIDClient, DocumentRoutes):  # type: ignore[misc]  
             Refused: if the document or a file is not valid.
         """
         return report_of(self._send("dafab/publish", body_of(request)).json())
+
+    def withdraw(self, rse: str, names: Sequence[str], *, scope: str = SCOPE) -> tuple[str, ...]:
+        """Say that files are no longer on a volatile RSE; return those that were known there. Their DIDs stay.
+
+        Raises:
+            NotFound: if there is no such RSE.
+            NotPermitted: if the account may not delete in the collection of one of them.
+            Refused: if the RSE is not volatile.
+        """
+        found: list[str] = []
+        for begin in range(0, len(names), _WITHDRAWN):
+            body = {"scope": scope, "rse": rse, "names": list(names[begin : begin + _WITHDRAWN])}
+            found += self._send("dafab/withdraw", body).json()["withdrawn"]
+        return tuple(found)
+
+    def places(self, rse: str, collections: Sequence[str], *, scope: str = SCOPE) -> Iterator[tuple[str, str]]:
+        """Yield name and address of every file below collections that Rucio thinks on an RSE.
+
+        Raises:
+            NotFound: if a collection or the RSE is not there.
+        """
+        dids = [{"scope": scope, "name": name} for name in collections]
+        try:
+            for found in self.list_replicas(dids, rse_expression=rse):
+                yield from ((found["name"], str(pfn)) for pfn in found["rses"].get(rse, ()))
+        except (DataIdentifierNotFound, InvalidRSEExpression) as error:
+            raise NotFound(f"{self.host} says: {first_line(error)}") from error
+        except RucioException as error:
+            raise ClientError(f"{self.host} does not say what is on {rse}: {first_line(error)}") from error
 
     def upload(self, path: Path, rse: str, name: str, *, scope: str = SCOPE) -> UploadedFile:
         """Store the bytes of a file where an RSE keeps ``scope:name``; nothing is registered.

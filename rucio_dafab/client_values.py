@@ -48,13 +48,26 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedFile:
+    """A file on a volatile RSE: the name of its DID, where it is there, size in bytes, checksums (hexadecimal)."""
+
+    name: str
+    rse: str
+    path: str
+    bytes: int
+    adler32: str
+    md5: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishRequest:
     """An item to publish.
 
     Attributes:
         scope: Scope of the item and of its collection.
         item: The STAC item.
-        files: Its uploaded files by asset key.
+        files: Its files by asset key, uploaded or in their place on a volatile RSE; an original that has files already
+            keeps them where none are named.
         parent: Name of the item that it was derived from.
         update: Whether the document may replace another one under the same id; files are never replaced.
         predecessor: Name of the item of its collection that it is a new version of.
@@ -64,7 +77,7 @@ class PublishRequest:
 
     scope: str
     item: Mapping[str, Any]
-    files: Mapping[str, UploadedFile]
+    files: Mapping[str, UploadedFile | PlacedFile]
     parent: str | None = None
     update: bool = False
     predecessor: str | None = None
@@ -76,7 +89,8 @@ class PublishRequest:
 class PublishReport:
     """What the server did, or in a dry run would do.
 
-    The names of the item, its dataset and its files; created, unchanged or updated; older versions that leave.
+    The names of the item, its dataset and its files; created, unchanged or updated; older versions that leave; how
+    many replicas became known on volatile RSEs.
     """
 
     item: str
@@ -84,6 +98,7 @@ class PublishReport:
     files: tuple[str, ...]
     outcome: str
     leaving: tuple[str, ...] = ()
+    replicas: int = 0
 
 
 def body_of(request: PublishRequest) -> dict[str, Any]:
@@ -106,6 +121,7 @@ def report_of(answer: Mapping[str, Any]) -> PublishReport:
         files=tuple(_name(file) for file in answer["files"]),
         outcome=str(answer["outcome"]),
         leaving=tuple(str(name) for name in answer.get("leaving", ())),
+        replicas=int(answer.get("replicas", 0)),
     )
 
 
@@ -119,8 +135,9 @@ def _name(file: str | Mapping[str, Any]) -> str:
     return file if isinstance(file, str) else str(file["name"])
 
 
-def _file_line(asset: str, file: UploadedFile) -> dict[str, Any]:
-    return {
+def _file_line(asset: str, file: UploadedFile | PlacedFile) -> dict[str, Any]:
+    placed = {"path": file.path} if isinstance(file, PlacedFile) else {}
+    return placed | {
         "asset": asset,
         "name": file.name,
         "rse": file.rse,

@@ -17,6 +17,9 @@ PUBLISH_ACTION: Final = "dafab_publish"
 """Our own action; its arguments are ``scope`` (InternalScope) and ``collection``, and where these are known the
 ``names`` of the DIDs that would be registered and the ``parent`` of the item."""
 
+WITHDRAW_ACTION: Final = "dafab_withdraw"
+"""Our own action: to say that files are no longer on a volatile RSE; its arguments are ``scope`` and ``names``."""
+
 EXPIRY_KEYS: Final = frozenset({"lifetime", "expired_at", "eol_at", "purge_replicas"})
 """Metadata by which Rucio is told to delete a DID."""
 
@@ -64,6 +67,14 @@ def _publish(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Sessio
         and all(_may_link(issuer, parent, found) for parent in parents)
         and _may_register_over(issuer, dids, found, session)
     )
+
+
+def _withdraw(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> bool | None:
+    if not _ours([kwargs["scope"]]):
+        return None
+    dids = [(kwargs["scope"], name) for name in kwargs["names"]]
+    found = collections_of(dids, session=session)
+    return all(_may(issuer, Operation.DELETE, did, found, session) for did in dids)
 
 
 def _may_register_over(issuer: InternalAccount, dids: Sequence[Did], found: Collections, session: Session) -> bool:
@@ -220,6 +231,7 @@ def _ours(scopes: Iterable[InternalScope]) -> bool:
 
 _JUDGES: Final[dict[str, Judge]] = {
     PUBLISH_ACTION: _publish,
+    WITHDRAW_ACTION: _withdraw,
     "add_did": _register,
     "add_dids": _register,
     "create_did_sample": _sample,

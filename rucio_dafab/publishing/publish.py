@@ -4,7 +4,7 @@ The bytes are on their RSEs before; this looks whether they are, registers conta
 attaches them, and writes the document last. Whatever is raised on the way leaves nothing behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,10 @@ from rucio_dafab.publishing.published import (
     dataset_of,
     published_document,
     same_document,
+    with_files_of,
 )
 from rucio_dafab.publishing.versions import leave, version_links
+from rucio_dafab.stac.asset_names import asset_names
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.validate import check_document, check_types
@@ -60,13 +62,17 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done: names of container, dataset and files; ``created``, ``unchanged`` or ``updated``; what leaves."""
+    """What was done: names of container, dataset and files; ``created``, ``unchanged`` or ``updated``; what leaves.
+
+    ``replicas`` counts those that became known on volatile RSEs.
+    """
 
     item: str
     dataset: str
     files: tuple[str, ...]
     outcome: str
     leaving: tuple[str, ...] = ()
+    replicas: int = 0
 
 
 def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session: Session) -> Report:
@@ -92,16 +98,18 @@ def publish(request: PublishRequest, *, issuer: str, vo: str, root: str, session
     before = documents.get(scope, name, session=session)
     parent = _parent(request, scope, session)
     published = before.document if before else None
+    if published is not None and _keeps_files(request, published):
+        item = with_files_of(item, published)
     versions = version_links(item, published, request.predecessor, scope=scope, session=session)
     document = published_document(item, request.files, scope=request.scope, parent=parent, root=root, versions=versions)
-    outcome = _register(request, scope, account, document, before, session=session)
+    outcome, replicas = _register(request, scope, account, document, before, session=session)
     if outcome != "unchanged":
         successors.tell_predecessors(scope, name, session=session)
     leaving: tuple[str, ...] = ()
     if request.keep is not None:
         leaving = leave(scope, name, request.keep, issuer=account, session=session)
     files = tuple(sorted({file.name for file in request.files}))
-    return Report(name, dataset_of(name), files, outcome, leaving)
+    return Report(name, dataset_of(name), files, outcome, leaving, replicas)
 
 
 def _checked_item(request: PublishRequest) -> dict[str, Any]:
@@ -136,18 +144,59 @@ def _register(
     before: StoredDocument | None,
     *,
     session: Session,
-) -> str:
-    """Register what is missing and write the document; return the outcome."""
+) -> tuple[str, int]:
+    """Register what is missing and write the document; return the outcome and how many volatile replicas are new."""
     name = document["id"]
-    dataset = dataset_of(name)
     parents = [document["collection"], *([request.parent] if request.parent else [])]
     if before is None or before.partial:
-        registration.register(scope, name, dataset, parents, request.files, account=account, session=session)
+        registration.register(scope, name, dataset_of(name), parents, request.files, account=account, session=session)
         documents.put(scope, name, document, session=session)
-        return "created"
-    registration.check_registered(scope, dataset, request.files, session=session)
+        return "created", sum(file.path is not None for file in request.files)
+    replicas = _complete(request, scope, account, parents, before.document, session)
     if same_document(before.document, document):
-        return "unchanged"
+        return "unchanged", replicas
+    _check_may_replace(request, scope, document, before)
+    documents.put(scope, name, document, session=session)
+    return "updated", replicas
+
+
+def _complete(
+    request: PublishRequest,
+    scope: InternalScope,
+    account: InternalAccount,
+    parents: Sequence[str],
+    published: Mapping[str, Any],
+    session: Session,
+) -> int:
+    """Hold the files of a published item to what is registered of them; return how many volatile replicas are new."""
+    name = request.item["id"]
+    if _keeps_files(request, published):
+        return 0
+    if _brings_files(request, scope, published, session):
+        registration.register(scope, name, dataset_of(name), parents, request.files, account=account, session=session)
+        return sum(file.path is not None for file in request.files)
+    registration.check_registered(scope, dataset_of(name), request.files, session=session)
+    return registration.declare_again(scope, request.files, account=account, session=session)
+
+
+def _keeps_files(request: PublishRequest, published: Mapping[str, Any]) -> bool:
+    """Tell whether nothing is said of files: those of an original are published apart from what is made of it."""
+    said = bool(request.files) or not asset_names(published).keys().isdisjoint(request.item.get("assets", {}))
+    return not said and not _is_derived(published)
+
+
+def _brings_files(
+    request: PublishRequest, scope: InternalScope, published: Mapping[str, Any], session: Session
+) -> bool:
+    """Tell whether an original that was published without files gets its own now."""
+    bare = bool(request.files) and request.update and not _is_derived(published)
+    return bare and not registration.has_files(scope, dataset_of(request.item["id"]), session=session)
+
+
+def _check_may_replace(
+    request: PublishRequest, scope: InternalScope, document: Mapping[str, Any], before: StoredDocument
+) -> None:
+    name = document["id"]
     if not request.update:
         raise PublishConflict(f"another document is published as {scope.external}:{name}: say update to replace it")
     if _is_derived(before.document) or _is_derived(document):
@@ -156,8 +205,6 @@ def _register(
         )
     if before.document.get("collection") != document["collection"]:
         raise PublishConflict(f"{scope.external}:{name} is published in {before.document.get('collection')}")
-    documents.put(scope, name, document, session=session)
-    return "updated"
 
 
 def _check_permission(account: InternalAccount, scope: InternalScope, collection: str, session: Session) -> None:

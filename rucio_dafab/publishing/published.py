@@ -29,7 +29,7 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}")
 class PublishedFile:
     """A file of an item: the key of its asset, its name ``<item>.<file name>``, the RSE that holds it, size, checksums.
 
-    The size is in bytes, the checksums are hexadecimal in lower case.
+    The size is in bytes, the checksums are hexadecimal in lower case. ``path`` says where it is on a volatile RSE.
     """
 
     asset: str
@@ -38,6 +38,7 @@ class PublishedFile:
     bytes: int
     adler32: str
     md5: str
+    path: str | None = None
 
 
 def check_files(item: str, document: Mapping[str, Any], files: Sequence[PublishedFile]) -> None:
@@ -103,12 +104,18 @@ def published_document(
             "file:checksum": assets[file.asset].get("file:checksum", f"{_MD5_MULTIHASH}{file.md5}"),
             FILE_NAME: file.name,
         }
-    if files:
+    if any(FILE_NAME in asset for asset in assets.values()):
         extensions = document.get("stac_extensions", [])
         document["stac_extensions"] = [*extensions, *([] if FILE_EXTENSION in extensions else [FILE_EXTENSION])]
     document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent is not None)]
     replaced = {SUCCESSOR, LATEST, *(rel for rel, _ in versions)}
     return with_links(document, versions, replaced=replaced)
+
+
+def with_files_of(item: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item that names none of the published files, with the assets of its document that have some."""
+    kept = {key: asset for key, asset in published.get("assets", {}).items() if FILE_NAME in asset}
+    return {**item, "assets": {**item.get("assets", {}), **kept}}
 
 
 def same_document(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -12,7 +12,6 @@ from rucio.common.checksum import adler32
 from rucio.common.types import InternalAccount, InternalScope
 from rucio.core import did as dids
 from rucio.core import replica as replicas
-from rucio.core import rse as rses
 from rucio.core import rule as rules
 from rucio.db.sqla import models
 from rucio.db.sqla.constants import DIDType
@@ -20,7 +19,7 @@ from rucio.rse import rsemanager
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rucio_dafab.catalogue.errors import DidUnknown
+from rucio_dafab.publishing import volatile
 from rucio_dafab.publishing.errors import PublishConflict
 from rucio_dafab.publishing.published import PublishedFile
 from rucio_dafab.stac.errors import DocumentInvalid
@@ -56,8 +55,8 @@ def register(
         PublishConflict: if something else has one of the names, or a container is closed.
         DidUnknown: if there is no such RSE.
     """
-    by_rse = _by_rse(files)
-    rse_ids = {rse: _rse_id(rse, scope.vo, session) for rse in by_rse}
+    by_rse, told = volatile.split(_by_rse(files), scope.vo, session)
+    rse_ids = {rse: volatile.rse_id_of(rse, scope.vo, session) for rse in by_rse}
     for rse, there in by_rse.items():
         _check_bytes(rse_ids[rse], rse, scope, there, session)
     try:
@@ -65,8 +64,11 @@ def register(
         _check_files(scope, files, session)
         for rse, there in by_rse.items():
             replicas.add_replicas(rse_ids[rse], [_line(scope, file) for file in there], account, session=session)
+        for rse, there in told.items():
+            volatile.declare(scope, rse, there, account=account, session=session)
         _attach(scope, {parent: [item] for parent in parents} | {item: [dataset]}, account, session)
-        _fill(scope, dataset, by_rse, account, session)
+        _attach(scope, {dataset: sorted({file.name for file in files})} if files else {}, account, session)
+        _fill(scope, dataset, by_rse, len({file.name for file in files}), account, session)
     except (exception.UnsupportedOperation, exception.DuplicateContent, exception.FileConsistencyMismatch) as error:
         reason = " ".join(str(error).split())
         raise PublishConflict(f"{scope.external}:{item} cannot be registered: {reason}") from error
@@ -76,16 +78,28 @@ def _fill(
     scope: InternalScope,
     dataset: str,
     by_rse: Mapping[str, Sequence[PublishedFile]],
+    every: int,
     account: InternalAccount,
     session: Session,
 ) -> None:
-    """Attach the files to their dataset and keep them by rules: the dataset when all are on one RSE, else each."""
-    every = {file.name for there in by_rse.values() for file in there}
-    if every:
-        _attach(scope, {dataset: sorted(every)}, account, session)
+    """Keep files by rules: the dataset when all of its `every` files are on one RSE, else each."""
     for rse, there in by_rse.items():
         names = sorted({file.name for file in there})
-        _keep(scope, [dataset] if len(names) == len(every) else names, rse, account, session)
+        _keep(scope, [dataset] if len(names) == every else names, rse, account, session)
+
+
+def declare_again(
+    scope: InternalScope, files: Sequence[PublishedFile], *, account: InternalAccount, session: Session
+) -> int:
+    """Say of registered files where they are on volatile RSEs; return how many were not known to be there."""
+    _, told = volatile.split(_by_rse(files), scope.vo, session)
+    return sum(volatile.declare(scope, rse, there, account=account, session=session) for rse, there in told.items())
+
+
+def has_files(scope: InternalScope, dataset: str, *, session: Session) -> bool:
+    """Return whether any file is registered in a dataset."""
+    statement = select(_CONTENTS.child_name).where(_CONTENTS.scope == scope, _CONTENTS.name == dataset).limit(1)
+    return session.scalar(statement) is not None
 
 
 def check_registered(scope: InternalScope, dataset: str, files: Iterable[PublishedFile], *, session: Session) -> None:
@@ -113,13 +127,6 @@ def _by_rse(files: Iterable[PublishedFile]) -> dict[str, list[PublishedFile]]:
     for file in files:
         found[file.rse].append(file)
     return dict(found)
-
-
-def _rse_id(rse: str, vo: str, session: Session) -> str:
-    try:
-        return str(rses.get_rse_id(rse, vo=vo, session=session))
-    except exception.RSENotFound as error:
-        raise DidUnknown(f"there is no RSE {rse}") from error
 
 
 def _check_bytes(rse_id: str, rse: str, scope: InternalScope, files: Sequence[PublishedFile], session: Session) -> None:

@@ -21,6 +21,7 @@ from rucio_dafab.catalogue.pages import BATCH, FoundDocument, read_page
 from rucio_dafab.catalogue.search import Search
 from rucio_dafab.publishing.publish import PublishRequest, publish
 from rucio_dafab.publishing.published import PublishedFile
+from rucio_dafab.publishing.volatile import withdraw
 from rucio_dafab.query import languages
 from rucio_dafab.query.languages import FilterLanguage
 from rucio_dafab.query.model import EVERYTHING, Expression
@@ -39,7 +40,7 @@ router = APIRouter(prefix="/dafab", tags=["catalogue"])
 
 
 class FileBody(Body):
-    """A file of an item, on its RSE already: size in bytes, checksums in hexadecimal."""
+    """A file of an item, on its RSE already: size in bytes, checksums in hexadecimal; its path on a volatile RSE."""
 
     asset: Annotated[str, Field(min_length=1, max_length=250)]
     name: Name
@@ -47,6 +48,15 @@ class FileBody(Body):
     bytes: Annotated[int, Field(ge=0, lt=2**63)]
     adler32: str
     md5: str
+    path: Annotated[str, Field(pattern=r"^[^/\x00-\x20\x7f#?%\\][^\x00-\x20\x7f#?%\\]{0,999}$")] | None = None
+
+
+class WithdrawBody(Body):
+    """Files that are no longer on a volatile RSE."""
+
+    scope: Scope
+    rse: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
+    names: Annotated[list[Name], Field(min_length=1, max_length=1000)]
 
 
 class PublishBody(Body):
@@ -99,8 +109,19 @@ def post_publish(body: PublishBody, issuer: Writer, request: Request) -> dict[st
         "files": list(report.files),
         "outcome": report.outcome,
         "leaving": list(report.leaving),
+        "replicas": report.replicas,
         "dry_run": body.dry_run,
     }
+
+
+@router.post("/withdraw")
+def post_withdraw(body: WithdrawBody, issuer: Writer) -> dict[str, Any]:
+    """Take back that files are on a volatile RSE, in one transaction; their DIDs and documents stay."""
+    scope = InternalScope(body.scope, vo=issuer.vo)
+    with db_session(DatabaseOperationType.WRITE) as session:
+        names = withdraw(scope, body.rse, body.names, issuer=issuer.account, session=session)
+    _LOGGER.info("%s files withdrawn from %s by %s", len(names), body.rse, issuer.account)
+    return {"rse": body.rse, "withdrawn": list(names)}
 
 
 @router.post("/search")

@@ -49,6 +49,7 @@ def prepare(home: Home, say: Say) -> None:
         provision.ensure_accounts(passwords, session)
         provision.ensure_scope(session)
         provision.ensure_rses(home, session)
+        provision.ensure_store(home, session)
         provision.ensure_tree(session)
 
 

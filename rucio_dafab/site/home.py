@@ -17,6 +17,9 @@ DERIVED_ACCOUNT: Final = "dafab_skim"
 RSES: Final = ("MELUXINA", "CLOUD")
 """The storage elements (RSE) of a local site, each a folder."""
 
+STORE_RSE: Final = "ROLLING_STORE"
+"""The storage element that is the rolling store: what is on it comes and goes by the store's own rules."""
+
 SCOPE: Final = "dafab"
 """The scope of every DID of the catalogue."""
 

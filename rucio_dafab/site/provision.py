@@ -5,8 +5,9 @@ Every function may run again: it adds what is missing and leaves what is there. 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rucio.common.exception import DataIdentifierNotFound, IdentityError, IdentityNotFound, RSENotFound
 from rucio.common.types import InternalAccount, InternalScope
@@ -20,7 +21,7 @@ from sqlalchemy.orm import Session
 from rucio_dafab.catalogue import documents
 from rucio_dafab.resources import resources
 from rucio_dafab.site.credentials import Credentials, CredentialsError
-from rucio_dafab.site.home import ACCOUNTS, RSES, SCOPE, Home
+from rucio_dafab.site.home import ACCOUNTS, RSES, SCOPE, STORE_RSE, Home
 
 ADMINISTRATOR: Final = "dafab_admin"
 WRITERS: Final = ("root", "dafab_admin", "dafab_dasi", "dafab_skim")
@@ -71,6 +72,22 @@ def ensure_rses(home: Home, session: Session) -> None:
             account_limit.set_local_account_limit(InternalAccount(writer), rse_id, UNLIMITED, session=session)
 
 
+def ensure_store(home: Home, session: Session) -> None:
+    """Add the storage element that is the rolling store: volatile, since files leave it without Rucio.
+
+    Its protocol is ours (:mod:`dasi_backend.rse_protocol`) under the scheme ``file``, which clients ask for by
+    themselves; Rucio neither writes there nor deletes.
+    """
+    try:
+        rse.get_rse_id(STORE_RSE, session=session)
+    except RSENotFound:
+        rse_id = rse.add_rse(STORE_RSE, deterministic=False, volatile=True, availability_delete=False, session=session)
+        protocol = _protocol(
+            home.store, "dasi_backend.rse_protocol.Default", {domain: {"read": 1} for domain in _DOMAINS}
+        )
+        rse.add_protocol(rse_id, protocol, session=session)
+
+
 def ensure_tree(session: Session) -> None:
     """Add the root catalogue and the collections below it, each with its document."""
     _ensure_container(ROOT_CATALOGUE, session)
@@ -101,20 +118,23 @@ def _ensure_identity(account: InternalAccount, password: str, session: Session) 
 
 def _add_rse(name: str, folder: Path, session: Session) -> str:
     rse_id = str(rse.add_rse(name, deterministic=True, session=session))
-    protocol = {
-        "scheme": "file",
-        "hostname": "localhost",
-        "port": 0,
-        "prefix": f"{folder}/",
-        "impl": "rucio.rse.protocols.posix.Default",
-        "domains": _DOMAINS,
-        "extended_attributes": None,
-    }
-    rse.add_protocol(rse_id, protocol, session=session)
+    rse.add_protocol(rse_id, _protocol(folder, "rucio.rse.protocols.posix.Default", _DOMAINS), session=session)
     # identity: a path says what it holds. greedyDeletion: what no rule keeps goes, not only when room is short.
     for key, value in (("lfn2pfn_algorithm", "identity"), ("greedyDeletion", True)):
         rse.add_rse_attribute(rse_id, key, value, session=session)
     return rse_id
+
+
+def _protocol(folder: Path, implementation: str, domains: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    return {
+        "scheme": "file",
+        "hostname": "localhost",
+        "port": 0,
+        "prefix": f"{folder}/",
+        "impl": implementation,
+        "domains": dict(domains),
+        "extended_attributes": None,
+    }
 
 
 def _ensure_container(name: str, session: Session) -> bool:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from dasi_backend.config import read
-from dasi_backend.errors import NothingFound, RequestError, TargetError
+from dasi_backend.errors import ContentDiffers, DasiError, KeyRefused, NothingFound, RequestError, TargetError
 from dasi_backend.interface import Dasi, Item, Rucio, Select
 from dasi_backend.interface import open as open_dasi
 from dasi_backend.store import Store
 from tests.integration.dasi_products import DAYS, archive, name_of, publish
+from tests.integration.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -28,12 +29,18 @@ class Case:
 
     store: Dasi | Rucio | Select
     tile: str
+    config: Path | None = None
 
     def names(self, *days: int) -> set[str]:
         return {name_of(self.tile, day) for day in days}
 
     def query(self, **keys: Any) -> dict[str, Any]:
         return {"tile": self.tile, **keys}
+
+
+def fresh(case: Case) -> Case:
+    """Return the same store anew: what one session archives is its own."""
+    return Case(open_dasi(case.config), case.tile, case.config)
 
 
 def found(items: Any) -> set[str]:
@@ -47,17 +54,22 @@ def written_config(folder: Path, document: dict[str, Any]) -> Path:
 
 def catalogue_section(request: pytest.FixtureRequest) -> dict[str, Any]:
     home = request.getfixturevalue("site").home
-    return {"config_path": str(home.client_config("user_dafab")), "scope": "dafab", "rse": "MELUXINA"}
+    return {
+        "config_path": str(home.client_config("user_dafab")),
+        "writer_config_path": str(home.client_config("dafab_dasi")),
+        "scope": "dafab",
+        "rse": "MELUXINA",
+    }
 
 
 def local(request: pytest.FixtureRequest, folder: Path) -> Case:
     archive(Store(folder / "store"), folder / "scenes", "32uxa")
-    return Case(open_dasi(written_config(folder, {"type": "local", "spaces": spaces("store")})), "32uxa")
+    return opened(folder, {"type": "local", "spaces": spaces("store")}, "32uxa")
 
 
 def rucio(request: pytest.FixtureRequest, folder: Path) -> Case:
     publish(request.getfixturevalue("site"), folder, "32uxb")
-    return Case(open_dasi(written_config(folder, {"type": "rucio", "rucio": catalogue_section(request)})), "32uxb")
+    return opened(folder, {"type": "rucio", "rucio": catalogue_section(request)}, "32uxb")
 
 
 def select(request: pytest.FixtureRequest, folder: Path) -> Case:
@@ -67,7 +79,12 @@ def select(request: pytest.FixtureRequest, folder: Path) -> Case:
         {"select": "mission=^s2", "type": "local", "spaces": spaces("store")},
         {"select": "tile=^32ux", "type": "rucio", "rucio": catalogue_section(request)},
     ]
-    return Case(open_dasi(written_config(folder, {"type": "select", "fdbs": members})), "32uxc")
+    return opened(folder, {"type": "select", "fdbs": members}, "32uxc")
+
+
+def opened(folder: Path, document: dict[str, Any], tile: str) -> Case:
+    config = written_config(folder, document)
+    return Case(open_dasi(config), tile, config)
 
 
 def spaces(folder: str) -> list[dict[str, Any]]:
@@ -202,6 +219,114 @@ def test_a_target_that_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(TargetError, match=said):
         case.store.retrieve(case.query(), f"{tmp_path}/out/{target}")
     assert list(tmp_path.iterdir()) == []
+
+
+def item_of(case: Case, name: str, day: int) -> dict[str, Any]:
+    """Return an item of a day of June 2032, which no other test asks for."""
+    ring = [[6, 49], [7, 49], [7, 50], [6, 50], [6, 49]]
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": name,
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "bbox": [6, 49, 7, 50],
+        "properties": {
+            "datetime": f"2032-06-{day:02}T10:00:00Z",
+            "platform": "sentinel-2a",
+            "processing:level": "L2A",
+            "grid:code": f"MGRS-{case.tile.upper()}Z",
+            "sat:relative_orbit": 22,
+        },
+        "links": [],
+        "assets": {},
+    }
+
+
+def archive_product(case: Case, name: str, day: int, data: bytes = b"two" * 1000) -> None:
+    """Archive a band and the item of a product; a selection keeps it in the first member that takes its key."""
+    key = {"mission": "s2a", "level": "l2a", "date": f"203206{day:02}", "product": name, "tile": f"{case.tile}z"}
+    key |= {"orbit": 22, "time": "100000"}
+    case.store.archive({**key, "kind": "part", "part": "item"}, json.dumps(item_of(case, name, day)).encode())
+    case.store.archive({**key, "kind": "band", "band": "b02", "res": 10}, data)
+
+
+def june(case: Case, day: int) -> dict[str, str]:
+    """Return the query for what was archived of a day: it has a tile of its own."""
+    return {"tile": f"{case.tile}z", "date": f"203206{day:02}"}
+
+
+def names_of_june(case: Case, day: int) -> set[str]:
+    return found(case.store.list(june(case, day)))
+
+
+def test_what_is_archived_is_there_after_the_flush_and_not_before(case: Case, tmp_path: Path) -> None:
+    name = f"archived_{case.tile}"
+    archive_product(case, name, 1)
+    assert names_of_june(case, 1) == set()
+    case.store.flush()
+    assert names_of_june(case, 1) == {name}
+    keys = june(case, 1) | {"mission": "s2a", "level": "l2a", "orbit": "22"}
+    items = list(case.store.list(keys))
+    assert b"two" * 1000 in [item.data for item in items]
+    assert len(case.store.retrieve(keys, tmp_path / "[id]", expect=1)) == 1
+    with case.store:
+        archive_product(case, name, 1)  # again is harmless
+    assert list(case.store.list(keys)) == items
+
+
+def test_other_content_under_an_id_is_refused_and_the_first_stays(case: Case) -> None:
+    name = f"differs_{case.tile}"
+    archive_product(case, name, 2)
+    case.store.flush()
+    with pytest.raises(ContentDiffers, match=name), fresh(case).store as store:
+        archive_product(Case(store, case.tile), name, 2, b"TWO" * 1000)
+    assert b"two" * 1000 in [item.data for item in case.store.list(june(case, 2))]
+
+
+def test_after_an_error_nothing_of_what_was_archived_appears(case: Case) -> None:
+    other = fresh(case)
+    with pytest.raises(ZeroDivisionError), other.store:
+        archive_product(other, f"never_{case.tile}", 3)
+        _ = 1 / 0
+    assert names_of_june(case, 3) == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("level=l2a,date=20320601,product=x,kind=band,band=b02,res=10", "mission"),
+        ("mission=s2a,level=l2a,date=20320631,product=x,kind=band,band=b02,res=10", "date=20320631"),
+        ("mission=s2a,level=l2a,date=20320601,product=x/y,kind=band,band=b02,res=10", "'/'"),
+        ("mission=s2a,level=l2a,date=20320601,product=x,kind=chip,part=x", "kind=chip"),
+        ("mission=s2a,level=l2a,date=20320601,product=x,kind=band,colour=red", "colour"),
+    ],
+)
+def test_a_key_that_cannot_be_kept_is_refused(case: Case, key: str, said: str) -> None:
+    with pytest.raises(KeyRefused, match=said):
+        case.store.archive(f"{key},tile={case.tile}", b"x")
+
+
+def test_a_wipe_says_what_it_would_remove_and_removes_when_told(case: Case) -> None:
+    name = f"wiped_{case.tile}"
+    archive_product(case, name, 4)
+    case.store.flush()
+    assert [key["id"] for key in case.store.wipe(june(case, 4))] == [name]
+    assert names_of_june(case, 4) == {name}
+    assert [key["id"] for key in case.store.wipe(june(case, 4), doit=True)] == [name]
+    # A catalogue lets lifetimes end, and Rucio's daemons delete.
+    assert eventually(lambda: names_of_june(case, 4) == set(), seconds=120)
+    assert eventually(lambda: case.store.wipe(june(case, 4)) == [], seconds=120)
+    assert found(case.store.list(case.query())) == case.names(*DAYS)
+
+
+def test_a_wipe_names_at_least_one_key_and_whole_products(case: Case) -> None:
+    with pytest.raises(KeyRefused, match="at least one key"):
+        case.store.wipe("", doit=True)
+    with pytest.raises(RequestError, match="unknown key 'colour'"):
+        case.store.wipe(case.query(colour="red"))
+    with pytest.raises(DasiError, match=r"band|asset"):
+        case.store.wipe(case.query(band="b02", asset="mask"), doit=True)
+    assert found(case.store.list(case.query())) == case.names(*DAYS)
 
 
 def test_a_store_is_left_in_order(case: Case) -> None:

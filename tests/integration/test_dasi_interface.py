@@ -130,7 +130,7 @@ def test_other_bytes_under_the_same_key_are_refused(dasi: Dasi) -> None:
 
 def test_wipe_removes_when_told(dasi: Dasi) -> None:
     fill(dasi)
-    assert [key.id for key in dasi.wipe("mission=s2a")] == ["Scene_A"]
+    assert [key["id"] for key in dasi.wipe("mission=s2a")] == ["Scene_A"]
     assert list(dasi.list())
     dasi.wipe("mission=s2a", doit=True)
     assert list(dasi.list()) == []

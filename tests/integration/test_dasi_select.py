@@ -81,7 +81,6 @@ def test_what_is_archived_goes_to_the_first_member_that_takes_it(store: Select, 
     ("key", "said"),
     [
         (f"mission=s1a,{PRODUCT}", "no member of fdbs takes it"),
-        (f"mission=s1a,tile=32uxd,{PRODUCT}", r"belongs to fdbs\[2\] \(rucio\), in which products are published"),
         (f"mission=s2a,{PRODUCT}".replace("l2a", "l1c"), "no member of fdbs takes it"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from dasi_backend import config, language, schema
 from dasi_backend.config import Config
+from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.keys import STORE_KEYS
 from dasi_backend.schema import KeyDescription
 
@@ -54,10 +55,17 @@ def test_a_catalogue_answers_what_documents_say(tmp_path: Path) -> None:
 )
 def test_together_they_answer_the_whole_language(tmp_path: Path, text: str, names: tuple[str, str]) -> None:
     keys = described(tmp_path, text)
-    assert set(keys) == language.keys()
+    assert set(keys) == language.keys() - set(FIELD_KEYS)
     assert (keys["tile"].answered_by, keys["tile"].store) == (names, "level 2")
     assert keys["tile"].documents == ("/properties/grid:code",)
     assert keys["band"].answered_by == names[:1]
     assert keys["where"].answered_by == names[1:]
     assert all(each.description and (each.store or each.documents or each.key == "where") for each in keys.values())
     assert keys["tile"].record()["documents"] == ("/properties/grid:code",)
+
+
+def test_fields_have_keys_of_their_own_beside_day_and_time(tmp_path: Path) -> None:
+    keys = described(tmp_path, f"type: grib\nschema: schema\n{LOCAL}")
+    assert set(keys) == {*FIELD_KEYS, "date", "time"}
+    assert (keys["step"].type, keys["param"].type, keys["date"].type) == ("integer", "string", "date")
+    assert all(each.answered_by == ("grib",) and each.description for each in keys.values())
