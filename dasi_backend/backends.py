@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from dasi_backend import staged
-from dasi_backend.config import GRIB, RUCIO, SELECT, Config
+from dasi_backend.config import GRIB, LOCAL, RUCIO, SELECT, Config
 from dasi_backend.errors import ConfigError
 from dasi_backend.grib import GribBackend
+from dasi_backend.keys import STORE_KEYS
+from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.rucio import RucioBackend
 from dasi_backend.rucio_writing import CatalogueWriter
@@ -26,6 +28,23 @@ def backend_of(config: Config) -> AnyBackend:
     if config.type == GRIB:
         return GribBackend(config.schema, config.roots)
     return catalogue_of(config) if config.type == RUCIO else LocalBackend(store_of(config))
+
+
+def backend_for(config: Config, request: Request) -> AnyBackend:
+    """Return who answers a request: the catalogue, where it names what only documents say; else whom the type says.
+
+    Raises:
+        ConfigError: if the configuration lacks who could answer.
+    """
+    documented = [key for key in request.keys if key not in STORE_KEYS]
+    if config.type != LOCAL or not documented:
+        return backend_of(config)
+    if config.catalogue is not None:
+        return catalogue_of(config)
+    store = LocalBackend(store_of(config))
+    if unknown := [key for key in documented if not store.knows(key)]:
+        raise ConfigError(f"{unknown[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
+    return store
 
 
 def store_of(config: Config) -> Store:

@@ -16,13 +16,11 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from dasi_backend import cli_keeping, cli_publish, output, schema
 from dasi_backend import config as configuration
-from dasi_backend.backends import AnyBackend, archive_for, backend_of, catalogue_of, store_of
+from dasi_backend.backends import AnyBackend, archive_for, backend_for, store_of
 from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, show
-from dasi_backend.config import Config
-from dasi_backend.errors import ConfigError, RequestError
+from dasi_backend.errors import RequestError
 from dasi_backend.grib import GribBackend
 from dasi_backend.items import Item, Retrieved
-from dasi_backend.keys import STORE_KEYS
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.select import SelectBackend
@@ -44,7 +42,7 @@ def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson =
     """Show what is in the rolling store, or what answers a request."""
     found = configuration.find(config)
     for one in requests_of("list", request) or [_EVERYTHING]:
-        backend = _backend(found, one)
+        backend = backend_for(found, one)
         if isinstance(backend, LocalBackend):
             products = list(backend.products(one))
             show([output.product_record(product) for product in products], output.product_table(products), as_json)
@@ -68,7 +66,7 @@ def inspect(
         cli_keeping.show_space(store_of(found), requests_of("list", request), as_json)
         return
     for one in requests_of("list", request) or [_EVERYTHING]:
-        items: list[Item] = list(_backend(found, one).list(one))
+        items: list[Item] = list(backend_for(found, one).list(one))
         show([item.record() for item in items], output.extent_table(items), as_json)
 
 
@@ -91,7 +89,7 @@ def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJso
         for one in requests:
             if one.verb != "retrieve":
                 raise RequestError(f"the request says {one.verb}, not retrieve")
-            _backend(found, one).retrieve(one, say)
+            backend_for(found, one).retrieve(one, say)
     if as_json:
         output.print_json([one.record() for one in written])
 
@@ -168,16 +166,3 @@ def _columns(backend: AnyBackend) -> Mapping[str, str]:
     if isinstance(backend, GribBackend):
         return _FIELD_COLUMNS
     return _SELECT_COLUMNS if isinstance(backend, SelectBackend) else _CATALOGUE_COLUMNS
-
-
-def _backend(config: Config, request: Request) -> AnyBackend:
-    """Return who answers a request: the catalogue, where it names what only documents say; else whom the type says."""
-    documented = [key for key in request.keys if key not in STORE_KEYS]
-    if config.type != configuration.LOCAL or not documented:
-        return backend_of(config)
-    if config.catalogue is not None:
-        return catalogue_of(config)
-    store = LocalBackend(store_of(config))
-    if unknown := [key for key in documented if not store.knows(key)]:
-        raise ConfigError(f"{unknown[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
-    return store
