@@ -58,11 +58,6 @@ class Database:
         with named("the store cannot be listed"):
             yield from map(_element, self.open().list(dict(selection), level=3))
 
-    def locate(self, key: Mapping[str, str]) -> Element | None:
-        """Return the object of a whole key; FDB goes to its database at once, where a list looks at all of them."""
-        with named("the store cannot be read"):
-            return next(map(_element, self.open().inspect(dict(key))), None)
-
     def wipe(self, selection: Selection) -> list[str]:
         """Remove whole indexes or databases; nobody may be writing to them."""
         with named("the store could not remove"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from dasi_backend import finding, products
 from dasi_backend.addresses import parse_address
 from dasi_backend.copying import Extent, copy
 from dasi_backend.errors import NotStored
@@ -58,4 +59,4 @@ class Objects:
         with self.parts.listed() as hidden:
             if key.product in hidden or self.parts.records.told(Note.REMOVING, key.product) is not None:
                 return None
-            return self.parts.database.locate(key.index | level_3)
+            return finding.objects_of(self.parts, key, hidden).get(products.level_3(level_3))

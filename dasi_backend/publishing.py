@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dasi_backend import originals, products
+from dasi_backend import finding, originals, products
 from dasi_backend.addresses import address_of, parse_address
 from dasi_backend.copying import Extent, sums_of
 from dasi_backend.errors import ChecksumError, ConfigError, KeyRefused, NotStored, StoreError
@@ -175,8 +175,8 @@ class Publisher:
                 return Published(key.id, Outcome.UNCHANGED, len(files), left_out)
             if dry_run:
                 return Published(key.id, Outcome.PLANNED, len(files), left_out)
-            with parts.listed():
-                found = products.objects(parts.database, key)
+            with parts.listed() as hidden:
+                found = finding.objects_of(parts, key, hidden)
             placed = self._placed(key, files, found)
             outcome = self._tell(product, _item(key, found), files, placed)
             parts.records.note(Note.PUBLISHED, key.product, self._note(product, placed.values()))

@@ -13,9 +13,9 @@ Files and not a database: they work wherever the store itself does, and a reader
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -69,6 +69,7 @@ class ProductRecord:
         footprint: The geometry of its item (GeoJSON, EPSG:4326), if it has one.
         accessed: When it was last archived or retrieved, seconds since 1970.
         manifest: Where its manifest is, if the record says it.
+        objects: Where the others are in the same file, if the record says it: first byte and bytes, by level-3 key.
     """
 
     key: ProductKey
@@ -78,11 +79,10 @@ class ProductRecord:
     footprint: Mapping[str, Any] | None = None
     accessed: float = 0.0
     manifest: Place | None = None
+    objects: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, key: ProductKey, size: int, archived: int, item: Mapping[str, Any], manifest: Place | None = None
-    ) -> Self:
+    def of(cls, key: ProductKey, size: int, archived: int, item: Mapping[str, Any]) -> Self:
         """Return the record of a product whose STAC item is known."""
         collection, footprint = item.get("collection"), item.get("geometry")
         return cls(
@@ -92,7 +92,6 @@ class ProductRecord:
             collection=collection if isinstance(collection, str) else None,
             footprint=footprint if isinstance(footprint, dict) else None,
             accessed=float(archived),
-            manifest=manifest,
         )
 
 

@@ -1,7 +1,7 @@
 """The rolling store as Rucio reads it: an RSE protocol, so that ``rucio download`` takes bytes straight from FDB.
 
 Rucio imports this class by its name (``impl`` of the RSE's protocol) on servers, which only write addresses, and on
-clients, which read. FDB and all that belongs to it is loaded when the first byte is asked for. The scheme is ``file``:
+clients, which read. What the store is made of is loaded when the first byte is asked for. The scheme is ``file``:
 Rucio's clients find no source under one that they do not know.
 """
 
@@ -81,7 +81,7 @@ class Default(posix.Default):  # type: ignore[misc]  # Rucio ships no types
         return path.removeprefix(prefix)
 
     def _objects(self) -> Any:
-        from dasi_backend.objects import Objects  # noqa: PLC0415  # a server has no FDB
+        from dasi_backend.objects import Objects  # noqa: PLC0415  # a server need not have it
 
         extended = self.attributes.get("extended_attributes") or {}
         roots = [self.attributes["prefix"], *(extended.get("roots", ()) if isinstance(extended, dict) else ())]

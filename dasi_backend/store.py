@@ -175,7 +175,7 @@ class Store:
             if folder.is_dir() and any(folder.iterdir()):
                 return retrieving.verified(folder, files, product)
             with retrieving.appearing(folder) as partial:
-                found = products.objects(self.parts.database, product.key)
+                found = finding.objects_of(self.parts, product.key)
                 retrieving.copy_all(product, files, found, partial, progress)
         return folder
 
@@ -187,7 +187,7 @@ class Store:
         """
         selection = _selection(query or {})
         with self.parts.listed() as hidden:
-            found = list(self.parts.database.objects(selection))
+            found = list(finding.objects(self.parts, selection, hidden))
         for element in found:
             below = all(element.key.get(name) in values for name, values in selection.items() if name in LEVEL_3)
             if below and element.key["product"] not in hidden:

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any, Final, NoReturn
@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn
 from blake3 import blake3
 
 from dasi_backend import folders, products, staged
+from dasi_backend.addresses import text_of
 from dasi_backend.errors import ContentDiffers, StagedError, StoreError
 from dasi_backend.fdb import Database, named
 from dasi_backend.keys import ProductKey
@@ -81,8 +82,8 @@ def write(scene: staged.Staged, parts: Parts) -> tuple[str, ProductKey]:
         with parts.locks.database(scene.key.database_name, SHARED):
             folders.unlock(parts.database.roots, scene.key.database_name)
             manifest = _publish(scene, parts.database, remover)
-            place = _place(scene.key, parts.database)
-            parts.records.keep(ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item, place))
+            record = ProductRecord.of(scene.key, manifest.size, manifest.archived, scene.item)
+            parts.records.keep(_with_places(record, parts.database))
     return STORED, scene.key
 
 
@@ -102,10 +103,16 @@ def _publish(scene: staged.Staged, database: Database, remover: Remover) -> Mani
         raise
 
 
-def _place(key: ProductKey, database: Database) -> Place | None:
-    """Return where the manifest of a published product is."""
-    found = database.locate(key.index | MANIFEST)
-    return Place(found.path.name, found.offset, found.length) if found else None
+def _with_places(record: ProductRecord, database: Database) -> ProductRecord:
+    """Return the record of a published product that says where its objects are, if they are in one file."""
+    found = list(products.objects(database, record.key).values())
+    places = {text_of(element.key): element for element in found}
+    manifest = places.get(text_of(MANIFEST))
+    if manifest is None or {element.path for element in found} != {manifest.path}:
+        return record
+    place = Place(manifest.path.name, manifest.offset, manifest.length)
+    objects = {text: (element.offset, element.length) for text, element in places.items()}
+    return replace(record, manifest=place, objects=objects)
 
 
 def _require_room(scene: staged.Staged, root: Path) -> None:

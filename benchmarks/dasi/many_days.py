@@ -57,17 +57,20 @@ def main(days: int, root: Path, scratch: Path) -> None:
     database = store.parts.database
     listed = median(lambda: list(store.products(day)), 50)
     by_fdb = median(lambda: list(products.find(database, asked)), 50)
+    inspected = median(lambda: list(store.objects(day)), 50)
+    inspected_by_fdb = median(lambda: list(database.objects(asked)), 50)
     scanned = median(lambda: retention.plan(store.account(), policy.read(), time.time()), 5)
     everything = median(lambda: list(store.products()), 3)
     everything_by_fdb = median(lambda: list(products.find(database, {})), 3)
     print(f"{len(store.account().holdings)} day-databases, medians", file=sys.stderr)
     for what, taken, peer in (
         ("list one day", listed, by_fdb),
+        ("objects, one day", inspected, inspected_by_fdb),
         ("list all", everything, everything_by_fdb),
         ("retention, all", scanned, everything_by_fdb),
     ):
         print(
-            f"{what:15}{taken * 1000:8.1f} ms   FDB's list {peer * 1000:8.1f} ms   ratio {peer / taken:.1f}",
+            f"{what:18}{taken * 1000:8.1f} ms   FDB's list {peer * 1000:8.1f} ms   ratio {peer / taken:.1f}",
             file=sys.stderr,
         )
 

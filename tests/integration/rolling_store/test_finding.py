@@ -12,7 +12,7 @@ import pytest
 from dasi_backend import finding, products
 from dasi_backend.errors import ChecksumError
 from dasi_backend.store import Store
-from tests.integration.rolling_store.scenes import make_scene
+from tests.integration.rolling_store.scenes import contents, make_scene
 
 pytestmark = pytest.mark.integration
 
@@ -138,3 +138,56 @@ def test_a_manifest_that_a_record_finds_is_verified(filled: Store) -> None:
         file.write(b"#")
     with pytest.raises(ChecksumError, match="manifest is damaged"):
         list(filled.products({"product": "one"}))
+
+
+def keys_of(elements: Any) -> set[tuple[Any, ...]]:
+    return {(tuple(sorted(each.key.items())), each.path, each.offset, each.length) for each in elements}
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [{}, {"date": ["20260601"]}, {"tile": ["33uwp"]}, {"product": ["two"]}, {"orbit": ["22"]}, {"mission": ["s1"]}],
+)
+def test_records_tell_the_objects_that_fdb_tells(filled: Store, selection: dict[str, list[str]]) -> None:
+    told = keys_of(finding.objects(filled.parts, selection, ()))
+    assert told == keys_of(filled.parts.database.objects(selection))
+    assert len(told) in {0, 7, 14, 21}  # three bands, two parts, the item and the manifest of each product
+
+
+def test_fdb_is_not_even_loaded_to_read_objects(filled: Store, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from dasi_backend.store import Store; "
+        "store = Store(Path(sys.argv[1])); store.retrieve('one', Path(sys.argv[2])); "
+        "print(len(list(store.objects({'band': 'b02'}))), 'pyfdb' in sys.modules)"
+    )
+    command = [sys.executable, "-P", "-c", code, str(filled.root), str(tmp_path / "got")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout == "3 False\n"
+    assert contents(tmp_path / "got") == contents(tmp_path / "scenes" / "one")
+
+
+def without_objects(record: Path) -> None:
+    """Make it a record as it was written before records said where objects are."""
+    stated = json.loads(record.read_bytes())
+    del stated["objects"]
+    record.write_text(json.dumps(stated))
+
+
+@pytest.mark.parametrize("spoil", [forget, without_place, without_objects, of_another_file, of_another_day])
+def test_objects_that_records_do_not_tell_are_asked_of_fdb(
+    filled: Store, spoil: Callable[[Path], None], tmp_path: Path
+) -> None:
+    spoil(filled.root / ".records" / "products" / "two.json")
+    assert {each.key["product"] for each in filled.objects({"band": "b03"})} == {"one", "two", "three.x"}
+    filled.retrieve("two", tmp_path / "got")
+    assert contents(tmp_path / "got") == contents(tmp_path / "scenes" / "two")
+
+
+def test_a_record_that_points_to_other_bytes_is_found_out(filled: Store, tmp_path: Path) -> None:
+    record = filled.root / ".records" / "products" / "one.json"
+    stated = json.loads(record.read_bytes())
+    stated["objects"]["kind=band,band=b02,res=10"][0] += 1
+    record.write_text(json.dumps(stated))
+    with pytest.raises(ChecksumError, match=r"one/B02\.tif"):
+        filled.retrieve("one", tmp_path / "got")
+    assert not (tmp_path / "got").exists()
