@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rucio_dafab.eo.counting import histogram
+
 Mask = NDArray[np.bool_]
 
 
@@ -89,8 +91,8 @@ class Agreement:
 
 def compare(first: Mask, second: Mask, among: Mask) -> Agreement:
     """Count how two masks agree; all are bool (row, column), and pixels outside ``among`` are left out."""
-    codes = (first[among].astype(np.uint8) << 1) | second[among]
-    neither, only_second, only_first, both = (int(number) for number in np.bincount(codes, minlength=4))
+    codes: NDArray[np.uint8] = first[among] * np.uint8(2) + second[among]
+    neither, only_second, only_first, both = (int(number) for number in histogram(codes)[:4])
     return Agreement(both, only_first, only_second, neither)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS, SCENE_CLASSIFICATION, Scene
+from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.pixels import read_scl, strips
 
 # Scene classification of Sen2Cor (S2 L2A product definition): 0 no data, 1 saturated or defective, 3 cloud shadow,
@@ -48,7 +49,7 @@ def assess(scene: Scene) -> Fitness:
     """
     pixels = scene.shape[0] * scene.shape[1]
     if SCENE_CLASSIFICATION in scene.bands:
-        classes = np.bincount(read_scl(scene).ravel(), minlength=256)
+        classes = histogram(read_scl(scene))
         valid = pixels - int(classes[0])
         clear = pixels - int(classes[list(NOT_CLEAR)].sum())
         return Fitness(valid / pixels, clear / valid if valid else 0.0, scl=True)

@@ -1,7 +1,7 @@
 """Thumbnails and overviews: a product over its paled scene, in Web Mercator, as map viewers lay them out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.items import Asset
@@ -70,16 +70,27 @@ def draw(scene: Scene, ground: Backdrop, drawing: Drawing) -> Pixels:
     return colours
 
 
-def previews(scene: Scene, key: str, source: Asset, drawing: Drawing) -> dict[str, Asset]:
-    """Return thumbnail and overview of the asset ``key`` under the keys and with the members of the live profile."""
-    large = backdrop(scene, web_view(scene, min(OVERVIEW, max(THUMBNAIL, ENLARGEMENT * max(scene.shape)))))
-    grounds = {"thumbnail": large.resized(THUMBNAIL), "overview": large}
-    return {f"{key}-{role}": _preview(scene, key, source, drawing, role, ground) for role, ground in grounds.items()}
+def overview(scene: Scene, drawing: Drawing) -> Backdrop:
+    """Return the drawing over the scene at the size of the overview."""
+    ground = backdrop(scene, web_view(scene, min(OVERVIEW, max(THUMBNAIL, ENLARGEMENT * max(scene.shape)))))
+    return replace(ground, colours=draw(scene, ground, drawing))
 
 
-def _preview(scene: Scene, key: str, source: Asset, drawing: Drawing, role: str, ground: Backdrop) -> Asset:
-    view = ground.view
-    picture = finished(draw(scene, ground, drawing), ground.there)
+def previews(key: str, source: Asset, drawn: Backdrop) -> dict[str, Asset]:
+    """Return thumbnail and overview of the asset ``key`` under the keys and with the members of the live profile.
+
+    Args:
+        key: Of the asset that is drawn.
+        source: That asset.
+        drawn: From :func:`overview`.
+    """
+    pictures = {"thumbnail": drawn.resized(THUMBNAIL), "overview": drawn}
+    return {f"{key}-{role}": _preview(key, source, role, picture) for role, picture in pictures.items()}
+
+
+def _preview(key: str, source: Asset, role: str, drawn: Backdrop) -> Asset:
+    view = drawn.view
+    picture = finished(drawn.colours, drawn.there)
     preview = {
         "source_asset": key,
         "source_sha256": source.sha256,

@@ -4,7 +4,9 @@ Everything is encoded before the first file is written, and the item is written 
 holds a whole product. The same scene, prediction and model give the same bytes.
 """
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from rucio_dafab.eo.previews import (
     WATER_COLOUR,
     difference_drawing,
     field_drawing,
+    overview,
     previews,
     water_drawing,
 )
@@ -115,16 +118,14 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
     numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
     found = water.anomaly(numbers)
-    assets = _observed_assets(scene, model, observed, clear)
-    excess = deficit = profile.Patches(np.empty(0))
-    if classes is not None:
-        gained = (classes == water.Difference.EXCESS) | (classes == water.Difference.SEASONAL_OBSERVED)
-        assets[EXCESS], excess = _patches(scene, gained, ANOMALY_PATCH_KM2, "water_excess", "Delineated water excess")
-        lost = classes == water.Difference.DEFICIT
-        assets[DEFICIT], deficit = _patches(scene, lost, ANOMALY_PATCH_KM2, "water_deficit", "Delineated water deficit")
-        assets[DIFFERENCE] = _difference_asset(scene, model, classes, valid)
     drawing = water_drawing(observed.astype(np.uint8)) if classes is None else difference_drawing(classes)
-    assets |= previews(scene, OBSERVED_WATER, assets[OBSERVED_WATER], drawing)
+    # What takes long runs in GDAL and GEOS, which let other threads go on.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
+        against = pool.submit(_reference_assets, scene, model, classes, valid)
+        seen = pool.submit(_observed_assets, scene, model, observed, clear)
+        drawn = pool.submit(overview, scene, drawing)
+        assets, (more, excess, deficit) = seen.result(), against.result()
+        assets |= more | previews(OBSERVED_WATER, assets[OBSERVED_WATER], drawn.result())
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -157,7 +158,8 @@ def make_fields(
     parcels = fields.delineate(maps, prediction.valid, prediction.clear, scene.transform, rules)
     numbers = fields.numbers(parcels, prediction.valid, scene.transform)
     assets = _parcel_assets(scene, derived_id(scene, FIELDS_COLLECTION, model), parcels)
-    assets |= previews(scene, FIELD_BOUNDARIES, assets[FIELD_BOUNDARIES], field_drawing(parcels.geometries))
+    drawn = overview(scene, field_drawing(parcels.geometries))
+    assets |= previews(FIELD_BOUNDARIES, assets[FIELD_BOUNDARIES], drawn)
     valid, clear = int(prediction.valid.sum()), int(prediction.clear.sum())
     properties = {
         **profile.agriculture_properties(numbers, valid, clear, prediction.valid.size),
@@ -199,6 +201,20 @@ def _observed_assets(
     mask = Asset("observed_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
     vector, _ = _patches(scene, observed, WATER_PATCH_KM2, "observed_water", "Observed water as polygons")
     return {OBSERVED_WATER: mask, OBSERVED_WATER_VECTOR: vector}
+
+
+def _reference_assets(
+    scene: Scene, model: ModelCard, classes: NDArray[np.uint8] | None, valid: NDArray[np.bool_]
+) -> tuple[dict[str, Asset], profile.Patches, profile.Patches]:
+    """Return what the difference to the reference gives, and the patches of too much and too little water."""
+    if classes is None:
+        return {}, profile.Patches(np.empty(0)), profile.Patches(np.empty(0))
+    gained = (classes == water.Difference.EXCESS) | (classes == water.Difference.SEASONAL_OBSERVED)
+    excess, gains = _patches(scene, gained, ANOMALY_PATCH_KM2, "water_excess", "Delineated water excess")
+    lost = classes == water.Difference.DEFICIT
+    deficit, losses = _patches(scene, lost, ANOMALY_PATCH_KM2, "water_deficit", "Delineated water deficit")
+    raster = _difference_asset(scene, model, classes, valid)
+    return {EXCESS: excess, DEFICIT: deficit, DIFFERENCE: raster}, gains, losses
 
 
 def _difference_asset(scene: Scene, model: ModelCard, classes: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Asset:

@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 
 from rucio_dafab.eo.bands import Scene
+from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.readers.stac_folder import local_file
 
@@ -138,7 +139,7 @@ def difference(
     water: NDArray[np.bool_], valid: NDArray[np.bool_], clear: NDArray[np.bool_], reference: Reference
 ) -> NDArray[np.uint8]:
     """Return the class of every pixel, uint8 (row, column) of :class:`Difference`. The arguments are (row, column)."""
-    classes = np.select(
+    classes: NDArray[np.uint8] = np.select(
         [
             ~valid,
             ~clear,
@@ -149,19 +150,25 @@ def difference(
             reference.permanent,
             reference.seasonal,
         ],
-        [
-            Difference.NO_DATA,
-            Difference.EXCLUSION_OBSERVED,
-            Difference.EXCLUSION_REFERENCE,
-            Difference.PERMANENT_OBSERVED,
-            Difference.SEASONAL_OBSERVED,
-            Difference.EXCESS,
-            Difference.DEFICIT,
-            Difference.SEASONAL_NOT_OBSERVED,
-        ],
-        default=Difference.OTHER,
+        # As bytes: Python's integers would make eight of them a pixel.
+        list(
+            np.array(
+                [
+                    Difference.NO_DATA,
+                    Difference.EXCLUSION_OBSERVED,
+                    Difference.EXCLUSION_REFERENCE,
+                    Difference.PERMANENT_OBSERVED,
+                    Difference.SEASONAL_OBSERVED,
+                    Difference.EXCESS,
+                    Difference.DEFICIT,
+                    Difference.SEASONAL_NOT_OBSERVED,
+                ],
+                np.uint8,
+            )
+        ),
+        default=np.uint8(Difference.OTHER),
     )
-    return classes.astype(np.uint8)
+    return classes
 
 
 def count(
@@ -182,7 +189,7 @@ def count(
         seasonal=None if reference is None else int((reference.seasonal & valid).sum()),
         difference=None
         if classes is None
-        else tuple(map(int, np.bincount(classes.ravel(), minlength=len(Difference)))),
+        else tuple(map(int, histogram(classes)[: len(Difference)])),
         pixel_km2=pixel_km2,
     )
 
@@ -250,7 +257,7 @@ def read_reference(path: Path, scene: Scene) -> Reference:
             values = view.read(1)
     except RasterioError as error:
         raise ProductError(f"reference water {path} cannot be read: {' '.join(str(error).split())}") from error
-    strange = np.setdiff1d(values, (0, 1, 2, 255))
+    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (0, 1, 2, 255))
     if len(strange):
         raise ProductError(
             f"reference water {path} holds the value {strange[0]}: expected 0, 1 (permanent), 2 (seasonal)"
