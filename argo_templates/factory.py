@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hera.workflows import (
+    ConfigMapVolume,
     EmptyDirVolume,
     ExistingVolume,
     Parameter,
@@ -41,6 +42,13 @@ SCENES: Final = "/scenes"
 """Where the folders of scenes are mounted."""
 
 TMP: Final = "/tmp"  # noqa: S108 - a volume of the pod's own
+SITES: Final = f"{HOME}/sites"
+"""Where the site catalogue is mounted, in the pods that ask it."""
+
+POLICIES: Final = f"{HOME}/policies"
+SOURCES: Final = f"{HOME}/sources"
+"""Where policies and the table of archives are mounted."""
+
 WORK: Final = f"{HOME}/work/{{{{workflow.name}}}}"
 """The folder of one workflow, shared by its pods; results go by path, never as big parameters."""
 
@@ -126,6 +134,26 @@ def store_volume() -> ExistingVolume:
 def scenes_volume() -> ExistingVolume:
     """Return the volume of the scenes, which nothing writes."""
     return ExistingVolume(name="dafab-scenes", claim_name="dafab-scenes", mount_path=SCENES, read_only=True)
+
+
+def results_volume() -> ExistingVolume:
+    """Return the volume of what users' containers made."""
+    return ExistingVolume(name="dafab-results", claim_name="dafab-results", mount_path=f"{HOME}/results")
+
+
+def sites_volume() -> ConfigMapVolume:
+    """Return the config map of the site catalogue."""
+    return ConfigMapVolume(name="dafab-sites", mount_path=SITES)
+
+
+def policies_volume() -> ConfigMapVolume:
+    """Return the config map of policies: ``retention.toml``."""
+    return ConfigMapVolume(name="dafab-policies", mount_path=POLICIES)
+
+
+def sources_volume() -> ConfigMapVolume:
+    """Return the config map of archives: ``sources.toml``."""
+    return ConfigMapVolume(name="dafab-sources", mount_path=SOURCES)
 
 
 def rse_volume() -> ExistingVolume:

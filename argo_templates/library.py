@@ -7,7 +7,7 @@ parameters of :func:`common`: Argo hands a referred template the parameters of t
 from typing import Final
 
 from hera.workflows import DAG, ClusterWorkflowTemplate, Parameter, Script, Task
-from hera.workflows.models import Cache, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
+from hera.workflows.models import Cache, EnvVar, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
 
 from argo_templates.factory import (
     HPK,
@@ -17,20 +17,39 @@ from argo_templates.factory import (
     archive_accounts,
     client_volume,
     limited_by,
+    policies_volume,
+    results_volume,
     rse_volume,
     scenes_volume,
+    sites_volume,
+    sources_volume,
     step,
     store_volume,
 )
+from argo_templates.factory import (
+    SITES as SITES_FOLDER,
+)
+from argo_templates.factory import (
+    SOURCES as SOURCES_FOLDER,
+)
 from argo_templates.steps.archive import archive
+from argo_templates.steps.choose import choose
 from argo_templates.steps.clean import clean
+from argo_templates.steps.collect import collect
+from argo_templates.steps.deliver import deliver
+from argo_templates.steps.discover import discover
 from argo_templates.steps.fetch import fetch
 from argo_templates.steps.finish import finish
+from argo_templates.steps.gather import gather
 from argo_templates.steps.infer import infer
 from argo_templates.steps.make import make
+from argo_templates.steps.outdated import outdated
 from argo_templates.steps.place_scene import place_scene
 from argo_templates.steps.publish import publish
+from argo_templates.steps.ready import ready
 from argo_templates.steps.recall import recall
+from argo_templates.steps.retain import retain
+from argo_templates.steps.verify import verify
 from argo_templates.work import MODELS
 from rucio_dafab import __version__
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
@@ -47,6 +66,8 @@ SOURCES: Final = ("folder", "archive", "store")
 AUTO: Final = "auto"
 """The site that is chosen by the formula of placement."""
 
+SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES_FOLDER}/sources.toml")
+SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES_FOLDER)
 SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
 PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
 
@@ -92,7 +113,8 @@ def _steps() -> dict[str, Script]:
             name="download",
             cpu=1,
             memory="2Gi",
-            env=archive_accounts(),
+            env=[*archive_accounts(), SOURCES_PLACE],
+            volumes=[sources_volume()],
             synchronization=limited_by("downloads"),
         ),
         step(recall, cpu=1, memory="2Gi", volumes=[store]),
@@ -101,9 +123,53 @@ def _steps() -> dict[str, Script]:
         step(infer, name="infer-hpk", runtime=HPK, cpu=2, memory="6Gi", volumes=[store], placed=[*placed, PARTITION]),
         step(make, cpu=1, memory="6Gi"),
         step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
-        step(place_scene, name="place-scene", cpu=1, memory="1Gi"),
+        step(place_scene, name="place-scene", cpu=1, memory="1Gi", env=[SITES_PLACE], volumes=[sites_volume()]),
+        step(
+            choose,
+            cpu=1,
+            memory="2Gi",
+            env=[SITES_PLACE],
+            volumes=[sites_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
+        step(
+            gather,
+            cpu=1,
+            memory="2Gi",
+            volumes=[rse_volume(), client_volume(DERIVED_ACCOUNT)],
+            synchronization=limited_by("transfers"),
+        ),
+        step(collect, cpu=1, memory="1Gi", volumes=[results_volume()]),
+        step(retain, cpu=1, memory="1Gi", volumes=[store, policies_volume()]),
+        step(verify, cpu=1, memory="1Gi", volumes=[results_volume(), rse_volume(), client_volume(DERIVED_ACCOUNT)]),
+        step(
+            discover,
+            cpu=1,
+            memory="1Gi",
+            env=[*archive_accounts(), SOURCES_PLACE, SITES_PLACE],
+            volumes=[store, sources_volume(), sites_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
+        step(
+            ready,
+            cpu=1,
+            memory="1Gi",
+            env=[*archive_accounts(), SOURCES_PLACE],
+            volumes=[store, sources_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
+        step(outdated, cpu=1, memory="1Gi", volumes=[store, client_volume(DERIVED_ACCOUNT)]),
+        step(
+            deliver,
+            cpu=1,
+            memory="1Gi",
+            volumes=[results_volume(), scenes_volume(), rse_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
         step(clean, cpu=1, memory="1Gi", volumes=[store]),
-        step(finish, cpu=1, memory="1Gi", volumes=[store, client_volume(DERIVED_ACCOUNT)]),
+        step(
+            finish,
+            cpu=1,
+            memory="1Gi",
+            env=[SITES_PLACE],
+            volumes=[store, sites_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
     ]
     return {str(each.name): each for each in made}
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from argo_templates import library, process
+from argo_templates import apply, campaigns, library, process, upkeep
 
 FOLDER: Final = Path(__file__).with_name("rendered")
 _HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is argo_templates/{module}.py.\n"
@@ -14,7 +14,7 @@ def rendered() -> dict[Path, str]:
     """Return the YAML of every template by the file that it belongs in."""
     return {
         FOLDER / f"{template.name}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2]) + template.to_yaml()
-        for module in (library, process)
+        for module in (library, process, apply, upkeep, campaigns)
         for template in module.templates()
     }
 

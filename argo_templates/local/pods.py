@@ -138,7 +138,8 @@ def _mounts(
     for mount in container.get("volumeMounts", []):
         if mount["name"] not in by_name:
             raise LocalError(f"{template['name']}: the mounted volume {mount['name']} is not declared")
-        mounts[mount["mountPath"]] = volumes.folder(by_name[mount["name"]], mapping, folder / "volumes")
+        place = volumes.folder(by_name[mount["name"]], mapping, folder / "volumes")
+        mounts[mount["mountPath"]] = _below(place, mount["subPath"]) if "subPath" in mount else place
     for path in [*_output_paths(template), *_input_paths(template)]:
         parent = PurePosixPath(path).parent
         if not any(parent.is_relative_to(known) for known in mounts):
@@ -147,6 +148,18 @@ def _mounts(
         if made.is_relative_to(folder):
             made.mkdir(parents=True, exist_ok=True)
     return mounts
+
+
+def _below(place: Path, sub_path: str) -> Path:
+    """Return a folder of a volume, made where it is not there, as Kubernetes does.
+
+    Raises:
+        LocalError: if it leads out of the volume.
+    """
+    if PurePosixPath(sub_path).is_absolute() or ".." in PurePosixPath(sub_path).parts:
+        raise LocalError(f"the subPath {sub_path!r} leads out of its volume")
+    (place / sub_path).mkdir(parents=True, exist_ok=True)
+    return place / sub_path
 
 
 def _command(container: Mapping[str, Any], paths: Paths, folder: Path) -> list[str]:

@@ -97,7 +97,7 @@ def check(
     if back_end == SLURM:
         slurm.require()
     own = {claim: path for claim, path in volumes.of_site(home).items() if claim not in (mapping or {})}
-    for path in (home.work, home.store, home.root / "scenes"):
+    for path in (home.work, home.store, home.root / "scenes", home.root / "results"):
         path.mkdir(parents=True, exist_ok=True)
     folders = {claim: str(path.absolute()) for claim, path in {**own, **(mapping or {})}.items()}
     volumes.check(program.templates, program.spec.get("volumes", []), folders)

@@ -122,7 +122,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "env": Shape(_names("name value"), within={"valueFrom": "env from"}),
     "env from": Shape(within={"secretKeyRef": "key of a secret"}),
     "key of a secret": Shape(_names("name key optional")),
-    "mount": Shape(_names("name mountPath"), _names("readOnly")),
+    "mount": Shape(_names("name mountPath subPath"), _names("readOnly")),
     "volume": Shape(
         _names("name emptyDir"),
         within={

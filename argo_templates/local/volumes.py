@@ -1,5 +1,6 @@
 """Volumes as folders of this machine: claims, secrets and config maps by name, the others made for a pod."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +23,17 @@ def of_site(home: Home) -> dict[str, Path]:
         "dafab-store": home.store,
         "dafab-rse": home.root / "rse",
         "dafab-scenes": home.root / "scenes",
+        "dafab-results": home.root / "results",
+    }
+    own_table = os.environ.get("DAFAB_SOURCES")
+    shipped = {
+        LIMITS: resources() / "etc" / "argo" / "limits",
+        "dafab-policies": resources() / "etc" / "fdb",
+        "dafab-sources": Path(own_table).parent if own_table else resources() / "etc",
+        "dafab-sites": Path(os.environ.get("DAFAB_SITES") or Path(__file__).parents[1] / "sites"),
     }
     # What an operator has set for this site goes before what ships.
-    own = home.etc / LIMITS
-    folders[LIMITS] = own if own.is_dir() else resources() / "etc" / "argo" / "limits"
+    folders |= {name: own if (own := home.etc / name).is_dir() else path for name, path in shipped.items()}
     clients = {f"rucio-client-{each.replace('_', '-')}": home.client_config(each).parent for each in ACCOUNTS}
     return folders | clients
 

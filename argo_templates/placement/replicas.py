@@ -22,7 +22,7 @@ def tasks_of(
         UnknownItem: if the catalogue lacks one of them.
         ClientError: if the site does not answer, or refuses.
     """
-    return [_task(found, tuple(models), needs_gpu) for found in find_items(client, items, scope=scope)]
+    return [task_of(found, models, needs_gpu=needs_gpu) for found in find_items(client, items, scope=scope)]
 
 
 def find_items(client: DafabClient, items: Sequence[str], *, scope: str = SCOPE) -> list[Found]:
@@ -45,10 +45,11 @@ def find_items(client: DafabClient, items: Sequence[str], *, scope: str = SCOPE)
     return [known[name] for name in wanted]
 
 
-def _task(found: Found, models: tuple[str, ...], needs_gpu: bool) -> Task:
+def task_of(found: Found, models: Sequence[str], *, needs_gpu: bool = False) -> Task:
+    """Return what is to be placed of an item that was found."""
     assets = sorted(found.assets.values(), key=lambda asset: asset.name)
     files = [File(asset.name, asset.bytes or 0, frozenset(each.rse for each in asset.replicas)) for asset in assets]
-    return Task(found.name, tuple(files), chips_of(found.document or {}), models, needs_gpu=needs_gpu)
+    return Task(found.name, tuple(files), chips_of(found.document or {}), tuple(models), needs_gpu=needs_gpu)
 
 
 def chips_of(document: Mapping[str, Any]) -> int:

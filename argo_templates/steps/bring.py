@@ -13,7 +13,7 @@ from argo_templates.placement.errors import NoReplica
 from argo_templates.placement.replicas import find_items
 from argo_templates.work import WorkError
 from dasi_backend.fetching import Wanted, fetch, ordered
-from rucio_dafab.client import Asset, ClientError, DafabClient
+from rucio_dafab.client import Asset, ClientError, DafabClient, Found
 from rucio_dafab.errors import first_line
 from rucio_dafab.site.home import DERIVED_ACCOUNT
 
@@ -63,34 +63,52 @@ def bring(given: BringInput) -> BringOutput:
     """
     client = ReplicaWriter.of_account(DERIVED_ACCOUNT)
     (found,) = find_items(client, [given.item])
-    missing = [asset for asset in found.assets.values() if all(each.rse != given.rse for each in asset.replicas)]
-    lost = [asset.name for asset in missing if not asset.replicas]
-    if lost:
-        raise NoReplica(f"{given.item}: {lost[0]} has no replica")
-    if not missing:
-        return BringOutput(files=0, bytes=0)
-    work = _folder(given.work)
-    lines = [_copied(client, asset, given.rse, work) for asset in missing]
-    client.register(given.rse, lines)
+    lines = bring_item(client, found, given.rse, Path(given.work))
     return BringOutput(files=len(lines), bytes=sum(line["bytes"] for line in lines))
 
 
-def _folder(work: str) -> Path:
+def bring_item(client: ReplicaWriter, found: Found, rse: str, work: Path) -> list[dict[str, Any]]:
+    """Copy the files of an item that are not on an RSE, and register them; return a line a file, as Rucio is told.
+
+    Raises:
+        NoReplica: if a file has no replica; and as :func:`bring` has it.
+    """
+    missing = [asset for asset in found.assets.values() if all(each.rse != rse for each in asset.replicas)]
+    lost = [asset.name for asset in missing if not asset.replicas]
+    if lost:
+        raise NoReplica(f"{found.name}: {lost[0]} has no replica")
+    if not missing:
+        return []
+    lines = [_copied(client, asset, rse, _folder(work)) for asset in missing]
+    client.register(rse, lines)
+    return lines
+
+
+def fetched(client: DafabClient, asset: Asset, here: Path, rse: str | None = None) -> None:
+    """Write a file of an item, verified, from the first of its replicas that can be read, those of ``rse`` before.
+
+    Raises:
+        ChecksumError, StoreError: if no replica can be read whole.
+    """
+    sums = {"adler32": asset.adler32, "md5": asset.md5}
+    known = {function: value for function, value in sums.items() if value}
+    wanted = Wanted(f"{asset.scope}:{asset.name}", asset.bytes, known, ordered(asset.replicas, rse, None))
+    fetch(wanted, here, client.rse_settings)
+
+
+def _folder(work: Path) -> Path:
     try:
-        Path(work).mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkError(f"cannot work in {work}: {error.strerror}") from error
-    return Path(work)
+    return work
 
 
 def _copied(client: ReplicaWriter, asset: Asset, rse: str, work: Path) -> dict[str, Any]:
     """Copy one file, by way of the working folder, and return what Rucio is told of it."""
-    sums = {"adler32": asset.adler32, "md5": asset.md5}
-    known = {function: value for function, value in sums.items() if value}
-    wanted = Wanted(f"{asset.scope}:{asset.name}", asset.bytes, known, ordered(asset.replicas, None, None))
     with tempfile.TemporaryDirectory(prefix=".bring-", dir=work) as folder:
         here = Path(folder) / "file"
-        fetch(wanted, here, client.rse_settings)
+        fetched(client, asset, here)
         stored = client.upload(here, rse, asset.name, scope=asset.scope)
     return {
         "scope": asset.scope,

@@ -10,6 +10,7 @@ import yaml
 
 from argo_templates import render
 from argo_templates.lint import lint
+from argo_templates.local.documents import workflow_of
 from argo_templates.schema import Finding, check, load_strict
 
 REGENERATE = bool(os.environ.get("DAFAB_REGENERATE"))
@@ -101,7 +102,7 @@ def test_another_kind_is_refused(schema: dict[str, Any]) -> None:
 
 
 def test_nothing_is_found_by_the_linter(documents: dict[str, dict[str, Any]]) -> None:
-    assert {name: lint(document) for name, document in documents.items()} == {key: [] for key in documents}
+    assert {name: lint(workflow_of(document)) for name, document in documents.items()} == {key: [] for key in documents}
 
 
 class TestLinter:
@@ -195,7 +196,8 @@ class TestPods:
             for template in steps
         }
         assert seen.pop("publish") == ["rucio-client-dafab-dasi", "rucio-client-dafab-skim"]
-        assert seen.pop("finish") == ["rucio-client-dafab-skim"]
+        asking = {"finish", "choose", "gather", "verify", "outdated", "deliver", "discover", "ready"}
+        assert all(seen.pop(name) == ["rucio-client-dafab-skim"] for name in asking)
         assert not any(seen.values())
         variables = [each for template in steps for each in template["script"]["env"] if "valueFrom" in each]
         assert all(each["valueFrom"]["secretKeyRef"]["optional"] for each in variables)
@@ -223,7 +225,8 @@ class TestPods:
                 "workflows.argoproj.io/title",
                 "workflows.argoproj.io/description",
             }
-            assert all(parameter["description"] for parameter in document["spec"]["arguments"]["parameters"])
+            if document["kind"] != "CronWorkflow":
+                assert all(parameter["description"] for parameter in document["spec"]["arguments"]["parameters"])
         parameters = documents["dafab-process"]["spec"]["arguments"]["parameters"]
         assert [parameter["name"] for parameter in parameters if "value" not in parameter] == ["scene"]
 
@@ -233,6 +236,30 @@ class TestPods:
                 hook = document["spec"]["hooks"]["exit"]
                 assert hook["templateRef"] == {"name": "dafab-steps", "template": "finish", "clusterScope": True}
                 assert {"name": "template", "value": name} in hook["arguments"]["parameters"]
+
+    def test_what_a_clock_submits_is_a_template_of_ours_with_all_that_it_needs(
+        self, documents: dict[str, dict[str, Any]]
+    ) -> None:
+        crons = {name: each["spec"] for name, each in documents.items() if each["kind"] == "CronWorkflow"}
+        assert {"dafab-retention-cron", "dafab-integrity-cron", "dafab-update-cron", "dafab-window-cron"} <= set(crons)
+        for name, spec in crons.items():
+            template = documents[spec["workflowSpec"]["workflowTemplateRef"]["name"]]
+            needed = {each["name"] for each in template["spec"]["arguments"]["parameters"] if "value" not in each}
+            given = {each["name"] for each in spec["workflowSpec"].get("arguments", {}).get("parameters", [])}
+            assert needed == given, name
+            assert spec["concurrencyPolicy"] == "Forbid"
+
+    def test_a_container_of_a_user_sees_its_batch_and_no_credentials(
+        self, documents: dict[str, dict[str, Any]]
+    ) -> None:
+        found = [each for each in documents["dafab-apply"]["spec"]["templates"] if "container" in each]
+        assert len(found) == 2
+        for template in found:
+            mounts = {each["name"]: each for each in template["container"]["volumeMounts"]}
+            assert set(mounts) == {"dafab-work", "tmp"}
+            assert mounts["dafab-work"]["subPath"] == "{{workflow.name}}/batches/{{inputs.parameters.batch}}"
+            assert template["automountServiceAccountToken"] is False
+            assert template["container"]["securityContext"]["readOnlyRootFilesystem"] is True
 
     def test_downloads_are_limited_and_products_made_one_at_a_time(self, steps: list[dict[str, Any]]) -> None:
         reference = {"configMapKeyRef": {"name": "dafab-limits", "key": "downloads"}}

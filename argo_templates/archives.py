@@ -1,0 +1,121 @@
+"""What an archive has of an area and a time, and what of it is done: for the workflows that walk an archive."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from argo_templates.source import OPTICAL, processing
+from argo_templates.work import WorkError
+from rucio_dafab.client import DafabClient
+from rucio_dafab.eo.models import load_model
+from rucio_dafab.site.home import SCOPE
+
+MOST_FOUND: Final = 2000
+"""Products of one question to an archive."""
+
+_AGO: Final = re.compile(r"-(\d{1,4})d")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where and what.
+
+    Attributes:
+        source: an archive of ``etc/sources.toml``.
+        area: ``@name``, ``W_S_E_N``, WKT or GeoJSON.
+        cloud_cover: per cent at most.
+    """
+
+    source: str
+    area: str
+    cloud_cover: float
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of an archive: its id, how a step names it, and its bytes, where the archive says so."""
+
+    id: str
+    reference: str
+    bytes: int
+
+
+def day(text: str, today: date) -> date:
+    """Return a day that is written as ``2026-06-14``, ``today``, or so many days ago as ``-14d``.
+
+    Raises:
+        WorkError: if it is none.
+    """
+    ago = _AGO.fullmatch(text)
+    if text == "today" or ago:
+        return today - timedelta(days=int(ago[1]) if ago else 0)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise WorkError(f"{text[:40]!r} is no day: 2026-06-14, today or -14d") from error
+
+
+def today() -> date:
+    """Return the day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def products(region: Region, start: date, end: date) -> list[Product]:
+    """Return what an archive has from the start of one day to the start of another, each product once, by id.
+
+    Raises:
+        SourceBusy: if the archive is busy or away (exit status 75).
+        SourceError: if it refuses, or there is no such archive.
+        WorkError: if it has more than one question may find.
+        QueryError: if the area is none.
+    """
+    # Shapely and the archives' libraries, which what only reads the catalogue does without.
+    from shapely.geometry import mapping  # noqa: PLC0415
+
+    from rucio_dafab.eo.sources.providers import load_sources  # noqa: PLC0415
+    from rucio_dafab.eo.sources.search import search  # noqa: PLC0415
+    from rucio_dafab.eo.sources.values import Question  # noqa: PLC0415
+    from rucio_dafab.query.geometry import parse_geometry  # noqa: PLC0415
+    from rucio_dafab.vocabulary import areas  # noqa: PLC0415
+
+    question = Question(
+        collection=OPTICAL,
+        geometry=mapping(parse_geometry(region.area, areas.load(), "area")),
+        start=datetime.combine(start, time(), UTC),
+        end=datetime.combine(end, time(), UTC) - timedelta(microseconds=1),
+        cloud_cover=region.cloud_cover,
+        limit=MOST_FOUND + 1,
+    )
+    found = {each.id: each for each in search(load_sources().provider(region.source), question)}
+    if len(found) > MOST_FOUND:
+        raise WorkError(f"{region.source} has more than {MOST_FOUND} products of {region.area} in {start} to {end}")
+    return [Product(name, f"{region.source}:{name}", each.size or 0) for name, each in sorted(found.items())]
+
+
+def identities(models: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return the version and the checksum of models, by name.
+
+    Raises:
+        ModelError: if one of them is not here.
+    """
+    loaded = {model: load_model(model) for model in models}
+    return {model: (found.version, found.sha256) for model, found in loaded.items()}
+
+
+def records(client: DafabClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what source items say of the models, by their names; those that are not published are absent."""
+    if not names:
+        return {}
+    by_id = {"op": "in", "args": [{"property": "id"}, list(names)]}
+    found = client.search(SCOPE, by_id, collections=[OPTICAL], did_type="container")
+    return {each.name: processing(each.document) for each in found if each.document is not None}
+
+
+def open_models(record: Mapping[str, Mapping[str, Any]], current: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """Yield the models of which a source item does not say that this very one was tried on it."""
+    for model, identity in current.items():
+        said = record.get(model, {})
+        if (said.get("version"), said.get("model:sha256")) != identity:
+            yield model

@@ -1,0 +1,168 @@
+"""Workflows that walk an archive: ``dafab-backfill``, ``dafab-update`` and ``dafab-window``."""
+
+from typing import Final
+
+from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
+
+from argo_templates.factory import WORK
+from argo_templates.library import done_or_left_out, inputs
+from argo_templates.process import models, of_workflow, placing, ref, workflow
+from argo_templates.upkeep import cron, scenes_of
+
+WHERE: Final = ("source", "area", "cloud_cover")
+WHEN: Final = ("start", "end")
+PLACE: Final = [
+    Parameter(name="source", value="cdse_odata", description="Archive, of the table of sources"),
+    Parameter(name="area", description="@name, W_S_E_N, WKT or GeoJSON"),
+    Parameter(name="cloud_cover", value="60", description="Per cent of clouds at most"),
+]
+MOST: Final = Parameter(name="most", value="10", description="Scenes at once")
+CACHE: Final = Parameter(
+    name="cache_gigabytes", value="0", description="What the rolling store may hold, GB; 0 for no bound"
+)
+
+
+def templates() -> list[WorkflowTemplate | CronWorkflow]:
+    """Return all of them."""
+    return [
+        backfill(),
+        update(),
+        cron("dafab-update", "25 */6 * * *", "New acquisitions every six hours", {"area": "@luxembourg"}),
+        window(),
+        cron("dafab-window", "5 * * * *", "Fill the cache, and process what is complete", {"area": "@luxembourg"}),
+    ]
+
+
+def _days(start: str | None, end: str | None) -> list[Parameter]:
+    return [
+        Parameter(name="start", value=start, description="First day: 2026-06-14, today or -14d"),
+        Parameter(name="end", value=end, description="Day after the last: 2026-06-14, today or -14d"),
+    ]
+
+
+def _walk() -> None:
+    """Make the template that takes one window after the other: it calls itself, so that windows do not overlap."""
+    with DAG(name="walk", inputs=[Parameter(name="cursor")]):
+        Task(
+            name="discover",
+            template_ref=ref("discover"),
+            arguments={"work": WORK}
+            | inputs("cursor")
+            | of_workflow(*WHERE, *WHEN, "days", "models", "most", "cache_gigabytes", "joules", "site"),
+        )
+        Task(
+            name="scene",
+            depends="discover.Succeeded",
+            **scenes_of("{{tasks.discover.outputs.parameters.scenes}}"),
+        )
+        Task(
+            name="on",
+            template="walk",
+            arguments={"cursor": "{{tasks.discover.outputs.parameters.next}}"},
+            when="'{{tasks.discover.outputs.parameters.next}}' != ''",
+            depends=done_or_left_out("scene"),
+        )
+
+
+def backfill() -> WorkflowTemplate:
+    """Return the template that walks an area and a range of days."""
+    with workflow(
+        "dafab-backfill",
+        "Process an area of an archive",
+        "Walks an area and a range of days in windows, and makes products of what is not done with the models of here. "
+        "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on.",
+        [
+            *PLACE,
+            *_days(None, None),
+            Parameter(name="days", value="10", description="Days of a window"),
+            models(),
+            MOST,
+            CACHE,
+            Parameter(name="joules", value="0", description="Energy budget, an estimate, J; 0 for no bound"),
+            *placing(),
+        ],
+        active_deadline_seconds=604_800,
+    ) as made:
+        _walk()
+        with DAG(name="main"):
+            Task(name="walk", template="walk", arguments={"cursor": ""})
+    return made
+
+
+def update() -> WorkflowTemplate:
+    """Return the template that processes what is new."""
+    with (
+        workflow(
+            "dafab-update",
+            "Process new acquisitions",
+            "Makes products of what an archive has of the last days and nobody has processed yet.",
+            [*PLACE, *_days("-14d", "today"), models(), MOST, CACHE, *placing()],
+        ) as made,
+        DAG(name="main"),
+    ):
+        Task(
+            name="discover",
+            template_ref=ref("discover"),
+            arguments={"work": WORK, "days": "36500"}
+            | of_workflow(*WHERE, *WHEN, "models", "most", "cache_gigabytes", "site"),
+        )
+        Task(
+            name="scene",
+            depends="discover.Succeeded",
+            **scenes_of("{{tasks.discover.outputs.parameters.scenes}}"),
+        )
+    return made
+
+
+def window() -> WorkflowTemplate:
+    """Return the template that fetches first and computes once an area and period are complete."""
+    with (
+        workflow(
+            "dafab-window",
+            "Process an area and period at once",
+            "Fetching only fills the rolling store. Products are made once the period is over and all of it is there, "
+            "or from the deadline on, so that no pod that computes waits on a download.",
+            [
+                *PLACE,
+                *_days("-10d", "today"),
+                Parameter(name="deadline", value="", description="Day from which on what is there is enough"),
+                models(),
+                MOST,
+                CACHE,
+                *placing(),
+            ],
+        ) as made,
+        DAG(name="main"),
+    ):
+        Task(
+            name="discover",
+            template_ref=ref("discover"),
+            arguments={"work": WORK, "days": "36500", "models": ""}
+            | of_workflow(*WHERE, *WHEN, "most", "cache_gigabytes", "site"),
+        )
+        Task(
+            name="stage",
+            template_ref=ref("stage"),
+            with_param="{{tasks.discover.outputs.parameters.scenes}}",
+            arguments={
+                "work": f"{WORK}/scenes/{{{{item.key}}}}",
+                "scene": "{{item.scene}}",
+                "source": "archive",
+                "models": "",
+                "rse": "",
+            },
+            depends="discover.Succeeded",
+        )
+        Task(
+            name="ready",
+            template_ref=ref("ready"),
+            arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
+            # A download that failed for good must not keep the rest waiting beyond the deadline.
+            depends="stage.Succeeded || stage.Skipped || stage.Failed || stage.Errored",
+        )
+        Task(
+            name="scene",
+            depends="ready.Succeeded",
+            **scenes_of("{{tasks.ready.outputs.parameters.scenes}}"),
+        )
+    return made
