@@ -16,6 +16,9 @@ from rucio.common.checksum import adler32
 from rucio.rse.protocols import posix
 from typing_extensions import override
 
+_PATIENCE: Final = 5.0
+"""Seconds that who answers others waits for a lock."""
+
 READ_ONLY: Final = "the rolling store takes whole products (dasi archive) and lets them go itself (dasi retention)"
 
 
@@ -56,6 +59,20 @@ class Default(posix.Default):  # type: ignore[misc]  # Rucio ships no types
             self._objects().copy(self._address(pfn), copy)
             return {"filesize": copy.stat().st_size, "adler32": adler32(str(copy))}
 
+    def extent(self, pfn: str) -> tuple[Path, int, int]:
+        """Return where an object is on this machine: the data file, its first byte there, and how many bytes.
+
+        Raises:
+            SourceNotFound: if the store does not hold it.
+            ServiceUnavailable: if the store cannot be read from here.
+        """
+        try:
+            with _refusals():
+                found = self._objects(_PATIENCE).locate(self._address(pfn))
+        except ImportError as error:  # a server without what a store needs
+            raise exception.ServiceUnavailable(str(error)) from error
+        return found.path, found.offset, found.length
+
     @override
     def put(
         self, source: str, target: str, source_dir: str | None = None, transfer_timeout: int | None = None
@@ -80,12 +97,12 @@ class Default(posix.Default):  # type: ignore[misc]  # Rucio ships no types
             raise exception.RSEFileNameNotSupported(f"{pfn} is not in the store at {prefix}")
         return path.removeprefix(prefix)
 
-    def _objects(self) -> Any:
+    def _objects(self, wait_seconds: float | None = None) -> Any:
         from dasi_backend.objects import Objects  # noqa: PLC0415  # a server need not have it
 
         extended = self.attributes.get("extended_attributes") or {}
         roots = [self.attributes["prefix"], *(extended.get("roots", ()) if isinstance(extended, dict) else ())]
-        return Objects.at([Path(root) for root in roots])
+        return Objects.at([Path(root) for root in roots], wait_seconds)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from argo_templates.placement.errors import PlacementError, UnknownItem
 from argo_templates.placement.values import File, Task
 from rucio_dafab.client import DafabClient, Found
 from rucio_dafab.names import is_name
-from rucio_dafab.site.home import SCOPE
+from rucio_dafab.site.home import SCOPE, STORE_RSE
 
 TILE: Final = (10_980, 10_980)
 """Rows and columns at 10 m of a Sentinel-2 tile: the shape of an item that does not say its own (``proj:shape``)."""
@@ -48,7 +48,9 @@ def find_items(client: DafabClient, items: Sequence[str], *, scope: str = SCOPE)
 def task_of(found: Found, models: Sequence[str], *, needs_gpu: bool = False) -> Task:
     """Return what is to be placed of an item that was found."""
     assets = sorted(found.assets.values(), key=lambda asset: asset.name)
-    files = [File(asset.name, asset.bytes or 0, frozenset(each.rse for each in asset.replicas)) for asset in assets]
+    places = {asset.name: frozenset(each.rse for each in asset.replicas) for asset in assets}
+    # What is in a rolling store alone is no file to bring: a run takes its scene from where it is.
+    files = [File(each.name, each.bytes or 0, places[each.name]) for each in assets if places[each.name] != {STORE_RSE}]
     return Task(found.name, tuple(files), chips_of(found.document or {}), tuple(models), needs_gpu=needs_gpu)
 
 

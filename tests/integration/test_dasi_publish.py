@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from dasi_backend import cli_publish, config
 from dasi_backend.records import Note
@@ -232,3 +233,31 @@ def test_a_note_is_of_one_catalogue(site: Any, archived: Any, store: Store) -> N
     told = store.parts.records.told(Note.PUBLISHED, "pub_elsewhere")
     assert told is not None
     assert told["host"] == site.url
+
+
+def test_the_links_of_the_document_lead_into_the_store(site: Any, archived: Any, store: Store) -> None:
+    folder = archived("pub_linked")
+    published(site, "id=pub_linked")
+    address = document_of(site, "pub_linked")["assets"]["B02"]["href"]
+    token = {"X-Rucio-Auth-Token": site.client("user_dafab").auth_token}
+    data = (folder / "B02.tif").read_bytes()
+    whole = requests.get(address, headers=token, timeout=30)
+    assert (whole.status_code, whole.content) == (200, data)
+    assert (whole.headers["Accept-Ranges"], whole.headers["X-Content-Type-Options"]) == ("bytes", "nosniff")
+    for wanted, status, piece in (
+        ("bytes=10-19", 206, data[10:20]),
+        ("bytes=8000-", 206, data[8000:]),
+        ("bytes=-7", 206, data[-7:]),
+        (f"bytes=0-{10**9}", 206, data),
+        ("bytes=5-2,9-", 200, data),
+        ("lines=1-2", 200, data),
+        (f"bytes={len(data)}-", 416, b""),
+    ):
+        answer = requests.get(address, headers=token | {"Range": wanted}, timeout=30)
+        assert (answer.status_code, answer.content) == (status, piece), wanted
+    head = requests.head(address, headers=token, timeout=30)
+    assert (head.status_code, head.headers["Content-Length"], head.content) == (200, str(len(data)), b"")
+    store.wipe({"id": "pub_linked"}, doit=True)
+    gone = requests.get(address, headers=token, timeout=30)
+    assert gone.status_code == 404
+    assert "ROLLING_STORE" in gone.text
