@@ -12,7 +12,7 @@ ITEMS ?= 100000
 LOCK := $(BIN)/uv pip compile pyproject.toml --extra server --extra worker --extra argo --extra dev \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help install demo up down status test check lint types layers unit integration e2e render benchmark-catalogue benchmark-load benchmark-meaning benchmark-workflows models lock clean
+.PHONY: help install demo up down status test check lint types layers unit integration e2e render benchmark-catalogue benchmark-load benchmark-meaning benchmark-workflows benchmark-eo models evaluate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}'
@@ -84,8 +84,14 @@ benchmark-meaning: install ## What a class in a question and a publication of te
 benchmark-workflows: install ## What the local executor costs beyond the steps themselves
 	@$(BIN)/python -m benchmarks.workflows
 
-models: ## Train both nets again (hours of one core), export and evaluate them; needs the real data
+benchmark-eo: install ## What a whole Sentinel-2 tile costs: inference, products, polygons, sizes (makes the tile first)
+	@$(BIN)/python -m benchmarks.eo
+
+models: ## Train the nets again (hours of one core), export and evaluate them; needs the real data
 	@scripts/train.sh
+
+evaluate: ## Measure the committed nets, print and store the figures, write their cards; needs the real data
+	@for model in water water_radar fields; do $(BIN)/python -m models.$$model.evaluate || exit 1; done
 
 lock: ## Resolve the dependencies anew
 	@$(LOCK) --upgrade -o requirements.lock

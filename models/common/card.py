@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-Rows = list[tuple[str, ...]]
+from models.common.cost import precisions, training_cost
 
-
-def table(head: tuple[str, ...], rows: Rows) -> str:
-    """Return a Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+SIMULATED_ALONE = """scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with
+  changed light, air, noise and absent bands. No real pixel was used in training, so no licence but the project's own
+  applies."""
+"""What is said of a net that never saw a real image."""
 
 
 TEMPLATE = """# {title}
@@ -23,7 +22,8 @@ TEMPLATE = """# {title}
 - bands: {bands}
 - bands that may be absent: {optional} (an absent band is 0 after normalisation)
 - outputs: {outputs}, each 0…1
-- input: `chips` float32 (batch, {count}, 256, 256), reflectance minus mean, divided by deviation;
+- indices that guard it: {guard}
+- input: `chips` float32 (batch, {count}, 256, 256), {unit} minus mean, divided by deviation;
   both stand in the file's metadata
 - file: {megabytes:.2f} MB, fp32, ONNX
 - licence: Apache-2.0 (code and weights)
@@ -32,12 +32,16 @@ TEMPLATE = """# {title}
 
 - net: U-Net of width {width} in plain torch
 - length: {steps:,} steps, {chips:,} chips, {minutes:.0f} minutes on one CPU thread, in {runs} runs
-- data: scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with changed light,
-  air, noise and absent bands. No real pixel was used in training, so no licence but the project's own applies.
+- energy: {cost}
+- data: {data}
 
 ## Measured
 
 {figures}
+
+## Precision and cost
+
+{precisions}
 
 ## Limits
 
@@ -45,7 +49,15 @@ TEMPLATE = """# {title}
 """
 
 
-def write_card(model: Path, title: str, purpose: str, figures: str, limits: str) -> Path:
+def write_card(
+    model: Path,
+    title: str,
+    purpose: str,
+    figures: str,
+    limits: str,
+    data: str = SIMULATED_ALONE,
+    unit: str = "reflectance",
+) -> Path:
     """Write MODEL_CARD.md beside a model and return its path.
 
     Args:
@@ -54,11 +66,16 @@ def write_card(model: Path, title: str, purpose: str, figures: str, limits: str)
         purpose: What it reads and says.
         figures: What was measured, Markdown.
         limits: What it is not good for, Markdown.
+        data: What it was trained on, with licences, Markdown.
+        unit: What its numbers are before they are normalised.
     """
     training: dict[str, Any] = json.loads(model.with_name("training.json").read_text())
     described, content = training["specification"], model.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
     text = TEMPLATE.format(
-        title=title, purpose=purpose, figures=figures, limits=limits, sha256=hashlib.sha256(content).hexdigest(),
+        title=title, purpose=purpose, figures=figures, limits=limits, data=data, unit=unit, sha256=sha256,
+        guard=", ".join(described.get("guard", ())) or "none", cost=training_cost(training),
+        precisions=precisions(model, sha256),
         version=described["version"], bands=", ".join(described["bands"]), outputs=", ".join(described["outputs"]),
         optional=", ".join(described["optional"]) or "none", count=len(described["bands"]), width=described["width"],
         megabytes=len(content) / 1e6, **{name: training[name] for name in ("steps", "chips", "minutes", "runs")},

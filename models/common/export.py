@@ -27,6 +27,8 @@ class Card:
         minutes: Wall time it took, scenes included.
         runs: How many runs, each going on from the weights of the one before.
         seed: Seed of the last run.
+        chips_a_second: Chips of 256×256 (four of 128×128 make one) that the last run trained on in a second.
+        pieces: The real images that the last run trained on, beside the simulator.
     """
 
     specification: Specification
@@ -37,6 +39,8 @@ class Card:
     minutes: float
     runs: int
     seed: int
+    chips_a_second: float
+    pieces: tuple[str, ...]
 
 
 class Probabilities(nn.Module):
@@ -85,5 +89,6 @@ def metadata(card: Card) -> dict[str, str]:
         "dafab:outputs": ",".join(specification.outputs),
         "dafab:optional_bands": ",".join(specification.optional),
         "dafab:mean": ",".join(f"{value:.4f}" for value in card.mean),
+        **({"dafab:guard": ",".join(specification.guard)} if specification.guard else {}),
         "dafab:std": ",".join(f"{value:.4f}" for value in card.deviation),
     }

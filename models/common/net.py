@@ -6,6 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.common.specification import Specification
+
+DARKEST = 0.02
+"""Least sum of two reflectances that an index divides by: below it there is noise alone."""
+
 
 class Block(nn.Module):
     """Two 3×3 convolutions, each normalised over the batch and rectified."""
@@ -52,3 +57,40 @@ class UNet(nn.Module):
             larger = functional.interpolate(values, scale_factor=2.0, mode="nearest")
             values = self.up[level](torch.cat([larger, skipped[level]], dim=1))
         return self.head(values)
+
+
+class Informed(nn.Module):
+    """A U-Net that is told, beside its bands, some of their indices and which bands there are.
+
+    Ratios of bands are what a few convolutions form badly; a band that is absent comes as 0 everywhere. Both are
+    computed inside, so that the net takes normalised chips as any other.
+
+    Args:
+        specification: What the net reads and says.
+        mean: Mean reflectance by band.
+        deviation: Deviation by band.
+    """
+
+    def __init__(self, specification: Specification, mean: list[float], deviation: list[float]) -> None:
+        super().__init__()
+        bands = specification.bands
+        self._pairs = [(bands.index(first), bands.index(second)) for first, second in specification.indices]
+        self._optional = [bands.index(band) for band in specification.optional] if self._pairs else []
+        for name, values in (("mean", mean), ("scale", deviation)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1), persistent=False)
+        channels = len(bands) + len(self._pairs) + len(self._optional)
+        self.net = UNet(channels, len(specification.outputs), specification.width)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """Map chips (batch, band, row, column) to logits (batch, output, row, column)."""
+        if not self._pairs:
+            return self.net(chips)
+        present = (chips.abs().amax(dim=(2, 3), keepdim=True) > 0).to(chips.dtype)
+        reflectance = chips * self.scale + self.mean
+        layers = [chips]
+        for first, second in self._pairs:
+            one, other = reflectance[:, first : first + 1], reflectance[:, second : second + 1]
+            index = ((one - other) / (one + other).clamp(min=DARKEST)).clamp(-1, 1)
+            layers.append(index * present[:, first : first + 1] * present[:, second : second + 1])
+        layers += [present[:, column : column + 1].expand_as(chips[:, :1]) for column in self._optional]
+        return self.net(torch.cat(layers, dim=1))

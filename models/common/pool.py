@@ -62,26 +62,35 @@ def on_grid(scene: SimulatedScene, bands: tuple[str, ...]) -> Array:
     return np.stack(layers)
 
 
+def sampler(
+    bands: tuple[str, ...], truth: Callable[[SimulatedScene], tuple[Array, Array]]
+) -> Callable[[int, int], Sample]:
+    """Return the function that makes a scene of a seed and a size and keeps what training needs of it."""
+
+    def sample(seed: int, size: int) -> Sample:
+        scene = simulate(seed, vary(seed, size), bands)
+        return as_sample(on_grid(scene, bands), *truth(scene))
+
+    return sample
+
+
+def as_sample(pixels: Array, target: Array, weight: Array) -> Sample:
+    """Return a sample of half the precision: enough for reflectance and decibels, in half the memory."""
+    return Sample(pixels.astype(np.float16), target.astype(np.float16), weight.astype(np.float16))
+
+
 class Pool:
     """Scenes made on demand.
 
     Args:
-        bands: Bands to read.
-        truth: Makes target and weight from a scene.
+        sample: Makes a scene from a seed and a size (:func:`sampler`).
         seed: Seed of the first scene and of the crops.
         count: How many scenes are kept.
         size: Rows and columns of a scene.
     """
 
-    def __init__(
-        self,
-        bands: tuple[str, ...],
-        truth: Callable[[SimulatedScene], tuple[Array, Array]],
-        seed: int,
-        count: int,
-        size: int,
-    ) -> None:
-        self._bands, self._truth, self._next, self._size = bands, truth, seed, size
+    def __init__(self, sample: Callable[[int, int], Sample], seed: int, count: int, size: int) -> None:
+        self._sample, self._next, self._size = sample, seed, size
         self._rng = np.random.default_rng(seed)
         self._samples: deque[Sample] = deque(maxlen=count)
         for _ in range(count):
@@ -89,25 +98,34 @@ class Pool:
 
     def renew(self) -> None:
         """Make one more scene; the oldest goes when there are enough."""
-        scene = simulate(self._next, vary(self._next, self._size), self._bands)
+        self._samples.append(self._sample(self._next, self._size))
         self._next += 1
-        target, weight = self._truth(scene)
-        pixels = on_grid(scene, self._bands).astype(np.float16)
-        self._samples.append(Sample(pixels, target.astype(np.float16), weight.astype(np.float16)))
 
     def statistics(self) -> tuple[Array, Array]:
-        """Return mean and deviation (band,) of the reflectance, clouds left out."""
+        """Return mean and deviation (band,) of the pixels that count."""
         values = np.concatenate([s.pixels[:, s.weight > 0][:, ::37] for s in self._samples], axis=1).astype(np.float32)
         return values.mean(axis=1), values.std(axis=1)
 
     def batch(self, count: int, side: int) -> tuple[Array, Array, Array]:
         """Return pixels (batch, band, …), targets (batch, output, …) and weights (batch, …) of ``side`` × ``side``."""
-        drawn = [self._crop(side) for _ in range(count)]
-        pixels, target, weight = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
-        return pixels, target, weight
+        chosen = (self._samples[int(self._rng.integers(len(self._samples)))] for _ in range(count))
+        return stacked([crop(self._rng, sample, side) for sample in chosen])
 
-    def _crop(self, side: int) -> tuple[NDArray[Any], ...]:
-        sample = self._samples[int(self._rng.integers(len(self._samples)))]
-        row, column = self._rng.integers(0, self._size - side + 1, 2)
-        window = np.s_[..., row : row + side, column : column + side]
-        return turn(self._rng, sample.pixels[window], sample.target[window], sample.weight[window])
+
+def stacked(chips: list[tuple[NDArray[Any], ...]]) -> tuple[Array, Array, Array]:
+    """Return chips as one batch: pixels (batch, band, …), targets (batch, output, …), weights (batch, …), float32."""
+    pixels, target, weight = (np.stack(part).astype(np.float32) for part in zip(*chips, strict=True))
+    return pixels, target, weight
+
+
+def crop(rng: np.random.Generator, sample: Sample, side: int) -> tuple[NDArray[Any], ...]:
+    """Return a random square of a sample, turned and mirrored; what lies beyond a smaller sample has no weight."""
+    height, width = sample.weight.shape
+    missing = ((0, max(side - height, 0)), (0, max(side - width, 0)))
+    pixels, target, weight = sample.pixels, sample.target, sample.weight
+    if missing != ((0, 0), (0, 0)):
+        pixels, target = (np.pad(layer, ((0, 0), *missing), mode="reflect") for layer in (pixels, target))
+        weight = np.pad(weight, missing)
+    row, column = (int(rng.integers(0, full - side + 1)) for full in weight.shape)
+    window = np.s_[..., row : row + side, column : column + side]
+    return turn(rng, pixels[window], target[window], weight[window])

@@ -55,6 +55,29 @@ def terramesh(place: str, bands: tuple[str, ...]) -> Labelled:
     return Labelled(place, np.stack(layers).astype(np.float32), (cover == 1).astype(np.int32), known)
 
 
+def terramesh_radar(place: str) -> Labelled:
+    """Return the Sentinel-1 RTC of a TerraMesh piece, VV and VH in dB, with the truth of :func:`terramesh`."""
+    layers = []
+    for name in ("vv", "vh"):
+        with rasterio.open(folder() / "scenes" / place / f"s1rtc_{name}.tif") as image:
+            layers.append(image.read(1).astype(np.float32))
+    optical = terramesh(place, ("B03",))
+    return Labelled(place, np.stack(layers), optical.truth, optical.valid)
+
+
+def clouds(bands: tuple[str, ...]) -> Labelled:
+    """Return the clouded image of ukis-csmask (L1C): water, land, snow and cloud shadow known, clouds unknown.
+
+    Raises:
+        KeyError: if a band is asked for that it lacks.
+    """
+    stored = dict(zip(("B02", "B03", "B04", "B08", "B11", "B12"), range(6), strict=True))
+    with np.load(folder() / "labels" / "clouds" / "sentinel2.npz") as archive:
+        image, mask = archive["img"], archive["msk"][..., 0]
+    pixels = np.stack([image[..., stored[band]] for band in bands]).astype(np.float32)
+    return Labelled("ukis-csmask Sentinel-2", pixels, (mask == 1).astype(np.int32), mask != 4)
+
+
 def spain_flood(bands: tuple[str, ...]) -> Labelled:
     """Return the Sen1Floods11 chip (L1C, not corrected for the air) with its hand-drawn water."""
     place = folder() / "labels" / "spain_flood_west"
@@ -63,6 +86,14 @@ def spain_flood(bands: tuple[str, ...]) -> Labelled:
     with rasterio.open(place / "label.tif") as image:
         label = image.read(1)
     return Labelled("spain_flood_west", pixels, (label == 1).astype(np.int32), label >= 0)
+
+
+def spain_flood_radar() -> Labelled:
+    """Return the Sentinel-1 image of the Sen1Floods11 chip, VV and VH in dB, with its hand-drawn water."""
+    with rasterio.open(folder() / "labels" / "spain_flood_west" / "s1_vv_vh_db.tif") as image:
+        pixels = image.read().astype(np.float32)
+    optical = spain_flood(("B03",))
+    return Labelled("spain_flood_west", pixels, optical.truth, optical.valid & np.isfinite(pixels).all(axis=0))
 
 
 def denmark(bands: tuple[str, ...]) -> Labelled:

@@ -14,6 +14,8 @@ class Specification:
         outputs: What its channels mean, in order.
         width: Channels of the first block.
         optional: Bands that may be absent; an absent band is given as 0 after normalisation.
+        indices: Pairs of bands whose normalised difference the net computes for itself, beside what it is given.
+        guard: Indices that vote with the net, as the product reads them (``eo/guard.py``); empty for none.
     """
 
     name: str
@@ -22,3 +24,5 @@ class Specification:
     outputs: tuple[str, ...]
     width: int = 8
     optional: tuple[str, ...] = ()
+    indices: tuple[tuple[str, str], ...] = ()
+    guard: tuple[str, ...] = ()

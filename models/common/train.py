@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.common.augment import augment, drop_bands
-from models.common.export import Card, export
-from models.common.net import UNet
-from models.common.pool import Array, Pool
-from models.common.specification import Specification
-from rucio_dafab.eo.simulate import SimulatedScene
+from models.common.augment import drop_bands
+from models.common.export import CHIP, Card, export
+from models.common.net import Informed
+from models.common.pool import Array, Pool, crop, stacked
+from models.common.task import Batch, RealPiece, Task
 
 LOG: Final = logging.getLogger("models")
 
@@ -39,6 +38,7 @@ class Recipe:
     side: int
     batch: int
     rate: float
+    real: float
     output: Path
     start: Path | None
 
@@ -54,26 +54,19 @@ def arguments(folder: Path, description: str) -> Recipe:
     parser.add_argument("--side", type=int, default=128, help="rows and columns of a training chip")
     parser.add_argument("--batch", type=int, default=8, help="chips a step")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument("--real", type=float, default=0.3, help="share of the chips cut from real pieces, 0 to 1")
     parser.add_argument("--output", type=Path, default=folder / "model.onnx", help="where the net goes")
     parser.add_argument("--start", type=Path, help="weights to go on from (a .pt file of an earlier run)")
     return Recipe(**vars(parser.parse_args()))
 
 
-def train(
-    specification: Specification,
-    truth: Callable[[SimulatedScene], tuple[Array, Array]],
-    loss: Loss,
-    recipe: Recipe,
-    absent: float = 0.0,
-) -> Card:
-    """Train a net on simulated scenes and export it; one thread, so that several may train beside each other.
+def train(task: Task, loss: Loss, recipe: Recipe) -> Card:
+    """Train a net on simulated scenes and real pieces and export it; one thread, so that several may train at once.
 
     Args:
-        specification: The net.
-        truth: Makes target (output, row, column) and weight (row, column) from a scene.
+        task: The net and what it learns from.
         loss: Of logits and targets (batch, output, row, column) and weights (batch, row, column).
         recipe: How long and on what.
-        absent: Share of chips that are shown without the optional bands.
 
     Returns:
         What was trained, for the model's card.
@@ -81,16 +74,16 @@ def train(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
-    began = time.monotonic()
-    pool = Pool(specification.bands, truth, recipe.seed * 10_000, recipe.scenes, recipe.size)
+    began, specification = time.monotonic(), task.specification
+    source = _Source(task, recipe)
+    past: dict[str, Any] = torch.load(recipe.start, weights_only=True) if recipe.start else {}
+    mean, deviation = past["scale"] if past else [np.round(values, 4).tolist() for values in source.pool.statistics()]
     # The layout of memory that convolutions on a CPU are twice as fast with.
-    net = UNet(len(specification.bands), len(specification.outputs), specification.width)
-    net = net.to(memory_format=torch.channels_last)
+    net = Informed(specification, mean, deviation).to(memory_format=torch.channels_last)
     LOG.info("%s: %s parameters", specification.name, f"{sum(p.numel() for p in net.parameters()):,}")
-    past = _resume(net, recipe.start)
-    mean, deviation = past["scale"] if past else [np.round(values, 4).tolist() for values in pool.statistics()]
-    scale = (np.array(mean, np.float32), np.array(deviation, np.float32))
-    steps = _loop(net, pool, specification, loss, recipe, absent, scale)
+    if past:
+        resume(net, past["net"])
+    steps = _loop(net, source, loss, recipe, (np.array(mean, np.float32), np.array(deviation, np.float32)))
     spent = (steps, steps * recipe.batch, (time.monotonic() - began) / 60, 1)
     total = [now + before for now, before in zip(spent, past.get("spent", (0, 0, 0, 0)), strict=True)]
     card = Card(
@@ -102,18 +95,20 @@ def train(
         round(total[2], 1),
         int(total[3]),
         recipe.seed,
+        round(steps * recipe.batch * recipe.side**2 / CHIP**2 / spent[2] / 60, 2),
+        tuple(piece.name for piece in source.pieces),
     )
     _keep(net, card, total, recipe.output)
     return card
 
 
-def _resume(net: nn.Module, start: Path | None) -> dict[str, Any]:
-    """Load the weights of an earlier run into ``net``; return its scale and what it cost, or nothing."""
-    if start is None:
-        return {}
-    saved: dict[str, Any] = torch.load(start, weights_only=True)
-    net.load_state_dict(saved.pop("net"))
-    return saved
+def resume(net: Informed, weights: dict[str, Tensor]) -> None:
+    """Load the weights of an earlier run; inputs that the earlier net did not have begin without influence."""
+    weights = {name if name.startswith("net.") else f"net.{name}": values for name, values in weights.items()}
+    first, now = "net.down.0.layers.0.weight", net.state_dict()
+    if (more := now[first].shape[1] - weights[first].shape[1]) > 0:
+        weights[first] = torch.nn.functional.pad(weights[first], (0, 0, 0, 0, 0, more))
+    net.load_state_dict(weights)
 
 
 def _keep(net: nn.Module, card: Card, total: list[float], output: Path) -> None:
@@ -125,21 +120,42 @@ def _keep(net: nn.Module, card: Card, total: list[float], output: Path) -> None:
     export(net, card, output)
 
 
-def _loop(
-    net: nn.Module, pool: Pool, specification: Specification, loss: Loss, recipe: Recipe, absent: float,
-    scale: tuple[Array, Array],
-) -> int:  # fmt: skip
+class _Source:
+    """Batches of simulated and real chips."""
+
+    def __init__(self, task: Task, recipe: Recipe) -> None:
+        self._task, self._recipe = task, recipe
+        self._rng = np.random.default_rng([recipe.seed, 9])
+        self.pool = Pool(task.sample, recipe.seed * 10_000, recipe.scenes, recipe.size)
+        self.pieces: tuple[RealPiece, ...] = task.pieces() if recipe.real else ()
+        often = np.array([piece.often for piece in self.pieces])
+        self._often = often / often.sum() if len(often) else often
+
+    def batch(self, scale: tuple[Array, Array]) -> Batch:
+        """Return normalised chips, targets and weights."""
+        specification, rng = self._task.specification, self._rng
+        real = int(rng.binomial(self._recipe.batch, self._recipe.real)) if self.pieces else 0
+        parts = [self._real() for _ in range(real)]
+        if simulated := self._recipe.batch - real:
+            parts.append(self.pool.batch(simulated, self._recipe.side))
+        pixels, target, weight = (np.concatenate(layers) for layers in zip(*parts, strict=True))
+        mean, deviation = (values.reshape(1, -1, 1, 1) for values in scale)
+        chips = ((self._task.vary(rng, pixels, target) - mean) / deviation).clip(-6, 12)
+        drop_bands(rng, chips, [specification.bands.index(band) for band in specification.optional], self._task.absent)
+        return chips, target, weight
+
+    def _real(self) -> Batch:
+        piece = self.pieces[int(self._rng.choice(len(self.pieces), p=self._often))]
+        return self._task.enrich(self._rng, piece, stacked([crop(self._rng, piece.sample, self._recipe.side)]))
+
+
+def _loop(net: nn.Module, source: _Source, loss: Loss, recipe: Recipe, scale: tuple[Array, Array]) -> int:
     """Train until time or steps run out, warming up over 2 % and cooling down along a cosine; return the steps made."""
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-3)
-    rng = np.random.default_rng([recipe.seed, 9])
-    mean, deviation = (values.reshape(1, -1, 1, 1).astype(np.float32) for values in scale)
-    columns = [specification.bands.index(band) for band in specification.optional]
     began, step, smoothed = time.monotonic(), 0, 0.0
     while (done := max((time.monotonic() - began) / 60 / recipe.minutes, step / recipe.steps)) < 1:
         optimiser.param_groups[0]["lr"] = recipe.rate * min(1, done / 0.02 + 0.02) * (0.5 + 0.5 * np.cos(np.pi * done))
-        pixels, target, weight = pool.batch(recipe.batch, recipe.side)
-        chips = ((augment(rng, pixels, specification.bands) - mean) / deviation).clip(-6, 12)
-        drop_bands(rng, chips, columns, absent)
+        chips, target, weight = source.batch(scale)
         optimiser.zero_grad()
         given = torch.from_numpy(chips).contiguous(memory_format=torch.channels_last)
         value = loss(net(given), torch.from_numpy(target), torch.from_numpy(weight))
@@ -149,7 +165,7 @@ def _loop(
         step += 1
         smoothed = value.item() if step == 1 else 0.98 * smoothed + 0.02 * value.item()
         if step % RENEW == 0:
-            pool.renew()
+            source.pool.renew()
         if step % 50 == 0:
             LOG.info("step %d, %.0f %%, loss %.4f", step, 100 * done, smoothed)
     return step

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.common.card import Rows, table, write_card
+from models.common.card import write_card
+from models.common.markdown import Rows, table
 from models.common.pool import HELD_OUT, on_grid, vary
 from models.common.predict import load, predict
 from models.common.real import Labelled, denmark

@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import distance_transform_edt, maximum
 
-from models.common.pool import Array
+from models.common.pool import Array, sampler
 from models.common.specification import Specification
+from models.common.task import Task, optical
 from rucio_dafab.eo.simulate import SimulatedScene
 
 SPECIFICATION: Final = Specification(
@@ -43,3 +44,6 @@ def truth(scene: SimulatedScene) -> tuple[Array, Array]:
     target = np.stack([parcels > 0, boundary, depth(parcels, boundary)]).astype(np.float32)
     seen = scene.visible & ((scene.water < 0.3) | (parcels == 0))
     return target, seen.astype(np.float32)
+
+
+TASK: Final = Task(SPECIFICATION, sampler(SPECIFICATION.bands, truth), optical(SPECIFICATION.bands), absent=0.25)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from models.common.train import arguments, train
 from models.fields.net import loss
-from models.fields.task import SPECIFICATION, truth
+from models.fields.task import TASK
 
 if __name__ == "__main__":
-    recipe = arguments(Path(__file__).parent, "Train the fields net on simulated scenes.")
-    train(SPECIFICATION, truth, loss, recipe, absent=0.25)
+    train(TASK, loss, arguments(Path(__file__).parent, "Train the fields net on simulated scenes."))

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from models.common.train import arguments, train
 from models.water.net import loss
-from models.water.task import SPECIFICATION, truth
+from models.water.task import TASK
 
 if __name__ == "__main__":
-    recipe = arguments(Path(__file__).parent, "Train the water net on simulated scenes.")
-    train(SPECIFICATION, truth, loss, recipe, absent=0.15)
+    train(TASK, loss, arguments(Path(__file__).parent, "Train the water net on simulated scenes and real pieces."))
