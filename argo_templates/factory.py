@@ -73,6 +73,9 @@ RETRY: Final = RetryStrategy(
     backoff=Backoff(duration="30s", factor=IntOrString(root="2"), max_duration="10m"),
 )
 
+REACHES: Final = "dafab.eu/reaches"
+"""The label by which network policies let a pod out: ``nothing``, ``catalogue``, or ``archives`` as well."""
+
 USER_ID: Final = 10001
 POD_SECURITY: Final = PodSecurityContext(
     run_as_non_root=True,
@@ -178,6 +181,13 @@ class StepRunner(RunnerScriptConstructor):
         script.args = ["-m", "argo_templates.pod", *(script.args or [])[2:]]
 
 
+def _reaches(volumes: Sequence[Any]) -> str:
+    """Return what a pod asks over the network, by what it was given to ask with."""
+    if any(each.name == "dafab-sources" for each in volumes):
+        return "archives"
+    return "catalogue" if any(isinstance(each, SecretVolume) for each in volumes) else "nothing"
+
+
 def step(
     function: Callable[..., Any],
     *,
@@ -219,7 +229,11 @@ def step(
         resources=Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory),
         retry_strategy=RETRY,
         security_context=CONTAINER_SECURITY,
-        labels={"dafab.eu/site": f"{{{{{site}.parameters.site}}}}", "dafab.eu/runtime": runtime.name},
+        labels={
+            "dafab.eu/site": f"{{{{{site}.parameters.site}}}}",
+            "dafab.eu/runtime": runtime.name,
+            REACHES: _reaches(volumes),
+        },
         annotations=dict(runtime.annotations) or None,
         tolerations=list(runtime.tolerations) or None,
         volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],

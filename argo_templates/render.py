@@ -7,16 +7,26 @@ from typing import Final
 from argo_templates import apply, campaigns, library, process, upkeep
 
 FOLDER: Final = Path(__file__).with_name("rendered")
+KUSTOMIZATION: Final = "Kustomization"
+"""Lists the templates for ``etc/argo``: kustomize takes files of another folder only through such a list."""
+
+_KUSTOMIZATION: Final = """# Written by `python -m argo_templates.render`.
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+{listed}"""
 _HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is argo_templates/{module}.py.\n"
 
 
 def rendered() -> dict[Path, str]:
     """Return the YAML of every template by the file that it belongs in."""
-    return {
+    found = {
         FOLDER / f"{template.name}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2]) + template.to_yaml()
         for module in (library, process, apply, upkeep, campaigns)
         for template in module.templates()
     }
+    listed = "".join(f"  - {path.name}\n" for path in sorted(found))
+    return found | {FOLDER / KUSTOMIZATION: _KUSTOMIZATION.format(listed=listed)}
 
 
 def drifted() -> list[Path]:

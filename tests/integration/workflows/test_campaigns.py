@@ -1,0 +1,161 @@
+"""Workflows that walk an archive on loopback: windows, budgets, and computing that never waits on a download."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argo_templates.local import documents, runs
+from argo_templates.local.state import Run, Status
+from dasi_backend.store import Store
+from rucio_dafab.eo.simulate import Options, simulate, write_safe
+from rucio_dafab.site.home import Home
+from tests.unit.eo.sources.archive import Archive, Asked, as_json, running
+from tests.unit.eo.sources.conftest import TABLE, node_path, odata_product
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+Submit = Callable[..., tuple[Run, Status]]
+DAYS = ("2026-05-02", "2026-05-14", "2026-05-15")
+AREA = {"source": "safe", "area": "6_49_7_50"}
+PERIOD = AREA | {"start": "2026-05-01", "end": "2026-05-31", "models": "fields"}
+
+
+@pytest.fixture
+def at_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return the home of the shared site, which ``DAFAB_HOME`` names."""
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    home: Home = site.home
+    return home
+
+
+@pytest.fixture
+def submit(at_site: Home) -> Submit:
+    """Return a function that runs a committed template to its end."""
+
+    def run(template: str, **parameters: str) -> tuple[Run, Status]:
+        made = runs.prepare(at_site, documents.find(template), parameters)
+        return made, runs.execute(at_site, made)
+
+    return run
+
+
+class Products:
+    """Products of an archive, by their days; it answers by name and by time, as OData does."""
+
+    def __init__(self, server: Archive) -> None:
+        self.server = server
+        self.said: dict[str, dict[str, Any]] = {}
+
+    def add(self, safe: Path, day: str) -> str:
+        start = f"{day}T10:30:31.024000Z"
+        self.said[safe.stem] = odata_product(
+            safe, ContentDate={"Start": start, "End": start}, ContentLength=10_000_000, Checksum=[]
+        )
+        for path in (path for path in safe.rglob("*") if path.is_file()):
+            self.server.files[node_path(safe, path.relative_to(safe).as_posix())] = path.read_bytes()
+        return safe.stem
+
+    def answer(self, asked: Asked) -> Any:
+        (question,) = asked.query["$filter"]
+        name = re.search(r"^Name eq '([^']+)\.SAFE'", question)
+        if name:
+            return as_json({"value": [each for key, each in self.said.items() if key == name[1]]})
+        first, last = (re.search(rf"ContentDate/Start {sign} (\S+)", question)[1] for sign in ("ge", "le"))  # type: ignore[index]
+        found = [each for each in self.said.values() if first <= each["ContentDate"]["Start"] <= last]
+        return as_json({"value": found})
+
+
+@pytest.fixture(scope="module")
+def safes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return three products."""
+    folder = tmp_path_factory.mktemp("safes")
+    return [
+        write_safe(simulate(seed, Options(size=256, clouds=0.02)), folder / str(seed)) for seed in (2301, 2302, 2303)
+    ]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Products]:
+    """Return an empty archive."""
+    with running() as server:
+        found = Products(server)
+        server.route("/odata/v1/Products", found.answer)
+        table = tmp_path / "sources.toml"
+        table.write_text(TABLE.format(url=server.url, hosts="[]"))
+        monkeypatch.setenv("DAFAB_SOURCES", str(table))
+        yield found
+
+
+def leases(home: Home) -> list[str]:
+    return [str(lease) for lease in Store(home.store).holds.leases()]
+
+
+def steps(run: Run, name: str) -> list[Any]:
+    """Return the pods of a step."""
+    return [node for node in run.nodes() if node.kind == "Pod" and node.path.rpartition(".")[2] == name]
+
+
+def test_no_slot_that_computes_waits_on_a_download(
+    at_site: Home, submit: Submit, archive: Products, safes: list[Path]
+) -> None:
+    one, two = archive.add(safes[0], DAYS[0]), archive.add(safes[1], DAYS[1])
+    store = Store(at_site.store)
+    # The period is not over: what is there is fetched, and nothing computes.
+    future = PERIOD | {"end": "2027-01-01"}
+    run, status = submit("dafab-window", most="1", **future)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    assert [store.contains(name) for name in (one, two)] == [True, False]
+    assert [node.parameters["state"] for node in steps(run, "ready")] == ["waiting"]
+    assert steps(run, "infer-kubernetes") == []
+    asked = len(archive.server.asked)
+
+    # The period is over, downloads are slow: what computes begins when the last of them has ended.
+    archive.server.seconds = 0.5
+    run, status = submit("dafab-window", **PERIOD)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    (ready,) = steps(run, "ready")
+    assert (ready.parameters["state"], ready.parameters["count"]) == ("complete", "2")
+    downloaded, computed = steps(run, "download"), steps(run, "infer-kubernetes")
+    assert (len(downloaded), len(computed)) == (1, 2)
+    assert max(node.ended for node in downloaded) <= min(node.began for node in computed)
+    # Nothing was asked of the archive after the question whether all is there.
+    assert len(archive.server.asked) > asked
+    last = max(datetime.fromtimestamp(node.ended, UTC) for node in steps(run, "ready"))
+    assert all(datetime.fromtimestamp(node.began, UTC) >= last for node in computed)
+    assert leases(at_site) == []
+
+    # It is all done: nothing is fetched, nothing computes.
+    run, status = submit("dafab-window", **PERIOD)
+    assert (status.phase, steps(run, "infer-kubernetes"), steps(run, "download")) == ("Succeeded", [], [])
+
+
+def test_windows_are_walked_one_after_the_other_within_the_budgets(
+    site: Any, at_site: Home, submit: Submit, archive: Products, safes: list[Path]
+) -> None:
+    names = [archive.add(safe, day) for safe, day in zip(safes, DAYS, strict=True)]
+    done = {name for name in names if Store(at_site.store).contains(name)}
+    held = Store(at_site.store).size() / 1e9
+    _, status = submit("dafab-backfill", cache_gigabytes=f"{held + 0.001:.6f}", **PERIOD)
+    assert status.phase == "Succeeded"
+    assert {name for name in names if Store(at_site.store).contains(name)} == done
+    run, status = submit("dafab-backfill", joules="0.001", **PERIOD)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    (record,) = site.client().read_documents([f"run_{run.name}"])
+    walked = [json.loads(node.parameters["scenes"]) for node in steps(run, "discover")]
+    # The first window is taken while nothing is spent yet; the next one is not.
+    assert [len(each) for each in walked] == [1, 0]
+    assert steps(run, "discover")[-1].parameters["reason"] == "the energy budget of 0.001 J is spent"
+    run, status = submit("dafab-backfill", most="1", **PERIOD)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    for name in names:
+        (document,) = site.client().read_documents([name])
+        assert document.document["properties"]["dafab:processing"]["fields"]["outcome"] == "ran"
+    assert record.document["properties"]["dafab:run"]["outcome"] == "Succeeded"
+    assert leases(at_site) == []
+    run, status = submit("dafab-update", **AREA, start="2026-05-01", models="fields")
+    assert (status.phase, [node.parameters["count"] for node in steps(run, "discover")]) == ("Succeeded", ["0"])

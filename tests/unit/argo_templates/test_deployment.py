@@ -1,0 +1,145 @@
+"""The kustomize overlays, rendered by ``kubectl kustomize``: without secrets, and with all that templates name."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from argo_templates.factory import REACHES
+from argo_templates.lint import lint
+from argo_templates.local.documents import KINDS, workflow_of
+from argo_templates.schema import check, load_strict
+from rucio_dafab.resources import resources
+
+OVERLAYS = ("kind", "hpk", "production")
+SECRETS = {"rucio-client-dafab-dasi", "rucio-client-dafab-skim", "dafab-archives"}
+"""What whoever has the passwords makes; docs/workflows.md names them."""
+
+CLUSTER_WIDE = {"Namespace", "PersistentVolume", "ClusterWorkflowTemplate"}
+DEPLOYMENT = resources() / "deployment"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl, which renders the overlays, is not here"
+)
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> tuple[str, list[dict[str, Any]]]:
+    """Return the name of an overlay and what it renders to."""
+    command = ["kubectl", "kustomize", str(DEPLOYMENT / "overlays" / request.param)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return request.param, list(yaml.safe_load_all(rendered.stdout))
+
+
+def of_kind(documents: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {each["metadata"]["name"]: each for each in documents if each["kind"] == kind}
+
+
+def named(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield (kind, name) of everything in the namespace that a template names."""
+    members = {"persistentVolumeClaim": "claimName", "secret": "secretName", "configMap": "name"}
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in members and isinstance(inner, Mapping):
+                yield key, inner[members[key]]
+            elif key in ("secretKeyRef", "configMapKeyRef"):
+                yield key.removesuffix("KeyRef"), inner["name"]
+            elif key == "serviceAccountName":
+                yield "serviceAccount", inner
+            else:
+                yield from named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from named(inner)
+
+
+def test_all_that_templates_name_is_there_and_no_secret_is(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    _, documents = overlay
+    needed = {each for document in documents if document["kind"] in KINDS for each in named(document["spec"])}
+    kinds = {
+        "persistentVolumeClaim": "PersistentVolumeClaim",
+        "configMap": "ConfigMap",
+        "serviceAccount": "ServiceAccount",
+    }
+    for short, kind in kinds.items():
+        assert {name for each, name in needed if each == short} <= set(of_kind(documents, kind)), kind
+    assert {name for each, name in needed if each == "secret"} == SECRETS
+    assert not of_kind(documents, "Secret")
+
+
+def test_everything_is_in_the_namespace(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    _, documents = overlay
+    for document in documents:
+        expected = None if document["kind"] in CLUSTER_WIDE else "dafab"
+        assert document["metadata"].get("namespace") == expected, document["metadata"]["name"]
+    (namespace,) = of_kind(documents, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_config_maps_hold_what_ships(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    _, documents = overlay
+    maps = of_kind(documents, "ConfigMap")
+    assert maps["dafab-policies"]["data"] == {"retention.toml": (resources() / "etc/fdb/retention.toml").read_text()}
+    assert maps["dafab-sources"]["data"] == {"sources.toml": (resources() / "etc/sources.toml").read_text()}
+    assert all(int(value) > 0 for value in maps["dafab-limits"]["data"].values())
+    sites = {path.name for path in (resources() / "argo_templates" / "sites").glob("*.yaml")}
+    assert set(maps["dafab-sites"]["data"]) == sites
+    assert maps["dafab-memos"]["metadata"]["labels"] == {"workflows.argoproj.io/configmap-type": "Cache"}
+
+
+def test_pods_may_do_nothing_in_kubernetes_but_report(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    _, documents = overlay
+    (role,) = [each for each in of_kind(documents, "Role").values() if each["metadata"]["name"] == "dafab-workflow"]
+    assert role["rules"] == [
+        {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
+    ]
+    (binding,) = of_kind(documents, "RoleBinding").values()
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "dafab-workflow", "namespace": "dafab"}]
+
+
+def test_what_differs_between_places(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    name, documents = overlay
+    claims = of_kind(documents, "PersistentVolumeClaim").values()
+    modes = {mode for claim in claims for mode in claim["spec"]["accessModes"]}
+    assert modes == ({"ReadWriteOnce"} if name == "kind" else {"ReadWriteMany"})
+    suspended = {each["spec"].get("suspend", False) for each in of_kind(documents, "CronWorkflow").values()}
+    assert suspended == {name == "kind"}
+    assert bool(of_kind(documents, "NetworkPolicy")) == (name != "hpk")
+    assert bool(of_kind(documents, "ResourceQuota")) == (name == "production")
+    volumes = of_kind(documents, "PersistentVolume")
+    assert set(volumes) == ({claim["metadata"]["name"] for claim in claims} if name == "hpk" else set())
+
+
+def test_every_pod_is_let_out_by_its_label_alone(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    name, documents = overlay
+    if name == "hpk":
+        return
+    policies = of_kind(documents, "NetworkPolicy")
+    assert policies["nothing-by-default"]["spec"]["podSelector"] == {}
+    assert "ingress" not in policies["nothing-by-default"]["spec"]
+    templates = [
+        each
+        for document in documents
+        if document["kind"] in KINDS
+        for each in document["spec"].get("templates", [])
+        if "dag" not in each
+    ]
+    reached = {each["name"]: each["metadata"]["labels"][REACHES] for each in templates}
+    assert reached["download"] == reached["discover"] == "archives"
+    assert reached["publish"] == reached["finish"] == "catalogue"
+    assert {reached[each] for each in ("apply-kubernetes", "apply-hpk", "infer-hpk", "clean")} == {"nothing"}
+
+
+@pytest.mark.shared
+def test_what_is_rendered_is_what_argo_allows(overlay: tuple[str, list[dict[str, Any]]], shared: Path) -> None:
+    _, documents = overlay
+    schema = load_strict(shared / "argo" / "argo-workflows-4.1.schema.json")
+    ours = [document for document in documents if document["kind"] in KINDS]
+    assert len(ours) >= 17
+    for document in ours:
+        assert check(document, schema) == []
+        assert lint(workflow_of(document), ours) == []
