@@ -1,4 +1,4 @@
-"""The command ``dasi``: archive, list, retrieve, inspect, schema.
+"""The command ``dasi``: archive, list, retrieve, disseminate, inspect, schema.
 
 :mod:`dasi_backend.cli_keeping` removes and keeps, :mod:`dasi_backend.cli_publish` tells Rucio.
 
@@ -110,6 +110,29 @@ def archive(
                 output.console().print(f"{done.outcome} {done.key}{note}", soft_wrap=True, markup=False)
     if as_json:
         output.print_json(records)
+
+
+@app.command()
+def disseminate(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Cut what answers a request to an area, bring it to a grid, and deliver it to a site."""
+    from dasi_backend import disseminating  # noqa: PLC0415  # half a second of rasterio
+
+    found = configuration.find(config)
+    requests = requests_of("disseminate", request)
+    if not requests:
+        raise RequestError("disseminate needs a request: a file, - or key=value arguments")
+    written: list[Retrieved] = []
+    with _progress("looking") as (shown, task):
+        for one in requests:
+            if one.verb != disseminating.VERB:
+                raise RequestError(f"the request says {one.verb}, not disseminate")
+            for done in disseminating.disseminate(found, one):
+                written.append(done)
+                shown.update(task, description=f"{done.path}")
+                if not as_json:
+                    output.console().print(output.retrieved_line(done), soft_wrap=True)
+    if as_json:
+        output.print_json([one.record() for one in written])
 
 
 @app.command("schema")

@@ -16,6 +16,8 @@ rucio:
   protocol: file
   writer_config_path: …    # the account that publishes, archives and wipes; config_path by default
   store_rse: ROLLING_STORE # the RSE that is this rolling store
+sites:                     # where disseminate delivers to: a folder by name
+  PARTNER: …/partner
 fdbs:                      # type: select; each member is a dasi.yml of its own
   - select: mission=^s2    # regular expressions by key; a member without takes everything
     type: local
@@ -24,7 +26,7 @@ fdbs:                      # type: select; each member is a dasi.yml of its own
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -47,8 +49,8 @@ RUCIO: Final = "rucio"
 SELECT: Final = "select"
 GRIB: Final = "grib"
 
-_KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio"})
-_SELECT_KEYS: Final = frozenset({"type", "fdbs"})
+_KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio", "sites"})
+_SELECT_KEYS: Final = frozenset({"type", "fdbs", "sites"})
 _RUCIO_KEYS: Final = frozenset({"config_path", "scope", "rse", "protocol", "writer_config_path", "store_rse"})
 _ENGINES: Final = {"catalogue": "toc", "store": "file"}
 
@@ -85,6 +87,7 @@ class Config:
         catalogue: The catalogue, where the file names one.
         retention: The retention policy; ``None`` for ours.
         members: Who answers, where the type is ``select``.
+        sites: Folders that ``disseminate`` delivers to, by the name of the site.
     """
 
     type: str
@@ -93,6 +96,7 @@ class Config:
     catalogue: Catalogue | None
     retention: Path | None = None
     members: "tuple[Member[Config], ...]" = ()
+    sites: Mapping[str, Path] = field(default_factory=dict)
 
 
 def find(path: Path | None = None) -> Config:
@@ -155,6 +159,7 @@ def _select(document: Mapping[str, Any], path: Path) -> Config:
         catalogue=catalogues[0] if len(catalogues) == 1 else None,
         retention=store.retention if store else None,
         members=members,
+        sites=_sites(document.get("sites"), _Place(path)),
     )
 
 
@@ -203,7 +208,17 @@ def _store(document: Any, place: _Place) -> Config:
     if kind == GRIB and "schema" not in document:
         raise ConfigError(f"{place}: type is {GRIB} and no schema is named: that of its FDB")
     schema = _path(document.get("schema"), place) or _schema()
-    return Config(kind, schema, roots, catalogue, _path(document.get("retention"), place))
+    retention, sites = _path(document.get("retention"), place), _sites(document.get("sites"), place)
+    return Config(kind, schema, roots, catalogue, retention, sites=sites)
+
+
+def _sites(section: Any, place: _Place) -> dict[str, Path]:
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{place}: sites is no section of names and folders")
+    found = {str(name): _path(folder, place) for name, folder in section.items()}
+    return {name: folder for name, folder in found.items() if folder is not None}
 
 
 def _roots(spaces: Any, place: _Place) -> tuple[Path, ...]:

@@ -19,11 +19,12 @@ from dasi_backend import ecmwf, scan
 from dasi_backend.errors import RequestError
 from rucio_dafab.resources import resources
 
-VERBS: Final = ("retrieve", "list", "archive", "wipe")
+VERBS: Final = ("retrieve", "list", "archive", "wipe", "disseminate")
 ANY: Final = "any"
 """The value of ``expect`` that takes any number of answers, none too."""
 
-_CONTROL: Final = ("target", "expect", "source")
+_CUT: Final = ("area", "grid", "interpolation")
+_CONTROL: Final = ("target", "expect", "source", *_CUT)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/-]+")
 _WRITTEN_IN_QUOTES: Final = re.compile(r"""("[^"]*"|'[^']*')\s*(/.*)?""", re.DOTALL)
 _REQUESTS: Final = 1_000
@@ -36,11 +37,14 @@ class Request:
     """One request.
 
     Attributes:
-        verb: ``retrieve``, ``list``, ``archive`` or ``wipe``.
+        verb: ``retrieve``, ``list``, ``archive``, ``wipe`` or ``disseminate``.
         keys: What is asked for: the expanded values of each key, in the order of the language.
         target: The template of file names to write to, or ``None``.
         expect: How many answers there must be: a number, :data:`ANY`, or ``None`` for at least one.
         source: What to archive.
+        area: Where to cut: north, west, south and east in degrees.
+        grid: To what size of pixels.
+        interpolation: How values between pixels are made.
     """
 
     verb: str
@@ -48,6 +52,9 @@ class Request:
     target: str | None = None
     expect: int | str | None = None
     source: tuple[str, ...] = ()
+    area: tuple[str, ...] = ()
+    grid: tuple[str, ...] = ()
+    interpolation: tuple[str, ...] = ()
 
 
 def parse(text: str) -> tuple[Request, ...]:
@@ -128,7 +135,7 @@ def from_arguments(verb: str, arguments: Iterable[str]) -> str:
 
 
 def _quoted(key: str, value: str) -> str:
-    if _WRITTEN_IN_QUOTES.fullmatch(value) or (key not in _CONTROL and _PLAIN.fullmatch(value)):
+    if _WRITTEN_IN_QUOTES.fullmatch(value) or (key not in {*_CONTROL} - {*_CUT} and _PLAIN.fullmatch(value)):
         return value
     if '"' not in value:
         return f'"{value}"'
@@ -161,6 +168,7 @@ def _request(verb: str, selection: Mapping[str, list[str]]) -> Request:
         target=target[0] if target else None,
         expect=_expect(selection.get("expect")),
         source=tuple(selection.get("source", ())),
+        **{key: tuple(selection.get(key, ())) for key in _CUT},
     )
 
 

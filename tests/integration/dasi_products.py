@@ -33,7 +33,7 @@ def publish(site: Any, folder: Path, tile: str, days: Sequence[int] = DAYS) -> N
     client = site.client("dafab_admin")
     for day in days:
         mask = client.upload(folder / "mask.tif", "MELUXINA", f"{name_of(tile, day)}.mask.tif")
-        client.publish(PublishRequest("dafab", _document(tile, day), {"mask": mask}))
+        client.publish(PublishRequest("dafab", document_of(tile, day), {"mask": mask}))
 
 
 def _properties(tile: str, day: int) -> dict[str, Any]:
@@ -47,7 +47,8 @@ def _properties(tile: str, day: int) -> dict[str, Any]:
     }
 
 
-def _document(tile: str, day: int) -> dict[str, Any]:
+def document_of(tile: str, day: int) -> dict[str, Any]:
+    """Return the item of a mask of a day."""
     west, south, east, north = BOX
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {

@@ -1,0 +1,115 @@
+"""``disseminate``: what answers a request, cut to an area, brought to a grid, and delivered to a site.
+
+    disseminate, collection=water_analysis, date=-1, area=50.2/5.7/49.4/6.6, grid=20, target="PARTNER:water/[id].tif"
+
+A site is a folder that ``dasi.yml`` names; without one the target is a path here. Scenes of the rolling store become
+folders of the bands that are asked for.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from dasi_backend import plans, staged, targets
+from dasi_backend.backends import backend_for
+from dasi_backend.config import Config
+from dasi_backend.cropping import Cut, cut
+from dasi_backend.errors import RequestError, TargetError
+from dasi_backend.items import Retrieved
+from dasi_backend.language import Request
+from dasi_backend.plans import Planned, Progress
+
+VERB: Final = "disseminate"
+_SITE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(.*)", re.DOTALL)
+_RASTERS: Final = frozenset({".tif", ".tiff"})
+
+
+def disseminate(config: Config, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
+    """Deliver what a request means; each file appears whole. What is there already is delivered anew.
+
+    Raises:
+        RequestError: if the request is not understood, an answer is no raster, or lies outside of the area.
+        TargetError: if there is no such site, two answers would be one file, or one cannot be written.
+        DafabError: as who answers refuses.
+    """
+    template = plans.template_of(request)
+    root, template = _place(config.sites, template)
+    wanted = Cut.parse(request.area, request.grid, request.interpolation)
+    with tempfile.TemporaryDirectory(prefix="dasi-disseminate-") as scratch:
+        asked = replace(request, verb="retrieve", target=f"{scratch}/{template}", area=(), grid=(), interpolation=())
+        planned = [
+            replace(one, path=root / one.path.relative_to(scratch), write=partial(_deliver, one, root, scratch, wanted))
+            for one in backend_for(config, asked).plan(asked)
+        ]
+        checked = replace(request, target=str(template))
+        return plans.carry_out(checked, planned, "answers", "what was asked", progress)
+
+
+def _place(sites: Mapping[str, Path], template: str) -> tuple[Path, str]:
+    """Return the folder of a site and the template in it.
+
+    Raises:
+        TargetError: if there is no such site, or the template would leave it.
+    """
+    found = _SITE.fullmatch(template)
+    if found is None:
+        whole = os.path.abspath(template)  # noqa: PTH100  # without the links that resolve() would follow
+        return Path("/"), whole[1:]
+    if found[1] not in sites:
+        known = ", ".join(sorted(sites)) or "dasi.yml names none"
+        raise TargetError(f"target={template}: unknown site {found[1]} ({known})")
+    inside = found[2].lstrip("/")
+    if ".." in Path(inside).parts:
+        raise TargetError(f"target={template}: it leaves the folder of {found[1]}")
+    targets.check(inside)
+    return sites[found[1]], inside
+
+
+def _deliver(planned: Planned, root: Path, scratch: str, wanted: Cut) -> Retrieved:
+    """Fetch one answer, cut it beside its place, and put it there by one rename."""
+    fetched = planned.write()
+    target = root / planned.path.relative_to(scratch)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            size = _make(fetched, made / target.name, wanted)
+            if target.is_dir():
+                shutil.rmtree(target)
+            (made / target.name).replace(target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            _remove(fetched.path)
+    except OSError as error:
+        raise TargetError(f"{target} cannot be written: {error.strerror}") from error
+    return Retrieved(target, fetched.name, size)
+
+
+def _make(fetched: Retrieved, made: Path, wanted: Cut) -> int:
+    if not fetched.path.is_dir():
+        return _cut_one(fetched.path, made, wanted, fetched.name)
+    made.mkdir()
+    bands = [file.source for file in staged.read(fetched.path).files if file.band]
+    if not bands:
+        raise RequestError(f"{fetched.name} has no band that is a raster")
+    return sum(_cut_one(band, made / band.name, wanted, f"{fetched.name}/{band.name}") for band in bands)
+
+
+def _cut_one(source: Path, made: Path, wanted: Cut, name: str) -> int:
+    if source.suffix.lower() not in _RASTERS and made.suffix.lower() not in _RASTERS:
+        raise RequestError(f"{name} is no raster: only rasters are cut and brought to a grid")
+    cut(source, made, wanted, name)
+    return made.stat().st_size
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
