@@ -4,7 +4,9 @@ Extent says what is field, boundary where two parcels meet, distance how deep in
 (deep inside, no boundary) are the seeds; a watershed over the boundary map lets them grow until they meet.
 """
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,11 @@ from skimage.measure import label as connected
 from skimage.segmentation import watershed
 
 from rucio_dafab.eo.vectors import TOLERANCE, Geometries, polygonise
+
+Block = tuple[slice, slice]
+
+MAPS = ("extent", "boundary", "distance")
+"""The outputs of the net that parcels are made of, in the order in which they are taken."""
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
 
@@ -115,13 +122,9 @@ def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules:
     """
     extent, boundary, distance = probabilities
     inside = (extent >= rules.extent) & valid
-    seeds = _seeds(inside, boundary, distance, rules)
     # Flooding climbs from deep inside to the boundary; halves keep the sum within uint8.
     height = boundary // 2 + (255 - distance) // 2
-    labels = np.zeros(inside.shape, np.int32)
-    for core, around in _halo_blocks(inside.shape, rules.block, rules.halo):
-        if inside[core].any():
-            labels[core] = _flooded(height, seeds, inside, core, around)
+    labels = _flooded_blocks(height, _seeds(inside, boundary, distance, rules), inside, rules)
     _flood_far(labels, height, inside, rules)
     numbered = connected(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
     return np.asarray(numbered, np.int32)
@@ -175,12 +178,28 @@ def _seeds(
     return np.asarray(seeds, np.int32)
 
 
+def _flooded_blocks(
+    height: NDArray[np.uint8], seeds: NDArray[np.int32], inside: NDArray[np.bool_], rules: FieldRules
+) -> NDArray[np.int32]:
+    """Flood block by block; each writes its own part, and scikit-image lets other threads go on meanwhile."""
+    labels = np.zeros(inside.shape, np.int32)
+
+    def flood(core: Block, around: Block) -> None:
+        if inside[core].any():
+            labels[core] = _flooded(height, seeds, inside, core, around)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="flood") as pool:
+        for done in [pool.submit(flood, *block) for block in _halo_blocks(inside.shape, rules.block, rules.halo)]:
+            done.result()
+    return labels
+
+
 def _flooded(
     height: NDArray[np.uint8],
     seeds: NDArray[np.int32],
     inside: NDArray[np.bool_],
-    core: tuple[slice, slice],
-    around: tuple[slice, slice],
+    core: Block,
+    around: Block,
 ) -> NDArray[np.int32]:
     """Return the labels of a block, flooded together with its surroundings."""
     flooded = watershed(height[around], seeds[around], mask=inside[around])  # type: ignore[no-untyped-call]
@@ -204,9 +223,7 @@ def _flood_far(
                 labels[core] = after
 
 
-def _halo_blocks(
-    shape: tuple[int, ...], block: int, halo: int
-) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+def _halo_blocks(shape: tuple[int, ...], block: int, halo: int) -> Iterator[tuple[Block, Block]]:
     """Yield each block of a (row, column) array, alone and with its halo."""
     height, width = shape
     for row in range(0, height, block):

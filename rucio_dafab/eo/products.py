@@ -154,8 +154,9 @@ def make_fields(
     Raises:
         ProductError: if a file cannot be written; no item is left then.
     """
-    maps = np.stack([prediction.output(name) for name in ("extent", "boundary", "distance")])
-    parcels = fields.delineate(maps, prediction.valid, prediction.clear, scene.transform, rules)
+    parcels = fields.delineate(
+        prediction.named(fields.MAPS), prediction.valid, prediction.clear, scene.transform, rules
+    )
     numbers = fields.numbers(parcels, prediction.valid, scene.transform)
     assets = _parcel_assets(scene, derived_id(scene, FIELDS_COLLECTION, model), parcels)
     drawn = overview(scene, field_drawing(parcels.geometries))
