@@ -84,6 +84,10 @@ benchmark-meaning: install ## What a class in a question and a publication of te
 benchmark-workflows: install ## What the local executor costs beyond the steps themselves
 	@$(BIN)/python -m benchmarks.workflows
 
+.PHONY: benchmark-kills
+benchmark-kills: up ## Steps killed at random moments in 20 runs: what a rerun completes, and what is left
+	@$(BIN)/python -m benchmarks.workflows.kills
+
 benchmark-eo: install ## What a whole Sentinel-2 tile costs: inference, products, polygons, sizes (makes the tile first)
 	@$(BIN)/python -m benchmarks.eo
 

@@ -15,6 +15,7 @@ from rucio_dafab.site.home import SCOPE
 MOST_FOUND: Final = 2000
 """Products of one question to an archive."""
 
+_TILE: Final = re.compile(r"_T?(\d{2}[C-HJ-NP-X][A-Z]{2})_")
 _AGO: Final = re.compile(r"-(\d{1,4})d")
 
 
@@ -35,11 +36,21 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product of an archive: its id, how a step names it, and its bytes, where the archive says so."""
+    """A product of an archive.
+
+    Attributes:
+        id: its id.
+        reference: how a step names it.
+        bytes: where the archive says so, else 0.
+        tile: MGRS tile without the T; empty where neither archive nor id say it.
+        cloud_cover: per cent; 100 where the archive does not say it.
+    """
 
     id: str
     reference: str
-    bytes: int
+    bytes: int = 0
+    tile: str = ""
+    cloud_cover: float = 100.0
 
 
 def day(text: str, today: date) -> date:
@@ -91,7 +102,22 @@ def products(region: Region, start: date, end: date) -> list[Product]:
     found = {each.id: each for each in search(load_sources().provider(region.source), question)}
     if len(found) > MOST_FOUND:
         raise WorkError(f"{region.source} has more than {MOST_FOUND} products of {region.area} in {start} to {end}")
-    return [Product(name, f"{region.source}:{name}", each.size or 0) for name, each in sorted(found.items())]
+    return [
+        Product(
+            name,
+            f"{region.source}:{name}",
+            each.size or 0,
+            each.tile or _tile(name),
+            100.0 if each.cloud_cover is None else each.cloud_cover,
+        )
+        for name, each in sorted(found.items())
+    ]
+
+
+def _tile(name: str) -> str:
+    """Return the tile that the name of a product says (S2 PSD, naming convention of products)."""
+    found = _TILE.search(name)
+    return found[1] if found else ""
 
 
 def identities(models: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,7 @@ from typing import Final
 
 from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 
-from argo_templates.factory import WORK
+from argo_templates.factory import SEASONS, WORK
 from argo_templates.library import done_or_left_out, inputs
 from argo_templates.process import models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
@@ -30,6 +30,8 @@ def templates() -> list[WorkflowTemplate | CronWorkflow]:
         cron("dafab-update", "25 */6 * * *", "New acquisitions every six hours", {"area": "@luxembourg"}),
         window(),
         cron("dafab-window", "5 * * * *", "Fill the cache, and process what is complete", {"area": "@luxembourg"}),
+        season(),
+        cron("dafab-season", "15 4 * * *", "Fields before the harvest, every night"),
     ]
 
 
@@ -111,6 +113,56 @@ def update() -> WorkflowTemplate:
             depends="discover.Succeeded",
             **scenes_of("{{tasks.discover.outputs.parameters.scenes}}"),
         )
+    return made
+
+
+def season() -> WorkflowTemplate:
+    """Return the template that delineates fields once a tile and season."""
+    with workflow(
+        "dafab-season",
+        "Delineate fields before the harvest",
+        "For every crop season in the weeks before its harvest: the clearest scene of each tile that has no fields of "
+        "this season is processed, and the season is written on the item of its fields.",
+        [
+            Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
+            PLACE[0],
+            Parameter(name="day", value="today", description="The day it is: today, -3d or 2026-06-14"),
+            Parameter(name="cloud_cover", value="20", description="Per cent of clouds at most"),
+            Parameter(name="most", value="20", description="Tiles at most; the next run finds what is left"),
+            *placing(),
+        ],
+    ) as made:
+        with DAG(name="tile", inputs=[Parameter(name=name) for name in ("key", "scene", "season")]) as tile:
+            Task(
+                name="scene",
+                template_ref=ref("scene"),
+                arguments={
+                    "work": f"{WORK}/scenes/{{{{inputs.parameters.key}}}}",
+                    "source": "archive",
+                    "models": "fields",
+                }
+                | inputs("scene")
+                | of_workflow("rse", "runtime", "site", "partition"),
+            )
+            Task(
+                name="mark",
+                template_ref=ref("mark"),
+                arguments={"scene": "{{inputs.parameters.key}}"} | inputs("season"),
+                depends="scene.Succeeded",
+            )
+        with DAG(name="main"):
+            Task(
+                name="season",
+                template_ref=ref("season"),
+                arguments=of_workflow("seasons", "source", "day", "cloud_cover", "most"),
+            )
+            Task(
+                name="tile",
+                template=tile,
+                with_param="{{tasks.season.outputs.parameters.scenes}}",
+                arguments={name: f"{{{{item.{name}}}}}" for name in ("key", "scene", "season")},
+                depends="season.Succeeded",
+            )
     return made
 
 

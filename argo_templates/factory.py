@@ -46,8 +46,9 @@ SITES: Final = f"{HOME}/sites"
 """Where the site catalogue is mounted, in the pods that ask it."""
 
 POLICIES: Final = f"{HOME}/policies"
+SEASONS: Final = f"{HOME}/seasons"
 SOURCES: Final = f"{HOME}/sources"
-"""Where policies and the table of archives are mounted."""
+"""Where policies, crop seasons and the table of archives are mounted."""
 
 WORK: Final = f"{HOME}/work/{{{{workflow.name}}}}"
 """The folder of one workflow, shared by its pods; results go by path, never as big parameters."""
@@ -152,6 +153,11 @@ def sites_volume() -> ConfigMapVolume:
 def policies_volume() -> ConfigMapVolume:
     """Return the config map of policies: ``retention.toml``."""
     return ConfigMapVolume(name="dafab-policies", mount_path=POLICIES)
+
+
+def seasons_volume() -> ConfigMapVolume:
+    """Return the config map of crop seasons: ``seasons.toml``."""
+    return ConfigMapVolume(name="dafab-seasons", mount_path=SEASONS)
 
 
 def sources_volume() -> ConfigMapVolume:

@@ -21,6 +21,7 @@ from argo_templates.factory import (
     results_volume,
     rse_volume,
     scenes_volume,
+    seasons_volume,
     sites_volume,
     sources_volume,
     step,
@@ -43,12 +44,14 @@ from argo_templates.steps.finish import finish
 from argo_templates.steps.gather import gather
 from argo_templates.steps.infer import infer
 from argo_templates.steps.make import make
+from argo_templates.steps.mark import mark
 from argo_templates.steps.outdated import outdated
 from argo_templates.steps.place_scene import place_scene
 from argo_templates.steps.publish import publish
 from argo_templates.steps.ready import ready
 from argo_templates.steps.recall import recall
 from argo_templates.steps.retain import retain
+from argo_templates.steps.season import season
 from argo_templates.steps.verify import verify
 from argo_templates.work import MODELS
 from rucio_dafab import __version__
@@ -155,6 +158,14 @@ def _steps() -> dict[str, Script]:
             env=[*archive_accounts(), SOURCES_PLACE],
             volumes=[store, sources_volume(), client_volume(DERIVED_ACCOUNT)],
         ),
+        step(
+            season,
+            cpu=1,
+            memory="1Gi",
+            env=[*archive_accounts(), SOURCES_PLACE],
+            volumes=[seasons_volume(), sources_volume(), client_volume(DERIVED_ACCOUNT)],
+        ),
+        step(mark, cpu=1, memory="1Gi", volumes=[client_volume(DERIVED_ACCOUNT)]),
         step(outdated, cpu=1, memory="1Gi", volumes=[store, client_volume(DERIVED_ACCOUNT)]),
         step(
             deliver,

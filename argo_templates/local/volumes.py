@@ -29,6 +29,7 @@ def of_site(home: Home) -> dict[str, Path]:
     shipped = {
         LIMITS: resources() / "etc" / "argo" / "limits",
         "dafab-policies": resources() / "etc" / "fdb",
+        "dafab-seasons": resources() / "etc",
         "dafab-sources": Path(own_table).parent if own_table else resources() / "etc",
         "dafab-sites": Path(os.environ.get("DAFAB_SITES") or Path(__file__).parents[1] / "sites"),
     }

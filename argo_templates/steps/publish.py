@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates.seasons import MEMBER as SEASON
 from argo_templates.source import processing, same_scene, source_document, with_processing
 from argo_templates.steps.archive import request_of
 from argo_templates.steps.infer import RAN
@@ -112,8 +113,19 @@ def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict
 def _register(
     client: DafabClient, model: str, item: Mapping[str, Any], files: Mapping[str, UploadedFile], source: str
 ) -> dict[str, Any]:
-    report = client.publish(PublishRequest(SCOPE, item, files, parent=source))
-    return _line(model, item, report, report.outcome, files)
+    marked = _as_marked(client, item)
+    report = client.publish(PublishRequest(SCOPE, marked, files, parent=source))
+    return _line(model, marked, report, report.outcome, files)
+
+
+def _as_marked(client: DafabClient, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an item with the season that ``mark`` wrote on it since it was published: it is no part of the product."""
+    by_id = {"op": "=", "args": [{"property": "id"}, item["id"]]}
+    found = next(client.search(SCOPE, by_id, collections=[item["collection"]], limit=1), None)
+    properties = {} if found is None or found.document is None else found.document["properties"]
+    if SEASON not in properties:
+        return item
+    return {**item, "properties": {**item["properties"], SEASON: properties[SEASON]}}
 
 
 def _line(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,3 +160,32 @@ def test_windows_are_walked_one_after_the_other_within_the_budgets(
     assert leases(at_site) == []
     run, status = submit("dafab-update", **AREA, start="2026-05-01", models="fields")
     assert (status.phase, [node.parameters["count"] for node in steps(run, "discover")]) == ("Succeeded", ["0"])
+
+
+def test_fields_are_delineated_once_a_tile_and_season(
+    site: Any, at_site: Home, submit: Submit, archive: Products, safes: list[Path], tmp_path: Path
+) -> None:
+    cloudy, clear = (archive.add(safe, day) for safe, day in zip(safes[:2], ("2026-07-01", "2026-07-02"), strict=True))
+    for name, percent in ((cloudy, 15.0), (clear, 2.0)):
+        attributes = [{"Name": "cloudCover", "Value": percent}, {"Name": "productType", "Value": "S2MSI2A"}]
+        archive.said[name]["Attributes"] = [*attributes, {"Name": "tileId", "Value": "31UGR"}]
+    lines = ['name = "oats"', 'area = "6_49_7_50"', 'crop = "oats"', 'start = "03-01"', 'harvest = "07-10"']
+    folder = tmp_path / "seasons"
+    folder.mkdir()
+    (folder / "seasons.toml").write_text("\n".join(["[[season]]", *lines, "lead_weeks = 4"]))
+    prepared = {"source": "safe", "day": "2026-07-05"}
+    for expected in ("1", "0"):
+        made = runs.prepare(at_site, documents.find("dafab-season"), prepared, mapping={"dafab-seasons": folder})
+        status = runs.execute(at_site, made)
+        assert (status.phase, status.message) == ("Succeeded", "")
+        assert [node.parameters["count"] for node in steps(made, "season")] == [expected]
+    (source,) = site.client().read_documents([clear])
+    name = source.document["properties"]["dafab:processing"]["fields"]["item"]
+    (fields,) = site.client().read_documents([name])
+    told = fields.document["properties"]["dafab:season"]
+    assert told == {"id": "oats-2026", "crop": "oats", "start": "2026-03-01", "harvest": "2026-07-10", "tile": "31UGR"}
+    # What is written later is no part of the product: making it again changes nothing.
+    shutil.rmtree(at_site.root / "memo")
+    run, status = submit("dafab-fields", scene=clear)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]

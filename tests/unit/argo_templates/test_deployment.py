@@ -85,6 +85,7 @@ def test_the_config_maps_hold_what_ships(overlay: tuple[str, list[dict[str, Any]
     maps = of_kind(documents, "ConfigMap")
     assert maps["dafab-policies"]["data"] == {"retention.toml": (resources() / "etc/fdb/retention.toml").read_text()}
     assert maps["dafab-sources"]["data"] == {"sources.toml": (resources() / "etc/sources.toml").read_text()}
+    assert maps["dafab-seasons"]["data"] == {"seasons.toml": (resources() / "etc/seasons.toml").read_text()}
     assert all(int(value) > 0 for value in maps["dafab-limits"]["data"].values())
     sites = {path.name for path in (resources() / "argo_templates" / "sites").glob("*.yaml")}
     assert set(maps["dafab-sites"]["data"]) == sites

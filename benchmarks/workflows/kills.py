@@ -1,0 +1,117 @@
+"""``python -m benchmarks.workflows.kills``: steps killed at random moments, and what is left once a rerun has ended.
+
+Each of the runs makes products of a simulated scene of its own by ``dafab-process`` and the local executor. At a random
+moment either a pod or the executor itself is ended by SIGKILL; the executor tries a pod again by itself, a killed
+executor is taken up by another. Needs a running site: ``DAFAB_HOME``.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from argo_templates.local import documents, runs
+from argo_templates.local.nodes import RUNNING
+from argo_templates.local.state import Run
+from dasi_backend.store import Store
+from rucio_dafab.client import DafabClient
+from rucio_dafab.eo.simulate import Options, simulate, write_safe
+from rucio_dafab.site.home import SCOPE, Home
+
+LONGEST = 20.0
+"""Seconds within which the kill comes: an undisturbed run of 256×256 pixels takes about that."""
+
+ITEMS = 3
+"""The scene and a product a model."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run."""
+
+    killed: str
+    phase: str
+    items: int
+    doubled: int
+    leases: int
+    left: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as if nothing had been killed."""
+        return (self.phase, self.items, self.doubled, self.leases, self.left) == ("Succeeded", ITEMS, 0, 0, False)
+
+
+def one(home: Home, scene: Path, chance: random.Random) -> Outcome:
+    """Run the workflow over a scene, kill once, and complete it."""
+    run = runs.prepare(
+        home, documents.find("dafab-process"), {"scene": scene.name}, mapping={"dafab-scenes": scene.parent}
+    )
+    killed = _disturbed(run, chance.uniform(0.5, LONGEST), chance.random() < 0.5)
+    phase = run.status().phase
+    if phase != "Succeeded":
+        phase = runs.execute(home, run).phase
+    names = [
+        found.name
+        for found in DafabClient.of_account("user_dafab", home).search(versions="all")
+        if found.name.startswith(scene.stem)
+    ]
+    product = scene.stem.lower()
+    leases = [lease for lease in Store(home.store).holds.leases() if lease.product == product]
+    return Outcome(killed, phase, len(names), _doubled(home, names), len(leases), (home.work / run.name).exists())
+
+
+def _disturbed(run: Run, moment: float, pod: bool) -> str:
+    """Start the executor, kill a pod of it or itself at a moment, and wait for its end; return what was killed."""
+    executor = subprocess.Popen([sys.executable, "-m", "argo_templates.local", run.name], stderr=subprocess.DEVNULL)
+    try:
+        executor.wait(moment)
+        return "nothing: it had ended"
+    except subprocess.TimeoutExpired:
+        pass
+    alive = [node for node in run.nodes() if node.kind == "Pod" and node.phase == RUNNING and node.where.get("pid")]
+    if pod and alive:
+        os.kill(int(alive[0].where["pid"]), signal.SIGKILL)
+        executor.wait()
+        return f"{alive[0].path} at {moment:.1f} s"
+    executor.kill()
+    executor.wait()
+    return f"the executor at {moment:.1f} s"
+
+
+def _doubled(home: Home, names: list[str]) -> int:
+    """Count what hangs twice, or on two: children of the items beyond one each."""
+    client = DafabClient.of_account("user_dafab", home)
+    children = [child["name"] for name in names for child in client.list_content(SCOPE, name)]
+    return len(children) - len(set(children)) + len(names) - len(set(names))
+
+
+def main() -> int:
+    """Do it, print a line a run and the sums; return 0 if all runs are good."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    home, chance = Home.from_environment(), random.Random(given.seed)
+    outcomes = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(given.runs):
+            seed = chance.randrange(10_000, 60_000)
+            scene = write_safe(simulate(seed, Options(size=256, clouds=0.02)), Path(folder) / str(number))
+            outcomes.append(one(home, scene, chance))
+            print(f"{number + 1:3} {'good' if outcomes[-1].good else 'BAD '} {outcomes[-1]}", flush=True)
+    good = sum(outcome.good for outcome in outcomes)
+    seconds, load = time.monotonic() - began, os.getloadavg()[0]
+    print(f"{good} of {len(outcomes)} runs as if nothing had been killed; {seconds:.0f} s, load {load:.1f}")
+    return int(good != len(outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Crop seasons and the days of campaigns: which are open when, and what is wrong in a file named in one line."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from argo_templates import archives, seasons
+from argo_templates.work import WorkError
+from rucio_dafab.resources import resources
+
+WHEAT = {
+    "name": "wheat",
+    "area": "@luxembourg",
+    "crop": "winter wheat",
+    "start": "10-01",
+    "harvest": "07-20",
+    "lead_weeks": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("day", "found"),
+    [
+        ("2026-06-21", []),
+        ("2026-06-22", ["wheat-2026"]),
+        ("2026-07-20", ["wheat-2026"]),
+        ("2026-07-21", []),
+    ],
+)
+def test_a_season_is_open_in_the_weeks_before_its_harvest(day: str, found: list[str]) -> None:
+    assert [each.id for each in seasons.open_seasons([WHEAT], date.fromisoformat(day))] == found
+
+
+def test_a_season_that_begins_the_year_before() -> None:
+    (season,) = seasons.open_seasons([WHEAT], date(2026, 7, 1))
+    assert (season.start, season.harvest, season.opens) == (date(2025, 10, 1), date(2026, 7, 20), date(2026, 6, 22))
+    (early,) = seasons.open_seasons([WHEAT | {"harvest": "01-10", "lead_weeks": 3}], date(2026, 12, 25))
+    assert (early.id, early.start) == ("wheat-2027", date(2026, 10, 1))
+
+
+def test_it_opens_no_sooner_than_it_begins_and_knows_leap_years() -> None:
+    (season,) = seasons.open_seasons(
+        [WHEAT | {"start": "02-29", "harvest": "03-31", "lead_weeks": 20}], date(2026, 3, 1)
+    )
+    assert season.opens == date(2026, 2, 28)
+
+
+def test_the_file_that_ships_is_read() -> None:
+    assert seasons.read(resources() / "etc" / "seasons.toml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"harvest": "13-01"}, "season 1: harvest '13-01' is no MONTH-DAY"),
+        ({"start": "soon"}, "season 1: start 'soon' is no MONTH-DAY"),
+        ({"lead_weeks": 0}, "season 1: lead_weeks 0 is not from 1 to 52"),
+        ({"lead_weeks": "4"}, "season 1: lead_weeks '4' is no number"),
+        ({"name": "Wheat!"}, "season 1: the name 'Wheat!' is not of small letters"),
+        ({"more": "x"}, "it has name, area, crop, start, harvest, lead_weeks"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_one_line(tmp_path: Path, changed: dict[str, object], said: str) -> None:
+    members = {**WHEAT, **changed}
+    lines = [f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"' for key, value in members.items()]
+    path = tmp_path / "seasons.toml"
+    path.write_text("\n".join(["[[season]]", *lines]))
+    with pytest.raises(WorkError) as refusal:
+        seasons.read(path)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("today", "2026-11-23"), ("-14d", "2026-11-09"), ("2026-02-01", "2026-02-01")]
+)
+def test_days(text: str, expected: str) -> None:
+    assert archives.day(text, date(2026, 11, 23)).isoformat() == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "-d", "14d"])
+def test_what_is_no_day(text: str) -> None:
+    with pytest.raises(WorkError, match="is no day"):
+        archives.day(text, date(2026, 11, 23))
