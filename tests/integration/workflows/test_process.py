@@ -192,3 +192,38 @@ def test_what_is_refused_for_good_leaves_nothing_behind(site: Any, at_site: Home
     assert {product.key.id for product in Store(at_site.store).products()} == stored
     assert leases(at_site) == []
     assert not (at_site.work / run.name).exists()
+
+
+SITES = {
+    "busy": "{name: cpu, device: cpu-2-cores, cores: 8, memory_gib: 64, free_cores: 0, waiting_seconds: 3600}",
+    "free": "{name: night, device: cpu-2-cores, cores: 8, memory_gib: 64, start_seconds: 5}",
+}
+
+
+def test_inference_is_placed_by_the_formula(
+    site: Any, at_site: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sites"
+    folder.mkdir()
+    for (name, queue), (runtime, rse) in zip(
+        SITES.items(), (("kubernetes", "CLOUD"), ("hpk", "MELUXINA")), strict=True
+    ):
+        text = f"name: {name}\nruntime: {runtime}\nrse: {rse}\nqueues: [{queue}]\n"
+        (folder / f"{name}.yaml").write_text(text)
+    monkeypatch.setenv("DAFAB_SITES", str(folder))
+    scene = simulated(site, tmp_path, SEED + 5)
+    run = prepare(at_site, scene, parameters={"site": "auto", "models": "fields"})
+    status = runs.execute(at_site, run)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    place = run.node("main.scene.place")
+    assert place is not None
+    assert (place.parameters["site"], place.parameters["runtime"], place.parameters["queue"]) == (
+        "free",
+        "hpk",
+        "night",
+    )
+    nodes = {node.path: node.phase for node in run.nodes()}
+    assert nodes["main.scene.placed.fields.infer-hpk"] == "Succeeded"
+    assert nodes["main.scene.placed.fields.infer-kubernetes"] == "Skipped"
+    assert nodes["main.scene.products"] == "Skipped"
+    assert recorded(site, run)["scene_outcomes"] == {"published": 1}

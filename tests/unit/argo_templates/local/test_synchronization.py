@@ -166,3 +166,22 @@ def test_a_secret_without_its_key_is_an_error(ran: Ran) -> None:
         """
     )
     assert (done.status.phase, done.status.message) == ("Error", "the secret archives has no key password here")
+
+
+def test_a_mount_may_be_a_folder_of_its_volume(ran: Ran, tmp_path: Path) -> None:
+    text = """
+        volumes: [{name: data, hostPath: {path: %s}}]
+        templates:
+        - name: main
+          container:
+            image: none
+            command: [sh, -c]
+            args: ["echo x > /data/file; ls /data"]
+            volumeMounts: [{name: data, mountPath: /data, subPath: '%s'}]
+    """
+    (tmp_path / "other").touch()
+    done = ran(text % (tmp_path, "{{workflow.name}}/inner"), name="mounted")
+    assert (done.status.phase, done["main"].result) == ("Succeeded", "file")
+    assert (tmp_path / "mounted" / "inner" / "file").read_text() == "x\n"
+    done = ran(text % (tmp_path, "../outside"), name="outside")
+    assert (done.status.phase, done.status.message) == ("Error", "the subPath '../outside' leads out of its volume")
