@@ -21,7 +21,7 @@ CARD_NAME = "MODEL_CARD.md"
 # The nets of this project, by name; anything else is a path.
 MODEL_NAMES = ("water", "fields")
 # Nets that make the same products of scenes whose bands the model lacks: water by radar alone.
-VARIANTS: Mapping[str, tuple[str, ...]] = {}
+VARIANTS: Mapping[str, tuple[str, ...]] = {"water": ("water_radar",)}
 _CHECKSUM = re.compile(r"^[\s*`-]*sha256[\s*`]*:[\s*`]*([0-9a-f]{64})\b", re.MULTILINE)
 _UNUSABLE = (
     failures.Fail,

@@ -129,6 +129,23 @@ def test_water_is_told_without_the_shortwave_bands(site: Any, shared: Path) -> N
     assert len(items) == 3
 
 
+def test_water_is_told_by_radar_alone(site: Any, copied: CopyScene) -> None:
+    scene = copied("terramesh_282D_485L_3_3", "by-radar")
+    radar = {name: {"href": f"./s1rtc_{name}.tif", "unit": "dB"} for name in ("vv", "vh")}
+    rewrite(scene, assets=radar)
+    report = run(site, scene)
+    assert [item["collection"] for item in report["items"]] == ["sentinel_1_rtc", "water_analysis"]
+    assert report["record"]["fields"]["reason"] == "bands absent: B02, B03, B04"
+    items = of_scene(site, "by-radar")
+    check_whole(site, items)
+    water = items[report["record"]["water"]["item"]].document
+    assert water is not None
+    assert water["properties"]["dafab:model"] == "water_radar"
+    assert 20 < water["properties"]["dafab:observed_water_percent"] < 80
+    found = site.client("user_dafab").search(filter="trust_kappa.gt=-1", filter_lang="rucio", did_type="container")
+    assert report["record"]["water"]["item"] in {each.name for each in found}
+
+
 def test_again_changes_nothing(site: Any, copied: CopyScene) -> None:
     scene = copied("ftw_austria_a", "again")
     first = run(site, scene)

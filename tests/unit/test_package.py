@@ -37,6 +37,8 @@ def test_the_wheel_carries_models_cards_and_etc(wheel: Path) -> None:
             "etc/fdb/schema",
             "models/water/model.onnx",
             "models/water/MODEL_CARD.md",
+            "models/water_radar/model.onnx",
+            "models/water_radar/MODEL_CARD.md",
             "models/fields/model.onnx",
             "models/fields/MODEL_CARD.md",
         )

@@ -13,14 +13,17 @@ from models.common.scores import best_threshold, boundary_scores, difference_ind
 from models.fields.task import SPECIFICATION as FIELDS
 from models.fields.task import edges
 from models.water.task import SPECIFICATION as WATER
+from models.water_radar.task import SPECIFICATION as RADAR
 from rucio_dafab.eo.inference import Model
 from rucio_dafab.eo.simulate import Options, simulate
+from rucio_dafab.eo.simulate.radar import simulate_radar
 from rucio_dafab.resources import resources
 
 MODELS = resources() / "models"
 # What is asked for lies some hundredths below what was measured when the nets were trained (see their cards).
 WATER_IOU = 0.92
 WATER_IOU_WITHOUT_SWIR = 0.90
+RADAR_IOU = 0.5
 FIELDS_IOU = 0.90
 BOUNDARY_PRECISION = 0.87
 BOUNDARY_RECALL = 0.85
@@ -28,19 +31,22 @@ BOUNDARY_RECALL = 0.85
 SCENE = Options(size=256, clouds=0.0, flood=0.7, rivers=1, lakes=5)
 
 
-@pytest.fixture(scope="module", params=["water", "fields"])
+@pytest.fixture(scope="module", params=["water", "water_radar", "fields"])
 def model(request: pytest.FixtureRequest) -> Model:
     return load(MODELS / request.param / "model.onnx")
 
 
 def test_a_net_says_what_it_reads_and_gives(model: Model) -> None:
-    specification = {"water": WATER, "fields": FIELDS}[model.name]
+    specification = {"water": WATER, "water_radar": RADAR, "fields": FIELDS}[model.name]
     assert model.version == specification.version
     assert model.bands == specification.bands
     assert model.outputs == specification.outputs
     assert len(model.mean) == len(model.std) == len(model.bands)
-    assert all(0 < mean < 0.5 for mean in model.mean)
-    assert all(0 < deviation < 0.3 for deviation in model.std)
+    # Reflectance, or decibels of backscatter.
+    low, high, spread = (-25, -5, 10) if model.name == "water_radar" else (0, 0.5, 0.3)
+    assert all(low < mean < high for mean in model.mean)
+    assert all(0 < deviation < spread for deviation in model.std)
+    assert (model.optional, model.guard) == (specification.optional, specification.guard)
     described = model.session.get_modelmeta().custom_metadata_map
     assert described["dafab:optional_bands"] == ",".join(specification.optional)
 
@@ -66,7 +72,23 @@ def test_the_card_speaks_of_this_very_file(model: Model) -> None:
     assert f"sha256: {hashlib.sha256(model.path.read_bytes()).hexdigest()}" in card
     training = json.loads(model.path.with_name("training.json").read_text())
     assert f"{training['steps']:,} steps" in card
-    assert "No real pixel was used in training" in card
+    assert ("No real pixel was used in training" in card) == (model.name == "fields")
+    # The images that were learnt from are named with their licences.
+    assert all(piece.split(",")[0].split()[0] in card for piece in training.get("pieces", ()))
+
+
+@pytest.mark.parametrize("name", ["water", "water_radar"])
+def test_the_stored_figures_are_of_this_very_file_and_stand_in_the_card(name: str) -> None:
+    model = load(MODELS / name / "model.onnx")
+    stored = json.loads(model.path.with_name("evaluation.json").read_text())
+    assert stored["sha256"] == model.sha256
+    card = model.path.with_name("MODEL_CARD.md").read_text()
+    for figure in stored["figures"]:
+        cells = [f"{score:.3f}" for score in figure["scores"].values()]
+        assert f"| {figure['images']} | {figure['standing']} | {' | '.join(cells)} |" in card
+    evaluated = " ".join(figure["images"] for figure in stored["figures"] if "evaluation only" in figure["standing"])
+    assert "433D" in evaluated
+    assert "Spain" in evaluated
 
 
 def test_water_is_found_in_a_scene_the_net_never_saw() -> None:
@@ -81,6 +103,14 @@ def test_water_is_found_without_the_shortwave_bands() -> None:
     pixels = on_grid(scene, WATER.bands)
     found = predict(load(MODELS / "water" / "model.onnx"), pixels, absent=WATER.optional)[0] >= 0.5
     assert iou(found, scene.water_mask, scene.visible) >= WATER_IOU_WITHOUT_SWIR
+
+
+def test_water_is_found_by_radar_in_a_scene_the_net_never_saw() -> None:
+    scene = simulate_radar(HELD_OUT + 77, SCENE)
+    pixels = np.stack([scene.bands[name] for name in RADAR.bands])
+    found = predict(load(MODELS / "water_radar" / "model.onnx"), pixels)[0] >= 0.5
+    everywhere = np.ones_like(found)
+    assert iou(found, scene.water >= 0.5, everywhere) >= RADAR_IOU
 
 
 def test_fields_are_found_in_a_scene_the_net_never_saw() -> None:

@@ -137,6 +137,8 @@ def test_a_guard_of_other_bands_is_refused(make_model: MakeModel, changes: dict[
     [
         (("B02", "B03", "B04", "B08", "B11", "B12", "VV"), "water"),
         (("B02", "B03", "B04", "B08"), "water"),
+        (("VV", "VH"), "water_radar"),
+        (("VV",), "water_radar"),
         (("B02",), "water"),
     ],
 )

@@ -1,0 +1,107 @@
+"""Water products of Sentinel-1 RTC scenes: the same product, made by radar alone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image
+
+from rucio_dafab.eo import products
+from rucio_dafab.eo.inference import choose_model, infer, missing_bands
+from rucio_dafab.eo.products import Product, make_water
+from rucio_dafab.eo.scene import Scene, open_scene
+from rucio_dafab.eo.simulate import Options
+from rucio_dafab.eo.simulate.radar import RadarScene, simulate_radar
+from rucio_dafab.stac.report import violations
+from rucio_dafab.stac.schemas import load
+
+FLOODED = Options(size=256, flood=0.8, rivers=1, lakes=6)
+UNSEEN = 1_000_321
+"""A seed that no training uses."""
+
+
+def write(folder: Path, bands: dict[str, NDArray[np.float32]], **described: Any) -> Scene:
+    """Write a staged radar scene and open it."""
+    transform, assets = Affine(10, 0, 500_000, 0, -10, 5_300_000), {}
+    folder.mkdir(parents=True)
+    for name, values in bands.items():
+        with rasterio.open(
+            folder / f"{name}.tif", "w", driver="GTiff", dtype="float32", count=1, height=values.shape[0],
+            width=values.shape[1], crs="EPSG:32633", transform=transform, tiled=True, blockxsize=128, blockysize=128,
+        ) as target:  # fmt: skip
+            target.write(values, 1)
+        assets[name.lower()] = {"href": f"./{name}.tif"} | described
+    ring = [[15.0, 47.8], [15.04, 47.8], [15.04, 47.9], [15.0, 47.9], [15.0, 47.8]]
+    item = {
+        "type": "Feature", "stac_version": "1.1.0", "id": "S1A_RTC", "links": [], "assets": assets,
+        "geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [15.0, 47.8, 15.04, 47.9],
+        "properties": {"datetime": "2023-05-04T05:00:00Z", "constellation": "sentinel-1"},
+    }  # fmt: skip
+    (folder / "item.json").write_bytes(orjson.dumps(item))
+    return open_scene(folder)
+
+
+@pytest.fixture(scope="module")
+def seen() -> RadarScene:
+    return simulate_radar(UNSEEN, FLOODED)
+
+
+def product_of(scene: Scene, folder: Path) -> Product:
+    model = choose_model("water", scene.bands, threads=1)
+    assert model.name == "water_radar"
+    return make_water(scene, infer(model, scene), model, folder)
+
+
+@pytest.fixture(scope="module")
+def product(seen: RadarScene, tmp_path_factory: pytest.TempPathFactory) -> Product:
+    folder = tmp_path_factory.mktemp("radar")
+    return product_of(write(folder / "scene", dict(seen.bands), unit="dB"), folder / "out")
+
+
+def test_radar_gives_the_whole_water_product(product: Product) -> None:
+    schema = load().named("water_analysis")
+    item = product.item
+    assert violations(item | {"stac_extensions": [*item["stac_extensions"], schema.uri]}) == ()
+    assert {products.OBSERVED_WATER, products.OBSERVED_WATER_VECTOR, f"{products.OBSERVED_WATER}-thumbnail"} <= set(
+        product.files
+    )
+    properties = item["properties"]
+    assert properties["dafab:model"] == "water_radar"
+    assert properties["dafab:cloud_mask"] == "none needed: radar sees through clouds"
+    assert properties["dafab:water_index"] == "VV < -16 dB"
+    assert properties["dafab:clear_percent"] == 100.0
+    assert set(properties["dafab:water-analysis"]["trustworthiness_observed_water_mask"]) == {"ai_noai"}
+
+
+def test_the_mask_is_where_water_is(product: Product, seen: RadarScene) -> None:
+    with rasterio.open(product.files[products.OBSERVED_WATER]) as source:
+        found = source.read(1) == 1
+    truth = seen.water >= 0.5
+    assert truth.mean() > 0.02
+    # How good the net is, is measured in models/: here a wrong band or unit would turn the answer around.
+    assert (found & truth).sum() / (found | truth).sum() > 0.4
+
+
+def test_power_and_decibels_give_one_product(product: Product, seen: RadarScene, tmp_path: Path) -> None:
+    power = {name: (10 ** (band / 10)).astype(np.float32) for name, band in seen.bands.items()}
+    other = product_of(write(tmp_path / "scene", power, unit="linear"), tmp_path / "out")
+    place = products.OBSERVED_WATER
+    with rasterio.open(product.files[place]) as one, rasterio.open(other.files[place]) as two:
+        assert (one.read(1) != two.read(1)).mean() < 1e-3
+    with Image.open(other.files[f"{products.OBSERVED_WATER}-thumbnail"]) as picture:
+        grey = np.asarray(picture.convert("RGBA").convert("L"), np.float32)
+    # Power would be black but for a few bright points.
+    assert grey.std() > 10
+
+
+def test_one_polarisation_is_enough_and_the_other_is_named(seen: RadarScene, tmp_path: Path) -> None:
+    scene = write(tmp_path / "scene", {"VV": seen.bands["VV"]}, unit="dB")
+    made = product_of(scene, tmp_path / "out")
+    assert made.item["properties"]["dafab:bands_absent"] == ["VH"]
+    alone = write(tmp_path / "vh", {"VH": seen.bands["VH"]}, unit="dB")
+    assert missing_bands(choose_model("water", alone.bands, threads=1), alone) == ("B02", "B03", "B04", "B08")
