@@ -82,6 +82,11 @@ def test_killed_at_random_moments_it_is_completed_by_a_rerun(site: Any, at_site:
     assert of_this_run(run) == []
     assert run.status().phase == "Succeeded" or runs.execute(at_site, run).phase == "Succeeded"
     assert of_this_run(run) == []
+    assert leases(at_site) == []
+    assert not (at_site.work / run.name).exists()
+    found = [each.name for each in site.client().search(versions="all") if each.name.startswith(scene.stem)]
+    children = [child["name"] for name in found for child in site.rucio_client().list_content("dafab", name)]
+    assert (len(found), len(children)) == (len(set(found)), len(set(children))) == (3, len(children))
     assert unchanged(site, scene)
 
 

@@ -69,7 +69,7 @@ def test_a_run_that_fails_ends_with_its_reason(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line", "status"),
     [
-        (("submit", "smal", "--local"), "there is no workflow smal: known are dafab-process", 1),
+        (("submit", "smal", "--local"), "there is no workflow smal: known are dafab-apply, ", 1),
         (("submit", "small.yaml", "--local", "-p", "code=4"), "small: code cannot be '4': it is one of 0, 3", 1),
         (("submit", "small.yaml", "-p", "kode=4"), "small takes no parameter kode: it takes code", 1),
         (("submit", "small.yaml", "-p", "code"), "-p 'code' is not name=value", 1),
