@@ -70,7 +70,7 @@ def item(
     figures = load_figures()
     names = _models(models, figures.models)
     formula = Formula(load_sites(sites), figures, seconds_per_euro, "queue" if policy == "queue" else "refuse")
-    tasks = tasks_of(_client(), items, names, needs_gpu=gpu)
+    tasks = tasks_of(reader(), items, names, needs_gpu=gpu)
     placements = [formula.place(task, only=site) for task in tasks]
     if as_json:
         typer.echo(json.dumps([_told(each) for each in placements], indent=1))
@@ -135,7 +135,7 @@ def _models(text: str, known: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _client() -> "DafabClient":
+def reader() -> "DafabClient":
     """Return the client of ``RUCIO_CONFIG``, else of the reading account of the site of ``DAFAB_HOME``."""
     from rucio_dafab.client import DafabClient  # noqa: PLC0415
 
