@@ -187,9 +187,7 @@ def count(
         observed=int(water.sum()),
         permanent=None if reference is None else int((reference.permanent & valid).sum()),
         seasonal=None if reference is None else int((reference.seasonal & valid).sum()),
-        difference=None
-        if classes is None
-        else tuple(map(int, histogram(classes)[: len(Difference)])),
+        difference=None if classes is None else tuple(map(int, histogram(classes)[: len(Difference)])),
         pixel_km2=pixel_km2,
     )
 
