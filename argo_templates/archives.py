@@ -9,7 +9,6 @@ from typing import Any, Final
 from argo_templates.source import OPTICAL, processing
 from argo_templates.work import WorkError
 from rucio_dafab.client import DafabClient
-from rucio_dafab.eo.models import load_model
 from rucio_dafab.site.home import SCOPE
 
 MOST_FOUND: Final = 2000
@@ -126,6 +125,9 @@ def identities(models: Iterable[str]) -> dict[str, tuple[str, str]]:
     Raises:
         ModelError: if one of them is not here.
     """
+    # onnxruntime comes with it, which what only reads the catalogue does without.
+    from rucio_dafab.eo.models import load_model  # noqa: PLC0415
+
     loaded = {model: load_model(model) for model in models}
     return {model: (found.version, found.sha256) for model, found in loaded.items()}
 
