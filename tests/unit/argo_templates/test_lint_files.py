@@ -147,3 +147,18 @@ def test_a_schema_that_is_none(tmp_path: Path) -> None:
     for name in ("schema.json", "absent.json"):
         with pytest.raises(SchemaUnreadable):
             lint_files([], tmp_path / name)
+
+
+def test_a_document_that_is_not_here_is_a_warning_and_one_beside_it_is_read(tmp_path: Path) -> None:
+    task = {"name": "a", "templateRef": {"name": "elsewhere", "template": "b"}}
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "dag": {"tasks": [task]}}]}
+    path, other = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"kind": "Workflow", "metadata": {"name": "one"}, "spec": spec}))
+    found = [each for each in lint_files([path]) if each.document]
+    assert [(each.path, each.level) for each in found] == [("main", WARNING)]
+    assert "elsewhere is not here" in found[0].message
+    template = {"name": "b", "inputs": {"parameters": [{"name": "c"}]}, "dag": {"tasks": []}}
+    document = {"kind": "WorkflowTemplate", "metadata": {"name": "elsewhere"}, "spec": {"templates": [template]}}
+    other.write_text(yaml.safe_dump(document))
+    found = [each for each in lint_files([path, other]) if each.document]
+    assert [(each.path, each.message) for each in found] == [("main.a", "the input c of elsewhere/b is not supplied")]
