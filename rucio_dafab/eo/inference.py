@@ -106,9 +106,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     Raises:
         SceneError: if the scene lacks bands, one is unreadable, or it has no clear pixel.
     """
-    missing = missing_bands(model, scene)
-    if missing:
-        raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}, which model {model.name} takes")
+    _require_bands(model, scene)
     started = time.perf_counter()
     scl_missing = SCENE_CLASSIFICATION not in scene.bands
     clear = np.ones(scene.shape, np.bool_) if scl_missing else clear_by_scl(scene)
@@ -123,6 +121,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     run.finish()
     clear &= run.valid
     _require_clear(scene, clear)
+    guard = tuple(name for name in model.guard if name in reading.indices)
     return Prediction(
         model.outputs,
         run.probabilities,
@@ -135,7 +134,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
         run.session_seconds,
         reading.indices,
         reading.index_water & run.valid,
-        tuple(name for name in model.guard if name in reading.indices),
+        guard,
         tuple(name for name in model.bands if name not in scene.bands),
     )
 
@@ -172,6 +171,12 @@ class _Reading:
         values = np.zeros((len(self._model.bands), *strip.values.shape[1:]), np.float32)
         values[columns] = strip.values
         return Strip(strip.row, values)
+
+
+def _require_bands(model: Model, scene: Scene) -> None:
+    missing = missing_bands(model, scene)
+    if missing:
+        raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}, which model {model.name} takes")
 
 
 def _require_clear(scene: Scene, clear: NDArray[np.bool_]) -> None:
