@@ -132,24 +132,7 @@ def season() -> WorkflowTemplate:
             *placing(),
         ],
     ) as made:
-        with DAG(name="tile", inputs=[Parameter(name=name) for name in ("key", "scene", "season")]) as tile:
-            Task(
-                name="scene",
-                template_ref=ref("scene"),
-                arguments={
-                    "work": f"{WORK}/scenes/{{{{inputs.parameters.key}}}}",
-                    "source": "archive",
-                    "models": "fields",
-                }
-                | inputs("scene")
-                | of_workflow("rse", "runtime", "site", "partition"),
-            )
-            Task(
-                name="mark",
-                template_ref=ref("mark"),
-                arguments={"scene": "{{inputs.parameters.key}}"} | inputs("season"),
-                depends="scene.Succeeded",
-            )
+        tile = _tile()
         with DAG(name="main"):
             Task(
                 name="season",
@@ -164,6 +147,29 @@ def season() -> WorkflowTemplate:
                 depends="season.Succeeded",
             )
     return made
+
+
+def _tile() -> DAG:
+    """Return what is done for one tile: fields of its scene, and the season written on their item."""
+    with DAG(name="tile", inputs=[Parameter(name=name) for name in ("key", "scene", "season")]) as tile:
+        Task(
+            name="scene",
+            template_ref=ref("scene"),
+            arguments={
+                "work": f"{WORK}/scenes/{{{{inputs.parameters.key}}}}",
+                "source": "archive",
+                "models": "fields",
+            }
+            | inputs("scene")
+            | of_workflow("rse", "runtime", "site", "partition"),
+        )
+        Task(
+            name="mark",
+            template_ref=ref("mark"),
+            arguments={"scene": "{{inputs.parameters.key}}"} | inputs("season"),
+            depends="scene.Succeeded",
+        )
+    return tile
 
 
 def window() -> WorkflowTemplate:
@@ -186,35 +192,40 @@ def window() -> WorkflowTemplate:
         ) as made,
         DAG(name="main"),
     ):
-        Task(
-            name="discover",
-            template_ref=ref("discover"),
-            arguments={"work": WORK, "days": "36500", "models": ""}
-            | of_workflow(*WHERE, *WHEN, "most", "cache_gigabytes", "site"),
-        )
-        Task(
-            name="stage",
-            template_ref=ref("stage"),
-            with_param="{{tasks.discover.outputs.parameters.scenes}}",
-            arguments={
-                "work": f"{WORK}/scenes/{{{{item.key}}}}",
-                "scene": "{{item.scene}}",
-                "source": "archive",
-                "models": "",
-                "rse": "",
-            },
-            depends="discover.Succeeded",
-        )
-        Task(
-            name="ready",
-            template_ref=ref("ready"),
-            arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
-            # A download that failed for good must not keep the rest waiting beyond the deadline.
-            depends="stage.Succeeded || stage.Skipped || stage.Failed || stage.Errored",
-        )
-        Task(
-            name="scene",
-            depends="ready.Succeeded",
-            **scenes_of("{{tasks.ready.outputs.parameters.scenes}}"),
-        )
+        _fill_and_process()
     return made
+
+
+def _fill_and_process() -> None:
+    """Make the tasks: fetch what is missing, ask whether all is there, process from the rolling store."""
+    Task(
+        name="discover",
+        template_ref=ref("discover"),
+        arguments={"work": WORK, "days": "36500", "models": ""}
+        | of_workflow(*WHERE, *WHEN, "most", "cache_gigabytes", "site"),
+    )
+    Task(
+        name="stage",
+        template_ref=ref("stage"),
+        with_param="{{tasks.discover.outputs.parameters.scenes}}",
+        arguments={
+            "work": f"{WORK}/scenes/{{{{item.key}}}}",
+            "scene": "{{item.scene}}",
+            "source": "archive",
+            "models": "",
+            "rse": "",
+        },
+        depends="discover.Succeeded",
+    )
+    Task(
+        name="ready",
+        template_ref=ref("ready"),
+        arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
+        # A download that failed for good must not keep the rest waiting beyond the deadline.
+        depends="stage.Succeeded || stage.Skipped || stage.Failed || stage.Errored",
+    )
+    Task(
+        name="scene",
+        depends="ready.Succeeded",
+        **scenes_of("{{tasks.ready.outputs.parameters.scenes}}"),
+    )

@@ -194,6 +194,15 @@ def _reaches(volumes: Sequence[Any]) -> str:
     return "catalogue" if any(isinstance(each, SecretVolume) for each in volumes) else "nothing"
 
 
+def _labels(runtime: Runtime, volumes: Sequence[Any], placed: Sequence[Parameter]) -> dict[str, str]:
+    site = "inputs" if any(each.name == "site" for each in placed) else "workflow"
+    return {
+        "dafab.eu/site": f"{{{{{site}.parameters.site}}}}",
+        "dafab.eu/runtime": runtime.name,
+        REACHES: _reaches(volumes),
+    }
+
+
 def step(
     function: Callable[..., Any],
     *,
@@ -219,27 +228,19 @@ def step(
         placed: inputs that the function does not see: of the pod's labels and annotations.
         synchronization: what it waits for.
     """
-    site = "inputs" if any(each.name == "site" for each in placed) else "workflow"
     return Script(
         name=name or function.__name__,
         source=function,
         constructor=StepRunner(),
         image=IMAGE,
         command=["python"],
-        env=[
-            *(EnvVar(name=name, value=value) for name, value in ENVIRONMENT.items()),
-            *env,
-        ],
+        env=[*(EnvVar(name=name, value=value) for name, value in ENVIRONMENT.items()), *env],
         inputs=list(placed),
         synchronization=synchronization,
         resources=Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory),
         retry_strategy=RETRY,
         security_context=CONTAINER_SECURITY,
-        labels={
-            "dafab.eu/site": f"{{{{{site}.parameters.site}}}}",
-            "dafab.eu/runtime": runtime.name,
-            REACHES: _reaches(volumes),
-        },
+        labels=_labels(runtime, volumes, placed),
         annotations=dict(runtime.annotations) or None,
         tolerations=list(runtime.tolerations) or None,
         volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],

@@ -107,9 +107,15 @@ def workflow_template() -> ClusterWorkflowTemplate:
 
 
 def _steps() -> dict[str, Script]:
+    made = [*_of_scenes(), *_of_items(), *_of_archives(), *_of_results(), *_of_ends()]
+    return {str(each.name): each for each in made}
+
+
+def _of_scenes() -> list[Script]:
+    """Return the steps that make products of a scene."""
     clients = [client_volume(account) for account in (ORIGINALS_ACCOUNT, DERIVED_ACCOUNT)]
     store, placed = store_volume(), [SITE]
-    made = [
+    return [
         step(fetch, cpu=1, memory="2Gi", volumes=[scenes_volume()]),
         step(
             fetch,
@@ -127,52 +133,80 @@ def _steps() -> dict[str, Script]:
         step(make, cpu=1, memory="6Gi"),
         step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
         step(place_scene, name="place-scene", cpu=1, memory="1Gi", env=[SITES_PLACE], volumes=[sites_volume()]),
+    ]
+
+
+def _of_items() -> list[Script]:
+    """Return the steps that hand items to containers, and those that keep a site."""
+    client = client_volume(DERIVED_ACCOUNT)
+    return [
         step(
             choose,
             cpu=1,
             memory="2Gi",
             env=[SITES_PLACE],
-            volumes=[sites_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[sites_volume(), client],
         ),
         step(
             gather,
             cpu=1,
             memory="2Gi",
-            volumes=[rse_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[rse_volume(), client],
             synchronization=limited_by("transfers"),
         ),
         step(collect, cpu=1, memory="1Gi", volumes=[results_volume()]),
-        step(retain, cpu=1, memory="1Gi", volumes=[store, policies_volume()]),
-        step(verify, cpu=1, memory="1Gi", volumes=[results_volume(), rse_volume(), client_volume(DERIVED_ACCOUNT)]),
+        step(retain, cpu=1, memory="1Gi", volumes=[store_volume(), policies_volume()]),
+        step(verify, cpu=1, memory="1Gi", volumes=[results_volume(), rse_volume(), client]),
+    ]
+
+
+def _of_archives() -> list[Script]:
+    """Return the steps that ask archives what there is to do."""
+    client, store = client_volume(DERIVED_ACCOUNT), store_volume()
+    return [
         step(
             discover,
             cpu=1,
             memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE, SITES_PLACE],
-            volumes=[store, sources_volume(), sites_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[store, sources_volume(), sites_volume(), client],
         ),
         step(
             ready,
             cpu=1,
             memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE],
-            volumes=[store, sources_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[store, sources_volume(), client],
         ),
         step(
             season,
             cpu=1,
             memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE],
-            volumes=[seasons_volume(), sources_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[seasons_volume(), sources_volume(), client],
         ),
-        step(mark, cpu=1, memory="1Gi", volumes=[client_volume(DERIVED_ACCOUNT)]),
-        step(outdated, cpu=1, memory="1Gi", volumes=[store, client_volume(DERIVED_ACCOUNT)]),
+    ]
+
+
+def _of_results() -> list[Script]:
+    """Return the steps that look at what was published, and change it."""
+    client = client_volume(DERIVED_ACCOUNT)
+    return [
+        step(mark, cpu=1, memory="1Gi", volumes=[client]),
+        step(outdated, cpu=1, memory="1Gi", volumes=[store_volume(), client]),
         step(
             deliver,
             cpu=1,
             memory="1Gi",
-            volumes=[results_volume(), scenes_volume(), rse_volume(), client_volume(DERIVED_ACCOUNT)],
+            volumes=[results_volume(), scenes_volume(), rse_volume(), client],
         ),
+    ]
+
+
+def _of_ends() -> list[Script]:
+    """Return the steps that end the work on a scene, and a workflow."""
+    store = store_volume()
+    return [
         step(clean, cpu=1, memory="1Gi", volumes=[store]),
         step(
             finish,
@@ -182,7 +216,6 @@ def _steps() -> dict[str, Script]:
             volumes=[store, sites_volume(), client_volume(DERIVED_ACCOUNT)],
         ),
     ]
-    return {str(each.name): each for each in made}
 
 
 def inputs(*names: str) -> dict[str, str]:

@@ -83,23 +83,7 @@ def item(
         versions: of the software, by name.
     """
     box = _box(scenes)
-    cpu_seconds = round(sum(each.cpu_seconds for each in measures), 3)
-    run = {
-        "workflow": end.template,
-        "executor": "rucio-dafab local executor" if end.namespace == LOCAL_NAMESPACE else f"Argo, {end.namespace}",
-        "outcome": end.status,
-        "parameters": {name: _plain(value) for name, value in sorted(end.parameters.items())},
-        "versions": versions,
-        "seconds": end.seconds,
-        "cpu_seconds": cpu_seconds,
-        **_estimates(cpu_seconds, site, end.parameters.get("partition")),
-        "steps": totals(measures),
-        "scene_outcomes": _counted(scenes),
-        "scenes": [_scene(each) for each in scenes[:_MOST_SCENES]],
-        "has_place": bool(box),
-    }
-    if end.failures:
-        run["failures"] = [_plain(each)[:500] for each in end.failures]
+    run = _run(end, measures, scenes, site) | {"versions": versions, "has_place": bool(box)}
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -118,6 +102,28 @@ def item(
         "links": [],
         "assets": {},
     }
+
+
+def _run(
+    end: Ending, measures: Sequence[Measure], scenes: Sequence[Mapping[str, Any]], site: Site | None
+) -> dict[str, Any]:
+    """Return what ran and what came of it."""
+    cpu_seconds = round(sum(each.cpu_seconds for each in measures), 3)
+    run = {
+        "workflow": end.template,
+        "executor": "rucio-dafab local executor" if end.namespace == LOCAL_NAMESPACE else f"Argo, {end.namespace}",
+        "outcome": end.status,
+        "parameters": {name: _plain(value) for name, value in sorted(end.parameters.items())},
+        "seconds": end.seconds,
+        "cpu_seconds": cpu_seconds,
+        **_estimates(cpu_seconds, site, end.parameters.get("partition")),
+        "steps": totals(measures),
+        "scene_outcomes": _counted(scenes),
+        "scenes": [_scene(each) for each in scenes[:_MOST_SCENES]],
+    }
+    if end.failures:
+        run["failures"] = [_plain(each)[:500] for each in end.failures]
+    return run
 
 
 def _estimates(cpu_seconds: float, site: Site | None, partition: str | None) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def make(
         cpu=max(1, -int(-quantity(requests.get("cpu", 0)) // 1)),
         memory=int(quantity(requests.get("memory", 0))),
         paths=paths,
-        secret=tuple(each["name"] for each in container.get("env", []) if "secretKeyRef" in each.get("valueFrom", {})),
+        secret=_secret(container),
     )
 
 
@@ -198,6 +198,11 @@ def _environment(
     home = {"HOME": str(folder / "root" / "tmp"), "USER": "dafab", "TMPDIR": paths.here(TMP)}
     given = ((each["name"], _variable(each, paths, mapping)) for each in container.get("env", []))
     return inherited | home | {name: value for name, value in given if value is not None}
+
+
+def _secret(container: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the variables that hold keys of secrets."""
+    return tuple(each["name"] for each in container.get("env", []) if "secretKeyRef" in each.get("valueFrom", {}))
 
 
 def _variable(variable: Mapping[str, Any], paths: Paths, mapping: Mapping[str, str]) -> str | None:
