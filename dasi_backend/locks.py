@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,17 @@ from dasi_backend.errors import StoreError
 SHARED: Final = fcntl.LOCK_SH
 EXCLUSIVE: Final = fcntl.LOCK_EX
 WAIT_SECONDS: Final = 600.0
+GATE_SECONDS: Final = 1.0
+"""How long a removal keeps newcomers out while it waits for those who are in."""
 _FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.25
+
+
+class _Busy(StoreError):
+    """Somebody holds a lock for longer than was waited."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what} is in use: not free within {seconds:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,33 @@ class Locks:
 
     @contextmanager
     def database(self, name: str, mode: int) -> Iterator[None]:
-        """Lock one database: writers and readers share it; removing is exclusive, or FDB aborts the writer."""
-        with self._held(f"database-{name}", f"database {name}", mode):
+        """Lock one database: writers and readers share it; removing is exclusive, or FDB aborts the writer.
+
+        Everybody comes in through a gate. Who wants it alone closes the gate and waits for those inside to leave:
+        readers that come and go would otherwise keep a removal out for good. It opens the gate again now and then, so
+        that whoever is inside and must come in a second time does not wait for itself.
+        """
+        what, lock, gate = f"database {name}", f"database-{name}", f"gate-{name}"
+        with ExitStack() as held:
+            if mode == SHARED:
+                with self._held(gate, what, SHARED):
+                    held.enter_context(self._held(lock, what, SHARED))
+            else:
+                held.enter_context(self._alone(gate, lock, what))
+            yield
+
+    @contextmanager
+    def _alone(self, gate: str, lock: str, what: str) -> Iterator[None]:
+        deadline = time.monotonic() + self.wait_seconds
+        with ExitStack() as held:
+            while True:
+                left = max(deadline - time.monotonic(), 0.0)
+                with self._held(gate, what, EXCLUSIVE, left), suppress(_Busy):
+                    held.enter_context(self._held(lock, what, EXCLUSIVE, min(left, GATE_SECONDS)))
+                    break
+                if left <= 0:
+                    raise _Busy(what, self.wait_seconds)
+                time.sleep(_LONGEST_PAUSE)
             yield
 
     @contextmanager
@@ -77,7 +111,7 @@ def _wait(descriptor: int, what: str, mode: int, seconds: float) -> None:
             fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise StoreError(f"{what} is in use: not free within {seconds:g} s") from None
+                raise _Busy(what, seconds) from None
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         else:
