@@ -19,7 +19,6 @@ SCHEMA: Final = f"https://w3id.org/dafab/schemas/{COLLECTION}/1.0.0/schema.json"
 LOCAL_NAMESPACE: Final = "local"
 """What the local executor calls its namespace."""
 
-_EARTH: Final = (-180.0, -90.0, 180.0, 90.0)
 _SECRETS: Final = re.compile(r"\?[^\s\"',]*")
 """The question of an address: archives sign there."""
 
@@ -83,15 +82,16 @@ def item(
         versions: of the software, by name.
     """
     box = _box(scenes)
-    run = _run(end, measures, scenes, site) | {"versions": versions, "has_place": bool(box)}
+    run = _run(end, measures, scenes, site) | {"versions": versions}
+    # Without a place it has no geometry: a box around the Earth would be found by every question for a place.
+    place = {"geometry": _polygon(box), "bbox": list(box)} if box else {"geometry": None}
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [SCHEMA],
         "id": f"run_{end.name}",
         "collection": COLLECTION,
-        "geometry": _polygon(box or _EARTH),
-        "bbox": list(box or _EARTH),
+        **place,
         "properties": {
             "datetime": None,
             "start_datetime": _stamp(end.began),

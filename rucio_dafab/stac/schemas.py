@@ -173,6 +173,22 @@ def check_profile(document: Mapping[str, Any], schema: Schema | None = None) -> 
         raise ProfileViolated(f"{wanted.collection} {wanted.version}", found)
 
 
+def may_lack_place(document: Mapping[str, Any]) -> bool:
+    """Return whether an item may have a geometry of null: where the schema of its collection says so.
+
+    STAC allows it of every item; of a scene or a product it is a mistake that no search would ever tell.
+
+    Raises:
+        DocumentInvalid: if the document names a version of its schema that is not known.
+    """
+    try:
+        schema = load().governing(document)
+    except SchemaUnknown as error:
+        raise DocumentInvalid(f"/stac_extensions: {error}") from error
+    geometry = schema.content.get("properties", {}).get("geometry", {}) if schema else {}
+    return "null" in geometry.get("type", ())
+
+
 def read(folder: Path) -> Schemas:
     """Read and compile the schemas of a folder (``<collection>/<version>.json``).
 

@@ -11,7 +11,7 @@ from rucio_dafab import vocabulary
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid, DocumentTooLarge
 from rucio_dafab.stac.geometry import read_footprint
-from rucio_dafab.stac.schemas import check_profile
+from rucio_dafab.stac.schemas import check_profile, may_lack_place
 from rucio_dafab.vocabulary.queryables import ValueType
 
 MAX_DEPTH: Final = 64
@@ -145,9 +145,10 @@ def _check_item(item: dict[str, Any]) -> None:
     if not isinstance(properties, dict):
         raise DocumentInvalid("/properties must be an object")
     check_times(properties)
-    if item.get("geometry") is None:
+    if item.get("geometry") is not None:
+        read_footprint(item["geometry"], "/geometry")
+    elif not may_lack_place(item):
         raise DocumentInvalid("/geometry is missing")
-    read_footprint(item["geometry"], "/geometry")
     _check_bbox(item.get("bbox"))
     assets = item.get("assets", {})
     if not isinstance(assets, dict) or not all(isinstance(asset, dict) for asset in assets.values()):

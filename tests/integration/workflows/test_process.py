@@ -163,7 +163,6 @@ def test_the_run_is_recorded_in_the_catalogue_and_found_there(site: Any, at_site
     assert told["parameters"]["scene"] == scene.name
     (ended,) = told["scenes"]
     assert len(ended["items"]) == 3
-    assert told["has_place"]
     by_outcome = {"op": "=", "args": [{"property": "/properties/dafab:run/outcome"}, "Succeeded"]}
     client = site.client("user_dafab")
     assert f"run_{run.name}" in {

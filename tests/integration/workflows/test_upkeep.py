@@ -131,7 +131,8 @@ def test_retention_removes_what_is_due_and_never_what_is_leased(
     assert [product.key.id for product in store.products()] == ["ftw_austria_a"]
     done = outputs(run, "main.retain")
     assert (done["removed"], done["leased"]) == ("1", "1")
-    assert record(site, run)["has_place"] is False
+    (recorded,) = site.client("user_dafab").read_documents([f"run_{run.name}"])
+    assert recorded.document["geometry"] is None
 
 
 def deliverable(folder: Path) -> str:

@@ -86,8 +86,8 @@ def test_no_signature_of_an_address_is_kept() -> None:
     assert "secret" not in json.dumps(made())
 
 
-def test_a_run_without_a_place_covers_the_earth_and_says_so() -> None:
+def test_a_run_without_a_place_has_no_geometry() -> None:
     record = made(scenes=(), failures="null")
     check_profile(record)
-    assert record["bbox"] == [-180, -90, 180, 90]
-    assert record["properties"]["dafab:run"]["has_place"] is False
+    check_document(record)
+    assert record["geometry"] is None and "bbox" not in record

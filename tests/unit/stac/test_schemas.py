@@ -12,7 +12,7 @@ import pytest
 
 from rucio_dafab.resources import resources
 from rucio_dafab.stac.errors import DocumentInvalid, SchemaError, SchemaUnknown
-from rucio_dafab.stac.schemas import BASE, MOST_VIOLATIONS, ProfileViolated, check_profile, load, read
+from rucio_dafab.stac.schemas import BASE, MOST_VIOLATIONS, ProfileViolated, check_profile, load, may_lack_place, read
 from rucio_dafab.stac.validate import check_document
 
 COLLECTIONS = {"events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis", "workflow_runs"}
@@ -202,3 +202,10 @@ def test_a_file_that_is_no_schema_is_named(tmp_path: Path, version: str, content
     with pytest.raises(SchemaError, match=path.name) as refused:
         read(tmp_path)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("collection", "allowed"), [("workflow_runs", True), ("sentinel_2_l2a", False), ("none", False)]
+)
+def test_only_a_collection_whose_schema_says_so_has_items_without_a_place(collection: str, allowed: bool) -> None:
+    assert may_lack_place({"collection": collection}) is allowed
