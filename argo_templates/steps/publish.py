@@ -113,9 +113,25 @@ def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict
 def _register(
     client: DafabClient, model: str, item: Mapping[str, Any], files: Mapping[str, UploadedFile], source: str
 ) -> dict[str, Any]:
-    marked = _as_marked(client, item)
-    report = client.publish(PublishRequest(SCOPE, marked, files, parent=source))
+    marked, predecessor = _as_marked(client, item), _predecessor(client, item, source)
+    report = client.publish(PublishRequest(SCOPE, marked, files, parent=source, predecessor=predecessor))
     return _line(model, marked, report, report.outcome, files)
+
+
+def _predecessor(client: DafabClient, item: Mapping[str, Any], source: str) -> str | None:
+    """Return the latest item that an older version of the model made of the scene, ``None`` where there is none.
+
+    An item that is published already is the latest itself: what it says of its predecessor stays.
+    """
+    of_scene = {"op": "related", "args": ["link", "derived_from", {"op": "=", "args": [{"property": "id"}, source]}]}
+    stem, _, number = str(item["id"]).rpartition("_")
+    older = [
+        (int(version), found.name)
+        for found in client.search(SCOPE, of_scene, collections=[item["collection"]], did_type="container")
+        for name, _, version in [found.name.rpartition("_")]
+        if name == stem and version.isdigit() and int(version) < int(number)
+    ]
+    return max(older)[1] if older else None
 
 
 def _as_marked(client: DafabClient, item: Mapping[str, Any]) -> Mapping[str, Any]:
