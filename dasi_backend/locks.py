@@ -47,18 +47,24 @@ class Locks:
     @contextmanager
     def listing(self, mode: int) -> Iterator[None]:
         """Lock the list of databases: shared while it is read, exclusive while one of them is removed."""
-        with self._held("store", "the store", mode):
+        with self._gated("store", "the store", mode):
             yield
 
     @contextmanager
     def database(self, name: str, mode: int) -> Iterator[None]:
-        """Lock one database: writers and readers share it; removing is exclusive, or FDB aborts the writer.
+        """Lock one database: writers and readers share it; removing is exclusive, or FDB aborts the writer."""
+        with self._gated(f"database-{name}", f"database {name}", mode):
+            yield
 
-        Everybody comes in through a gate. Who wants it alone closes the gate and waits for those inside to leave:
-        readers that come and go would otherwise keep a removal out for good. It opens the gate again now and then, so
-        that whoever is inside and must come in a second time does not wait for itself.
+    @contextmanager
+    def _gated(self, lock: str, what: str, mode: int) -> Iterator[None]:
+        """Hold a lock to which everybody comes through a gate.
+
+        Who wants it alone closes the gate and waits for those inside to leave: readers that come and go would
+        otherwise keep a removal out for good. It opens the gate again now and then, so that whoever is inside and must
+        come in a second time does not wait for itself.
         """
-        what, lock, gate = f"database {name}", f"database-{name}", f"gate-{name}"
+        gate = f"{lock}-gate"
         with ExitStack() as held:
             if mode == SHARED:
                 with self._held(gate, what, SHARED):
