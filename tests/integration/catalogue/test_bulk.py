@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,22 @@ def rows(database: psycopg.Connection[Any], table: str, scope: str) -> list[str]
     return sorted(json.dumps(row, sort_keys=True).replace(scope, "SCOPE") for (row,) in found)
 
 
-@pytest.fixture
-def paused_daemons(site: Any) -> Iterator[None]:
+@contextmanager
+def paused(site: Any) -> Iterator[None]:
     """Hold Rucio's daemons: they take ``updated_dids`` and ``messages`` away while a test compares them."""
     (process,) = (each["pid"] for each in site.status()["processes"] if each["name"] == "daemons")
     os.kill(process, signal.SIGSTOP)
-    yield
-    os.kill(process, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@pytest.fixture
+def paused_daemons(site: Any) -> Iterator[None]:
+    """Hold Rucio's daemons during a test."""
+    with paused(site):
+        yield
 
 
 @pytest.mark.usefixtures("paused_daemons")
@@ -216,10 +226,12 @@ def many(make_item: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(site: Any, many: Path, scopes: Any, database_address: str) -> dict[str, list[str]]:
     """Return the rows of a load that nothing disturbed."""
-    report = json.loads(site.dafab("catalogue", "load", str(many), "--scope", "bulk.whole", "--json"))
-    assert report["created"] == MANY
-    with psycopg.connect(database_address, autocommit=True) as connection:
-        return {table: rows(connection, table, "bulk.whole") for table in TABLES}
+    # Made before the test that holds the daemons is told to.
+    with paused(site):
+        report = json.loads(site.dafab("catalogue", "load", str(many), "--scope", "bulk.whole", "--json"))
+        assert report["created"] == MANY
+        with psycopg.connect(database_address, autocommit=True) as connection:
+            return {table: rows(connection, table, "bulk.whole") for table in TABLES}
 
 
 def test_the_planner_knows_at_once_what_was_loaded(
