@@ -141,6 +141,17 @@ def records(client: DafabClient, names: Sequence[str]) -> dict[str, dict[str, An
     return {each.name: processing(each.document) for each in found if each.document is not None}
 
 
+def left_open(client: DafabClient, names: Sequence[str], models: Iterable[str]) -> dict[str, str]:
+    """Return by product the models that are still to be run on it, comma separated; empty where all were.
+
+    Raises:
+        ModelError: if one of the models is not here.
+        ClientError: if the catalogue does not answer.
+    """
+    current, said = identities(models), records(client, names)
+    return {name: ",".join(open_models(said.get(name, {}), current)) for name in names}
+
+
 def open_models(record: Mapping[str, Mapping[str, Any]], current: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """Yield the models of which a source item does not say that this very one was tried on it."""
     for model, identity in current.items():

@@ -168,10 +168,15 @@ def make_plan(client: DafabClient, wishes: Wishes, speed: Speed) -> Plan:
 
 
 def _products(client: DafabClient, wishes: Wishes, question: str) -> Iterator[Found]:
-    more: dict[str, Any] = {"filter": question, "filter_lang": "cql2-text"} if question else {}
-    collections = [COLLECTIONS[wishes.model]]
     # All versions: an old product stays beside its successor, and is then none that is to be made again.
-    return client.search(SCOPE, collections=collections, did_type="container", versions="all", **more)
+    return client.search(
+        SCOPE,
+        filter=question or None,
+        filter_lang="cql2-text",
+        collections=[COLLECTIONS[wishes.model]],
+        did_type="container",
+        versions="all",
+    )
 
 
 def _origin(product: str, collection: str) -> tuple[str, int]:

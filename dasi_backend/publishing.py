@@ -7,7 +7,7 @@ the catalogue does not answer.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -66,10 +66,6 @@ class Published:
     def record(self) -> dict[str, Any]:
         """Return it as JSON says it."""
         return asdict(self) | {"left_out": list(self.left_out)}
-
-
-Progress = Callable[[Published], None]
-"""Called with each product when it is done."""
 
 
 @dataclass(frozen=True, slots=True)

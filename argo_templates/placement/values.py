@@ -110,6 +110,10 @@ class Sites:
     sites: tuple[Site, ...]
     links: Mapping[tuple[str, str], Link]
 
+    def named(self, name: str) -> Site | None:
+        """Return a site, ``None`` where no file is of it."""
+        return next((site for site in self.sites if site.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class File:

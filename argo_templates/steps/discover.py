@@ -80,10 +80,8 @@ def _todo(found: list[Product], models: tuple[str, ...]) -> list[tuple[Product, 
     if not models:
         store = Store(Home.from_environment().store)
         return [(each, "") for each in found if not store.contains(each.id)]
-    current = archives.identities(models)
-    said = archives.records(DafabClient.of_account(DERIVED_ACCOUNT), [each.id for each in found])
-    opened = ((each, ",".join(archives.open_models(said.get(each.id, {}), current))) for each in found)
-    return [(each, left) for each, left in opened if left]
+    left = archives.left_open(DafabClient.of_account(DERIVED_ACCOUNT), [each.id for each in found], models)
+    return [(each, left[each.id]) for each in found if left[each.id]]
 
 
 def _window(given: DiscoverInput, todo: list[tuple[Product, str]], at: date, to: date, end: date) -> DiscoverOutput:
@@ -112,7 +110,7 @@ def _fitting(products: Iterable[Product], cache_gigabytes: float) -> Iterable[Pr
 
 
 def _joules(given: DiscoverInput) -> float:
-    site = next((each for each in load_sites().sites if each.name == given.site), None)
+    site = load_sites().named(given.site)
     watts = None if site is None or not site.queues else site.queues[0].watts_per_core
     if watts is None:
         raise WorkError(f"an energy budget needs watts_per_core in the file of the site {given.site!r}")

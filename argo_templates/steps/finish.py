@@ -13,7 +13,6 @@ from hera.workflows import Input, Output, Parameter
 from argo_templates import measures, run_record, scenes
 from argo_templates.measures import Measure
 from argo_templates.placement.sites import load_sites
-from argo_templates.placement.values import Site
 from argo_templates.steps.archive import release, withdraw
 from argo_templates.steps.clean import remove
 from argo_templates.work import RunFolder, Work, WorkError
@@ -66,7 +65,7 @@ def finish(given: FinishInput) -> FinishOutput:
     ended = [*scenes.of_run(run), *kept]
     # JSON of tags: Argo gives null for no failures.
     end = run_record.ending({name: getattr(given, name) for name in type(given).model_fields})
-    document = run_record.item(end, taken, ended, _site(given.site), _versions())
+    document = run_record.item(end, taken, ended, load_sites().named(given.site), _versions())
     DafabClient.of_account(DERIVED_ACCOUNT).publish(PublishRequest(SCOPE, document, {}, update=True))
     if not kept and run.root.exists():
         shutil.rmtree(run.root)
@@ -101,10 +100,6 @@ def _settle(work: Work, status: str, taken: list[Measure]) -> Mapping[str, Any]:
 def _is_of(measure: Measure, work: Work) -> bool:
     """Tell whether a step worked in a folder, whatever the path by which its pod saw it."""
     return Path(measure.work).name == work.root.name
-
-
-def _site(name: str) -> Site | None:
-    return next((site for site in load_sites().sites if site.name == name), None)
 
 
 def _versions() -> dict[str, str]:

@@ -43,10 +43,10 @@ def outdated(given: OutdatedInput) -> OutdatedOutput:
     if given.most < 1:
         raise WorkError(f"most {given.most}: at least one scene is taken")
     current = identities(listed(given.models))
-    question: dict[str, Any] = {"filter": given.filter, "filter_lang": "cql2-text"} if given.filter else {}
+    asked = given.filter or None
     client, store = DafabClient.of_account(DERIVED_ACCOUNT), Store(Home.from_environment().store)
     chosen: list[dict[str, str]] = []
-    for found in client.search(SCOPE, collections=[OPTICAL], did_type="container", **question):
+    for found in client.search(SCOPE, asked, filter_lang="cql2-text", collections=[OPTICAL], did_type="container"):
         old = list(_old(processing(found.document or {"properties": {}}), current))
         if old:
             source = "store" if store.contains(found.name) else "archive"

@@ -12,7 +12,7 @@ from argo_templates.steps.archive import request_of
 from argo_templates.steps.infer import RAN
 from argo_templates.steps.make import PRODUCT
 from argo_templates.work import Work, WorkError, listed, read_json, seal_of, write_json
-from rucio_dafab.client import Conflict, DafabClient, PublishReport, PublishRequest
+from rucio_dafab.client import Conflict, DafabClient, Found, PublishReport, PublishRequest
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, SCOPE
 from rucio_dafab.storage import UploadedFile
@@ -89,13 +89,18 @@ def _known_source(client: DafabClient, document: Mapping[str, Any]) -> dict[str,
     Raises:
         Conflict: if another scene is published under this id.
     """
-    by_id = {"op": "=", "args": [{"property": "id"}, document["id"]]}
-    found = next(client.search(SCOPE, by_id, collections=[document["collection"]], limit=1), None)
+    found = _published(client, document)
     if found is None or found.document is None:
         return None
     if not same_scene(found.document, document):
         raise Conflict(f"{SCOPE}:{found.name} is published with another place, time or properties: not overwritten")
     return processing(found.document)
+
+
+def _published(client: DafabClient, item: Mapping[str, Any]) -> Found | None:
+    """Return what is published under the id of an item, ``None`` where nothing is."""
+    by_id = {"op": "=", "args": [{"property": "id"}, item["id"]]}
+    return next(client.search(SCOPE, by_id, collections=[item["collection"]], limit=1), None)
 
 
 def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict[str, Any], dict[str, UploadedFile]]:
@@ -136,8 +141,7 @@ def _predecessor(client: DafabClient, item: Mapping[str, Any], source: str) -> s
 
 def _as_marked(client: DafabClient, item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an item with the season that ``mark`` wrote on it since it was published: it is no part of the product."""
-    by_id = {"op": "=", "args": [{"property": "id"}, item["id"]]}
-    found = next(client.search(SCOPE, by_id, collections=[item["collection"]], limit=1), None)
+    found = _published(client, item)
     properties = {} if found is None or found.document is None else found.document["properties"]
     if SEASON not in properties:
         return item

@@ -51,9 +51,8 @@ def ready(given: ReadyInput) -> ReadyOutput:
     if deadline is not None and deadline < end:
         raise WorkError(f"the deadline {deadline} is before the end {end} of the period")
     found = archives.products(Region(given.source, given.area, given.cloud_cover), start, end)
-    current = archives.identities(listed(given.models))
-    said = archives.records(DafabClient.of_account(DERIVED_ACCOUNT), [each.id for each in found])
-    opened = {each.id: ",".join(archives.open_models(said.get(each.id, {}), current)) for each in found}
+    client = DafabClient.of_account(DERIVED_ACCOUNT)
+    opened = archives.left_open(client, [each.id for each in found], listed(given.models))
     store = Store(Home.from_environment().store)
     stored = {name for name in opened if store.contains(name)}
     missing = sum(bool(left) and name not in stored for name, left in opened.items())

@@ -53,9 +53,11 @@ def verify(given: VerifyInput) -> VerifyOutput:
     counts = {"items": 0, "files": 0, "replicas": 0, "elsewhere": 0}
     faults: list[dict[str, str]] = []
     client = DafabClient.of_account(DERIVED_ACCOUNT)
-    question = {"filter": given.filter, "filter_lang": "cql2-text"} if given.filter else {}
     roots = _Roots(client)
-    for found in client.search(SCOPE, collections=listed(given.collections), versions="all", **question):  # type: ignore[arg-type]
+    collections = listed(given.collections)
+    for found in client.search(
+        SCOPE, given.filter or None, filter_lang="cql2-text", collections=collections, versions="all"
+    ):
         counts["items"] += bool(found.assets)
         for key, asset in sorted(found.assets.items()):
             counts["files"] += 1

@@ -52,7 +52,7 @@ def plan(
 
     if submit and local:
         raise DafabError("--submit and --local: only one of them can be the place")
-    place = next((each for each in load_sites(sites).sites if each.name == site), None)
+    place = load_sites(sites).named(site)
     if place is None:
         raise DafabError(f"--at {site}: there is no file of such a site")
     seconds = None if budget is None else reprocessing.budget_seconds(budget)

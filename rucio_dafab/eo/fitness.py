@@ -35,10 +35,15 @@ def clear_by_scl(scene: Scene) -> NDArray[np.bool_]:
     Raises:
         SceneError: if the scene has no readable scene classification.
     """
-    shows_ground = np.ones(256, np.bool_)
-    shows_ground[list(NOT_CLEAR)] = False
-    clear: NDArray[np.bool_] = shows_ground[read_scl(scene)]
-    return clear
+    return shows_ground(read_scl(scene))
+
+
+def shows_ground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where codes of the scene classification say that the ground is seen, bool of the same shape."""
+    seen = np.ones(256, np.bool_)
+    seen[list(NOT_CLEAR)] = False
+    found: NDArray[np.bool_] = seen[classes]
+    return found
 
 
 def assess(scene: Scene) -> Fitness:

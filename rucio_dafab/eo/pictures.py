@@ -21,7 +21,7 @@ from rasterio.warp import reproject, transform_bounds
 from scipy import ndimage
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
-from rucio_dafab.eo.fitness import NOT_CLEAR
+from rucio_dafab.eo.fitness import shows_ground
 from rucio_dafab.eo.pixels import to_physical
 from rucio_dafab.eo.raster import DECODER, opened
 from rucio_dafab.eo.vectors import Geometries
@@ -203,9 +203,8 @@ def _clear(scene: Scene, view: View) -> NDArray[np.bool_]:
         return np.ones((view.height, view.width), np.bool_)
     band = scene.bands[SCENE_CLASSIFICATION]
     with rasterio.Env(**DECODER), opened(band.name, band.path) as source:
-        hidden = (
-            _reprojected(np.isin(source.read(1), NOT_CLEAR).astype(np.uint8), scene.crs, source.transform, view) > 0
-        )
+        unclear = (~shows_ground(source.read(1))).astype(np.uint8)
+        hidden = _reprojected(unclear, scene.crs, source.transform, view) > 0
     margin = max(max(view.width, view.height) // 100, 1)
     return ~np.asarray(ndimage.binary_dilation(hidden, iterations=margin), np.bool_)
 
