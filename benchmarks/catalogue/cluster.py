@@ -37,7 +37,8 @@ PATIENCE: Final = 60.0
 
 # What the generator imports, in an environment of its own: nothing of the project needs these.
 _GENERATOR: Final = ("mgrs==1.6.0", "pyproj==3.7.2", "orjson==3.13.0")
-# A million scenes need more tiles and more revisits than the generator's own defaults have.
+# More scenes than these need more tiles and more revisits than the generator's own defaults have.
+_NARROW: Final = 100_000
 _WIDE: Final = ("--revisits", "150", "--bbox=-25,0,60,72")
 
 
@@ -69,7 +70,7 @@ def generated(count: int) -> Path:
     environment = [part for package in _GENERATOR for part in ("--with", package)]
     command = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--no-project", "--isolated"]
     command += ["--python", sys.executable, *environment, "python", str(script), "--count", str(count)]
-    command += [*(_WIDE if count > 500_000 else ()), "--out", str(unfinished)]
+    command += [*(_WIDE if count > _NARROW else ()), "--out", str(unfinished)]
     subprocess.run(command, check=True)
     unfinished.rename(target)
     return target
