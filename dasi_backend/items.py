@@ -108,16 +108,31 @@ class Item:
         Raises:
             StoreError: if they are not on this machine or cannot be read.
         """
-        # The store says plain paths, in which '#' and '%' mean themselves; the catalogue says addresses.
-        path = Path(self.uri) if self.uri.startswith("/") else local_file(self.uri)
-        if path is None:
-            raise StoreError(f"{self.name} is not on this machine but at {self.uri}: retrieve it to a file")
+        path = self.local_path
         try:
             with path.open("rb") as file:
                 file.seek(self.offset)
                 return file.read(self.length)
         except OSError as error:
             raise StoreError(f"{self.name} cannot be read from {path}: {error.strerror}") from error
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a larger file, as in the store, and not a file of its own."""
+        return self.uri.startswith("/")
+
+    @property
+    def local_path(self) -> Path:
+        """The file on this machine that holds its bytes.
+
+        Raises:
+            StoreError: if they are elsewhere.
+        """
+        # The store says plain paths, in which '#' and '%' mean themselves; the catalogue says addresses.
+        path = Path(self.uri) if self.is_part else local_file(self.uri)
+        if path is None:
+            raise StoreError(f"{self.name} is not on this machine but at {self.uri}: retrieve it to a file")
+        return path
 
     def record(self) -> dict[str, object]:
         """Return it as JSON says it."""

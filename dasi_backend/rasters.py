@@ -1,13 +1,29 @@
-"""Rasters and scenes as ``xarray``: values with the coordinates of their pixels' centres."""
+"""Rasters that DASI found: opened where their bytes are, or read as ``xarray`` with the coordinates of the pixels."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 
+from dasi_backend.items import Item
+from rucio_dafab.eo import raster
 from rucio_dafab.eo.scene import open_scene, read_bands
+
+
+def opened(item: Item) -> AbstractContextManager[Any]:
+    """Open an item with ``rasterio`` where its bytes are: also a band inside a data file of the store.
+
+    A window that is read costs what its own blocks do, however large the raster is. Whoever reads for long holds a
+    lease on the product.
+
+    Raises:
+        StoreError: if it is not on this machine.
+        BandUnreadable: if it is no GeoTIFF or JPEG 2000, or breaks off; also while it is read.
+    """
+    return raster.opened(item.name, item.local_path, (item.offset, item.length) if item.is_part else None)
 
 
 def dataset_of_raster(path: Path) -> Any:
@@ -19,12 +35,12 @@ def dataset_of_raster(path: Path) -> Any:
     Raises:
         rasterio.errors.RasterioIOError: if it is no raster.
     """
-    with rasterio.open(path) as raster:
-        names = [name or (f"band_{place}" if raster.count > 1 else "data") for place, name in _described(raster)]
-        values = raster.read()
-        nodata = [{} if each is None else {"nodata": each} for each in raster.nodatavals]
+    with rasterio.open(path) as source:
+        names = [name or (f"band_{place}" if source.count > 1 else "data") for place, name in _described(source)]
+        values = source.read()
+        nodata = [{} if each is None else {"nodata": each} for each in source.nodatavals]
         variables, attributes = dict(zip(names, values, strict=True)), dict(zip(names, nodata, strict=True))
-        return _dataset(variables, raster.transform, _code(raster.crs), attributes)
+        return _dataset(variables, source.transform, _code(source.crs), attributes)
 
 
 def dataset_of_scene(folder: Path, bands: Sequence[str] | None = None) -> Any:
@@ -46,8 +62,8 @@ def dataset_of_scene(folder: Path, bands: Sequence[str] | None = None) -> Any:
     return made.assign_attrs(id=scene.id)
 
 
-def _described(raster: Any) -> list[tuple[int, str | None]]:
-    return list(enumerate(raster.descriptions, start=1))
+def _described(source: Any) -> list[tuple[int, str | None]]:
+    return list(enumerate(source.descriptions, start=1))
 
 
 def _code(crs: Any) -> str:

@@ -28,7 +28,6 @@ _SIGNATURES = (
     (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
 )
 
-
 # GDAL decodes JPEG 2000 with several threads unless told otherwise, and then reports a tile that cannot be decoded on
 # the error stream alone: the caller gets whatever was in memory. With one thread the read fails. Bands are decoded side
 # by side instead (:class:`rucio_dafab.eo.pixels.BandReader`).
@@ -60,26 +59,33 @@ class Grid:
 
 
 @contextmanager
-def opened(name: str, path: Path) -> "Iterator[Any]":
+def opened(name: str, path: Path, part: tuple[int, int] | None = None) -> "Iterator[Any]":
     """Open the file of band ``name`` for reading.
+
+    Args:
+        name: Of the band.
+        path: The file.
+        part: Where in the file the raster is, first byte and bytes, if it is not all of it.
 
     Raises:
         BandUnreadable: if the file is missing, is no GeoTIFF or JPEG 2000, or breaks off; also when that is noticed
             while the caller reads from it.
     """
-    driver = _driver(name, path)
+    driver = _driver(name, path, part[0] if part else 0)
+    place = f"/vsisubfile/{part[0]}_{part[1]},{path}" if part else path
     try:
         with rasterio.Env(**DECODER):
-            source = rasterio.open(path, driver=driver)
+            source = rasterio.open(place, driver=driver)
         with source:
             yield source
     except RasterioError as error:
         raise BandUnreadable(name, path, f"cannot be read: {reason(error)}") from error
 
 
-def _driver(name: str, path: Path) -> str:
+def _driver(name: str, path: Path, offset: int) -> str:
     try:
         with path.open("rb") as file:
+            file.seek(offset)
             start = file.read(12)
     except OSError as error:
         raise BandUnreadable(name, path, f"cannot be read: {error.strerror}") from error
