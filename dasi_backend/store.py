@@ -1,12 +1,13 @@
 """The rolling store: whole products in FDB, archived all or nothing, given back with every byte checked."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dasi_backend import errors, finding, products, retrieving, staged, writer
 from dasi_backend.accounting import Account, account
@@ -25,6 +26,10 @@ __all__ = ["Archived", "Product", "ProductKey", "Query", "Store"]
 
 Query = Mapping[str, str | int | Sequence[str | int]]
 """Values by key of the store, such as ``{"mission": "s2a", "tile": ["33uwp", "33uwq"]}``; none asks for everything."""
+
+_MEMORY: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+"""Environment of a writer: glibc uses the memory of one band again for the next. It would give it back and ask anew,
+and the kernel clears each page, which takes as long as writing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +233,7 @@ def _written(job: str, folder: Path) -> dict[str, Any]:
     """Run a writer and return what it answers; its refusals are raised here as what they were there."""
     process = subprocess.run(
         [sys.executable, "-P", "-m", "dasi_backend.writer"],
+        env=os.environ | _MEMORY,
         input=job.encode(),
         capture_output=True,
         check=False,

@@ -12,7 +12,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import disk_usage
@@ -125,14 +126,15 @@ def _require_room(scene: staged.Staged, root: Path) -> None:
 
 
 def _archive(scene: staged.Staged, database: Database) -> Manifest:
-    fdb = database.open()
-    files = []
-    for file in scene.files:
-        data = _bytes(file)
-        if data:
-            with named(f"{scene.key.id}: {file.path} could not be stored"):
-                fdb.archive(data, scene.key.index | dict(file.key))
-        files.append(StoredFile(file.path, len(data), blake3(data).hexdigest(), dict(file.key), file.asset, file.band))
+    with ThreadPoolExecutor(1) as reader:
+        loaded = _loaded(scene.files, reader)  # the first is read while FDB's libraries are loaded
+        fdb = database.open()
+        files = []
+        for file, data, checksum in loaded:
+            if data:
+                with named(f"{scene.key.id}: {file.path} could not be stored"):
+                    fdb.archive(data, scene.key.index | dict(file.key))
+            files.append(StoredFile(file.path, len(data), checksum, dict(file.key), file.asset, file.band))
     manifest = Manifest(
         id=scene.key.id,
         dated_by=scene.key.dated_by,
@@ -146,11 +148,31 @@ def _archive(scene: staged.Staged, database: Database) -> Manifest:
     return manifest
 
 
-def _bytes(file: staged.StagedFile) -> bytes:
+def _loaded(
+    files: Sequence[staged.StagedFile], reader: ThreadPoolExecutor
+) -> Iterable[tuple[staged.StagedFile, bytes, str]]:
+    """Return files with their bytes and BLAKE3, each read while FDB, which lets go of the GIL, writes the one before.
+
+    Two files are in memory at a time. The first one is being read when this returns.
+    """
+    first = reader.submit(_load, files[0]) if files else None
+
+    def following(coming: Future[tuple[bytes, str]] | None) -> Iterator[tuple[staged.StagedFile, bytes, str]]:
+        for place, file in enumerate(files, start=1):
+            assert coming is not None
+            data, checksum = coming.result()
+            coming = reader.submit(_load, files[place]) if place < len(files) else None
+            yield file, data, checksum
+
+    return following(first)
+
+
+def _load(file: staged.StagedFile) -> tuple[bytes, str]:
     try:
-        return file.source.read_bytes()
+        data = file.source.read_bytes()
     except OSError as error:
         raise StagedError(f"{file.path} cannot be read: {error}") from error
+    return data, blake3(data).hexdigest()
 
 
 def _content(scene: staged.Staged, checksums: Mapping[str, str]) -> str:
