@@ -36,6 +36,12 @@ SEED: Final = 4711
 MANY: Final = 100_000
 """DIDs of the long listing whose memory is measured."""
 
+_CLOUD_COVER_OF: Final = """
+SELECT eo_cloud_cover FROM dafab.document
+WHERE platform = %(platform)s AND sat_relative_orbit = %(relative_orbit)s AND proj_code = %(crs)s
+ORDER BY eo_cloud_cover OFFSET %(count)s LIMIT 1
+"""
+
 Ask = Callable[[Question], list[str]]
 Times = dict[str, list[float]]
 Sessions = Callable[[], Session]
@@ -111,7 +117,10 @@ def _peak() -> float:
 
 
 def growth(rounds: int, smaller: str) -> list[dict[str, Any]]:
-    """Return questions of the same answer on this cluster and a smaller one, by turns; `smaller` is its rucio.cfg."""
+    """Return what answers of one size cost here and in a smaller cluster, by turns; `smaller` is its rucio.cfg.
+
+    Of four attributes the larger catalogue has more: there the last one, cloud cover, asks for less.
+    """
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(smaller, encoding="utf-8")
     address = parser["database"]["default"]
@@ -119,8 +128,19 @@ def growth(rounds: int, smaller: str) -> list[dict[str, Any]]:
     for name, bind in (("larger", engine()), ("smaller", create_engine(address))):
         sides[name] = through_core(plugin, sessionmaker(bind))
     with connect() as large, psycopg.connect(address.replace("+psycopg", "")) as small:
-        cases = zip(stock_cases(large, rounds, SEED), stock_cases(small, rounds, SEED), strict=True)
-        return [_grown(one, other, sides) for one, other in list(cases)[:3]]
+        attributes, tile, pair, _ = zip(stock_cases(large, rounds, SEED), stock_cases(small, rounds, SEED), strict=True)
+        attributes = (_as_large(attributes, sides["smaller"], large), attributes[1])
+        return [_grown(one, other, sides) for one, other in (attributes, tile, pair)]
+
+
+def _as_large(cases: tuple[Case, Case], ask: Ask, larger: psycopg.Connection[Any]) -> Case:
+    """Return the questions of four attributes to the larger catalogue, asking for as many scenes as the smaller has."""
+    asked = []
+    for question, other in zip(cases[0].questions, cases[1].questions, strict=True):
+        (filters,) = question.filters
+        (limit,) = larger.execute(_CLOUD_COVER_OF, {**filters, "count": len(ask(other))}).fetchone() or (101.0,)
+        asked.append(Question([filters | {"cloud_cover.lt": limit}]))
+    return Case(cases[0].name, asked)
 
 
 def _grown(larger: Case, smaller: Case, sides: Mapping[str, Ask]) -> dict[str, Any]:

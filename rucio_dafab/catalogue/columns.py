@@ -1,17 +1,18 @@
 """The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from time import monotonic, sleep
 from typing import Any, Final
 
 import orjson
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex
 
 from rucio_dafab.catalogue.errors import MigrationError
 from rucio_dafab.catalogue.record import typed_reader
+from rucio_dafab.catalogue.rows import KeyPages
 from rucio_dafab.catalogue.tables import (
     SCHEMA,
     TABLE,
@@ -42,10 +43,11 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
     """Add the columns and indexes that the queryables declare and the table lacks; fill them from the documents.
 
     Adding is a change of the catalogue of PostgreSQL alone, filling goes in short transactions and the indexes are made
-    ``CONCURRENTLY``, so readers are never blocked. A column that nothing declares any more stays.
+    ``CONCURRENTLY``, so readers are never blocked. A column whose filling broke off is filled anew. A column that
+    nothing declares any more stays.
 
     Returns:
-        What was added, a line each.
+        What was added or filled, a line each.
 
     Raises:
         MigrationError: if a column cannot be added for :data:`PATIENCE`, since the table is never free.
@@ -54,12 +56,24 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
     table = make_table(declared, MetaData(schema=SCHEMA))
     with engine.begin() as connection:
         present = _present(connection)
+        unfilled = _unfilled(connection, table, declared)
     missing = [name for _, name in typed_queryables(declared) if name not in present]
     if missing:
         _add(engine, table, missing)
-        _fill(engine, table, missing, declared)
+    if unfilled:
+        _fill(engine, table, unfilled, declared)
     indexes = _make_indexes(engine, table, declared)
-    return tuple(f"column {name}" for name in missing) + tuple(f"index {name}" for name in indexes)
+    return tuple(f"column {name}" for name in unfilled) + tuple(f"index {name}" for name in indexes)
+
+
+def _unfilled(connection: Connection, table: Table, declared: Queryables) -> list[str]:
+    """Return the columns that may lack values: a column gets its index only once it is filled."""
+    ready = _indexes(connection)
+    return [
+        name
+        for queryable, name in typed_queryables(declared)
+        if ready.isdisjoint({str(typed_index(table, queryable, name).name), former_index(queryable, name)})
+    ]
 
 
 def _add(engine: Engine, table: Table, names: list[str]) -> None:
@@ -151,23 +165,17 @@ def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) 
         update(table).where(table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name")).values(values)
     )
     read = typed_reader(declared)
-    after: tuple[Any, str] | None = None
+    question = select(table.c.scope, table.c.name, table.c.document).with_for_update()
+    pages = KeyPages(question, table.c.scope, table.c.name, BATCH)
     while True:
         with engine.begin() as connection:
-            rows = list(_batch(connection, table, after))
+            rows = pages.following(connection.execute)
             if not rows:
                 return
             # Most documents have nothing for a new column: their rows stay as they are.
             filled = [each for row in rows if (each := _filled(row, names, read)) is not None]
             if filled:
                 connection.execute(statement, filled)
-            after = (rows[-1].scope, rows[-1].name)
-
-
-def _batch(connection: Connection, table: Table, after: tuple[Any, str] | None) -> Iterator[Any]:
-    key = (table.c.scope, table.c.name)
-    statement = select(*key, table.c.document).order_by(*key).limit(BATCH).with_for_update()
-    yield from connection.execute(statement if after is None else statement.where(tuple_(*key) > after))
 
 
 def _filled(row: Any, names: list[str], read: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any] | None:

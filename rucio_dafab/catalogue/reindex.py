@@ -1,15 +1,16 @@
 """The search columns computed anew from the documents: after a queryable, a mapping or the ontology has changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from geoalchemy2 import WKBElement
-from sqlalchemy import Engine, Row, bindparam, func, select, tuple_, update
+from sqlalchemy import Engine, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.record import make_record
+from rucio_dafab.catalogue.rows import KeyPages
 from rucio_dafab.catalogue.tables import document as table
 
 BATCH: Final = 500
@@ -40,25 +41,18 @@ def reindex(engine: Engine, progress: Progress = lambda _done, _total: None) -> 
     with Session(engine) as session:
         total = session.scalar(select(func.count()).select_from(table)) or 0
     done = changed = 0
-    after: tuple[Any, str] | None = None
+    pages = KeyPages(select(table).with_for_update(), table.c.scope, table.c.name, BATCH)
     while True:
         with Session(engine) as session, session.begin():
-            rows = list(_batch(after, session=session))
+            rows = pages.following(session.execute)
             changed += _rewrite(rows, session=session)
         if not rows:
             return Reindexed(done, changed)
         done += len(rows)
-        after = (rows[-1].scope, rows[-1].name)
         progress(done, total)
 
 
-def _batch(after: tuple[Any, str] | None, *, session: Session) -> Iterator[Row[Any]]:
-    key = (table.c.scope, table.c.name)
-    statement = select(table).order_by(*key).limit(BATCH).with_for_update()
-    yield from session.execute(statement if after is None else statement.where(tuple_(*key) > after))
-
-
-def _rewrite(rows: list[Row[Any]], *, session: Session) -> int:
+def _rewrite(rows: Sequence[Row[Any]], *, session: Session) -> int:
     changed = 0
     for row in rows:
         record = make_record(orjson.loads(row.document), valid=not row.partial)

@@ -24,3 +24,8 @@ def engine() -> Engine:
     """Return the engine of Rucio's database."""
     found: Engine = get_engine()
     return found
+
+
+def forget_connections() -> None:
+    """Forget the connections of the process that this one is a copy of: they are that one's to use and to close."""
+    engine().dispose(close=False)

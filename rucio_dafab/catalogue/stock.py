@@ -10,12 +10,13 @@ from typing import Any, Final
 import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
-from sqlalchemy import Engine, func, select, tuple_
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue import documents
 from rucio_dafab.catalogue.document_rows import COLUMNS, copy_in, cursor_of, row_of
 from rucio_dafab.catalogue.record import make_record
+from rucio_dafab.catalogue.rows import KeyPages
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.stac import members, pointers
 from rucio_dafab.stac.errors import DocumentError
@@ -84,15 +85,13 @@ def import_json(engine: Engine, progress: Progress = lambda _done, _total: None)
 
 def _batches(engine: Engine) -> Iterator[Sequence[Row]]:
     meta = models.DidMeta
-    statement = select(meta.scope, meta.name, meta.meta).order_by(meta.scope, meta.name).limit(BATCH)
-    after = statement
+    pages = KeyPages(select(meta.scope, meta.name, meta.meta), meta.scope, meta.name, BATCH)
     while True:
         with Session(engine) as session:
-            batch = [(scope, name, _values(values)) for scope, name, values in session.execute(after)]
+            batch = [(row.scope, row.name, _values(row.meta)) for row in pages.following(session.execute)]
         if not batch:
             return
         yield batch
-        after = statement.where(tuple_(meta.scope, meta.name) > batch[-1][:2])
 
 
 def _values(meta: Any) -> Mapping[str, Any]:

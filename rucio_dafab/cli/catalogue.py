@@ -39,6 +39,10 @@ def load(
     rejects: Annotated[
         Path | None, typer.Option(help="Where rejected lines are told; by default FILE.rejects.ndjson in this folder.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, max=64, help="That check and write; by default one a core and one."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Register items with their documents; again finishes what broke off. Exit status 1 if a line was rejected."""
@@ -49,11 +53,17 @@ def load(
     use_server_configuration()
     from rucio.common.types import InternalAccount, InternalScope  # noqa: PLC0415 - reads the server's configuration
 
-    from rucio_dafab.catalogue import bulk, sessions  # noqa: PLC0415
+    from rucio_dafab.catalogue import bulk, sessions, writers  # noqa: PLC0415
 
-    options = bulk.LoadOptions(InternalScope(scope), InternalAccount(account), names, update=update, batch=batch)
-    with _rejects(target) as reject, _bar(file, quiet=as_json) as progress:
-        report = bulk.load(file, options, sessions.writing, lambda found: reject(asdict(found)), progress)
+    options = writers.LoadOptions(InternalScope(scope), InternalAccount(account), names, update=update, batch=batch)
+    count = processes or writers.default_count()
+    # The bar has a thread of its own, which no copy of this process may have.
+    with (
+        writers.running(options, count, sessions.writing, sessions.forget_connections) as running,
+        _rejects(target) as reject,
+        _bar(file, quiet=as_json) as progress,
+    ):
+        report = bulk.load(file, options, running, sessions.writing, lambda found: reject(asdict(found)), progress)
     _tell(report, target, as_json=as_json)
 
 

@@ -15,7 +15,8 @@ from rucio_dafab.errors import DafabError
 from rucio_dafab.files import write_file
 
 if TYPE_CHECKING:
-    from dasi_backend.config import Catalogue, Config
+    from dasi_backend.config import Config
+    from dasi_backend.nearness import Nearness
     from rucio_dafab.client import DafabClient, Found
     from rucio_dafab.eo.report import Entry
 
@@ -66,28 +67,30 @@ def _products(client: "DafabClient", filter_: str, limit: int) -> Iterator["Foun
 def _entries(client: "DafabClient", settings: "Config", found: Sequence["Found"]) -> Iterator["Entry"]:
     """Yield the products with their thumbnails, verified; where their replicas lie came with the answer."""
     from dasi_backend.config import Catalogue  # noqa: PLC0415
+    from dasi_backend.nearness import Nearness  # noqa: PLC0415
     from rucio_dafab.eo.report import Entry  # noqa: PLC0415
 
     @cache
     def settings_of(rse: str) -> dict[str, Any]:
         return dict(client.get_rse(rse))
 
+    catalogue = settings.catalogue or Catalogue()
+    nearness = Nearness(lambda: client, catalogue.rse, catalogue.protocol)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="dafab-report-") as folder:
         for each in track(found, "pictures", console=console, transient=True, disable=not console.is_terminal):
             path = Path(folder) / each.name
-            _fetch_thumbnail(each, settings.catalogue or Catalogue(), path, settings_of)
+            _fetch_thumbnail(each, nearness, path, settings_of)
             yield Entry(each.document or {}, path.read_bytes())
 
 
 def _fetch_thumbnail(
-    found: "Found", catalogue: "Catalogue", path: Path, settings_of: Callable[[str], Mapping[str, Any]]
+    found: "Found", nearness: "Nearness", path: Path, settings_of: Callable[[str], Mapping[str, Any]]
 ) -> None:
     from dasi_backend.documents import checksums_of  # noqa: PLC0415
-    from dasi_backend.fetching import Wanted, fetch, ordered  # noqa: PLC0415
+    from dasi_backend.fetching import Wanted, fetch  # noqa: PLC0415
 
     key, asset = next((key, asset) for key, asset in found.assets.items() if key.endswith(_THUMBNAIL))
     described = ((found.document or {}).get("assets") or {}).get(key) or {}
-    replicas = ordered(asset.replicas, catalogue.rse, catalogue.protocol)
-    name = f"{asset.scope}:{asset.name}"
+    name, replicas = f"{asset.scope}:{asset.name}", nearness.ordered(asset.replicas)
     fetch(Wanted(name, asset.bytes, checksums_of(asset, described), replicas), path, settings_of)

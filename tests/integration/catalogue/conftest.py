@@ -14,6 +14,7 @@ import pytest
 
 from rucio_dafab.client import DafabClient, PublishReport, PublishRequest
 from rucio_dafab.site.credentials import load
+from tests.integration.catalogue.loaded import paused
 
 BOX = (6.0, 49.0, 7.0, 50.0)
 MAKE_SCOPES = """
@@ -196,3 +197,10 @@ def bare(rucio_as: Any) -> Callable[[str], str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def paused_daemons(site: Any) -> Iterator[None]:
+    """Hold Rucio's daemons during a test."""
+    with paused(site):
+        yield

@@ -15,7 +15,7 @@ import orjson
 from rucio.common.types import InternalScope
 from rucio.db.sqla import models
 from rucio.db.sqla.session import BASE, get_engine
-from sqlalchemy import Select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from benchmarks.catalogue.fill import Row, analyse, connect, copy_rows, make_row
@@ -24,8 +24,9 @@ from rucio_dafab import vocabulary
 from rucio_dafab.catalogue import facets, migrations, pages
 from rucio_dafab.catalogue.explain import explain
 from rucio_dafab.catalogue.lines import Line
-from rucio_dafab.catalogue.rows import FEW
+from rucio_dafab.catalogue.rows import FEW, KeyPages
 from rucio_dafab.catalogue.search import Search, own_statement, statement
+from rucio_dafab.catalogue.tables import document
 from rucio_dafab.query import rucio_filter
 from rucio_dafab.site.home import SCOPE
 
@@ -136,6 +137,10 @@ def questions() -> Iterator[tuple[str, Select[Any]]]:
     yield "files", statement(_asked("did_type=FILE,tile=MGRS-10X10,cloud_cover.lt=20"))
     yield "newest page", next(pages.stretches(_asked("collection=sentinel_2_l2a"))).limit(100)
     yield "page in a box", next(pages.stretches(_asked(f"{place},cloud_cover.lt=20"))).limit(100)
+    every = KeyPages(
+        select(document.c.name, document.c.document).with_for_update(), document.c.scope, document.c.name, 500
+    )
+    yield "page of all", every.statement(InternalScope(SCOPE), "S2_1")
     yield "count by month", facets.statement(_asked("tile=MGRS-10X10"), facets.By("month"))
 
 

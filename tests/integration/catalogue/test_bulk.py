@@ -1,25 +1,18 @@
-"""``rucio-dafab catalogue load`` and ``dump`` on a real site: rows like Rucio's own, rejects, again, killed, dumped."""
+"""``rucio-dafab catalogue load`` and ``dump`` on a real site: rows like Rucio's own, rejects, again, dumped."""
 
 import gzip
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas
-import psycopg
 import pytest
 
-from tests.integration.killed_database import kill_database, wait_until
+from tests.integration.catalogue.loaded import rows
 
 pytestmark = pytest.mark.integration
 
-COMMAND = Path(sys.executable).parent / "rucio-dafab"
 BY_CORE = """
 import sys
 from rucio.common.types import InternalAccount, InternalScope
@@ -39,7 +32,7 @@ Load = Callable[..., Any]
 def scopes(make_scopes: Any, site: Any) -> Iterator[tuple[str, str, str]]:
     """Return three scopes with two collections each."""
     names = ("bulk.core", "bulk.ours", "bulk.more")
-    make_scopes(*names, "bulk.whole", "bulk.loader", "bulk.database", collections=("water", "other"))
+    make_scopes(*names, collections=("water", "other"))
     yield names
 
 
@@ -57,34 +50,6 @@ def load(site: Any, tmp_path: Path) -> Load:
         return ran.returncode, json.loads(ran.stdout), told
 
     return call
-
-
-def rows(database: psycopg.Connection[Any], table: str, scope: str) -> list[str]:
-    """Return the rows of a table that speak of a scope, without what differs from call to call."""
-    is_told = table == "rucio.messages"
-    told = "payload LIKE '%%\"' || %s || '\"%%'" if is_told else "scope = %s AND name <> 'other'"
-    found = database.execute(
-        f"SELECT to_jsonb(t) - '{{id,created_at,updated_at}}'::text[] FROM {table} t WHERE {told}", (scope,)
-    )
-    return sorted(json.dumps(row, sort_keys=True).replace(scope, "SCOPE") for (row,) in found)
-
-
-@contextmanager
-def paused(site: Any) -> Iterator[None]:
-    """Hold Rucio's daemons: they take ``updated_dids`` and ``messages`` away while a test compares them."""
-    (process,) = (each["pid"] for each in site.status()["processes"] if each["name"] == "daemons")
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
-@pytest.fixture
-def paused_daemons(site: Any) -> Iterator[None]:
-    """Hold Rucio's daemons during a test."""
-    with paused(site):
-        yield
 
 
 @pytest.mark.usefixtures("paused_daemons")
@@ -179,6 +144,27 @@ def test_an_id_twice_counts_as_one_after_the_other(load: Load, make_item: Any, s
     assert load(items)[1]["skipped"] == 2
 
 
+@pytest.mark.parametrize("update", [False, True])
+def test_lines_with_one_id_count_in_their_order_whichever_process_has_them(
+    load: Load, make_item: Any, scopes: Any, document: Any, update: bool
+) -> None:
+    names = [f"BU_turns{number}{update}" for number in range(3)]
+    items = [make_item(name, "water", turn=turn) for turn in range(20) for name in names]
+    options = ("--batch", "2", "--processes", "4", *(("--update",) if update else ()))
+    report = load(items, *options)[1]
+    again = len(items) - len(names)
+    assert report["created"] == len(names)
+    assert report["updated" if update else "skipped"] == again
+    assert [document(name)["properties"]["turn"] for name in names] == [19 if update else 0] * len(names)
+
+
+def test_rejects_are_told_in_the_order_of_lines(load: Load, make_item: Any, scopes: Any) -> None:
+    items = [make_item(f"BU_order{number}", "water" if number % 3 else "nowhere") for number in range(40)]
+    status, report, rejects = load(items, "--batch", "3", "--processes", "4")
+    assert (status, report["created"], report["rejected"]) == (1, 26, 14)
+    assert [each["line"] for each in rejects] == list(range(1, 41, 3))
+
+
 def test_published_files_are_not_lost(load: Load, make_item: Any, publish: Any, document: Any) -> None:
     item = make_item("BU_files", assets=("B02",))
     publish(item, {"B02": b"two"}, account="dafab_dasi")
@@ -203,37 +189,6 @@ def load_refusal(load: Load, *options: str) -> str:
     return str(refused.value)
 
 
-TABLES = ("rucio.dids", "rucio.contents", "rucio.updated_dids", "rucio.messages", "dafab.document", "dafab.link")
-MANY = 2000
-
-
-@pytest.fixture(scope="module")
-def many(make_item: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a packed file of items of several kinds, with links between them."""
-    file = tmp_path_factory.mktemp("many") / "many.ndjson.gz"
-    with gzip.open(file, "wt") as stream:
-        for number in range(MANY):
-            properties = {"eo:cloud_cover": number / 20, "platform": None if number % 3 else "S2A", "turn": [number]}
-            theme = "river_flood" if number % 5 == 0 else None
-            item = make_item(f"BU_many{number:04}", "water", (number % 90, 1, 91, 2 + number / MANY), theme=theme)
-            item["properties"] |= properties
-            if number % 4 == 1:
-                item["links"] = [{"rel": "predecessor-version", "href": f"BU_many{number - 1:04}"}]
-            stream.write(json.dumps(item) + "\n")
-    return file
-
-
-@pytest.fixture(scope="module")
-def whole(site: Any, many: Path, scopes: Any, database_address: str) -> dict[str, list[str]]:
-    """Return the rows of a load that nothing disturbed."""
-    # Made before the test that holds the daemons is told to.
-    with paused(site):
-        report = json.loads(site.dafab("catalogue", "load", str(many), "--scope", "bulk.whole", "--json"))
-        assert report["created"] == MANY
-        with psycopg.connect(database_address, autocommit=True) as connection:
-            return {table: rows(connection, table, "bulk.whole") for table in TABLES}
-
-
 def test_the_planner_knows_at_once_what_was_loaded(
     site: Any, make_item: Any, load: Load, scopes: Any, database: Any
 ) -> None:
@@ -245,49 +200,6 @@ def test_the_planner_knows_at_once_what_was_loaded(
     load([make_item(f"BU_known{number}", "water") for number in range(count)])
     after = dict(database.execute(known).fetchall())
     assert after == {table: looks + 1 for table, looks in before.items()}
-
-
-@pytest.mark.usefixtures("paused_daemons")
-@pytest.mark.parametrize("victim", ["loader", "database"])
-def test_a_load_that_is_killed_is_finished_by_starting_it_again(
-    site: Any, many: Path, whole: dict[str, list[str]], database_address: str, victim: str
-) -> None:
-    scope = f"bulk.{victim}"
-    arguments = ["catalogue", "load", str(many), "--scope", scope, "--batch", "20", "--json"]
-    environment = os.environ | {"DAFAB_HOME": str(site.home.root)}
-    ran = subprocess.Popen([str(COMMAND), *arguments], env=environment, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: ran.poll() is not None or documents(database_address, scope) > 100)
-    if victim == "loader":
-        kill(ran)
-    else:
-        kill_database(site, database_address)
-    told = ran.communicate(timeout=60)[1]
-    if victim == "database":
-        assert ran.returncode == 1
-        assert told.startswith("error: the database failed after")
-        assert len(told.splitlines()) == 1
-    half = documents(database_address, scope)
-    assert 0 < half < MANY
-    report = json.loads(site.dafab(*arguments))
-    assert (report["created"], report["skipped"], report["rejected"]) == (MANY - half, half, 0)
-    with psycopg.connect(database_address, autocommit=True) as connection:
-        for table in TABLES:
-            # A mark for the judge is left by every batch; how many of them there are says nothing.
-            made = set if table == "rucio.updated_dids" else list
-            assert made(rows(connection, table, scope)) == made(whole[table]), table
-    assert json.loads(site.dafab(*arguments, "--update"))["unchanged"] == MANY
-
-
-def kill(loader: "subprocess.Popen[str]") -> None:
-    loader.send_signal(signal.SIGKILL)
-    assert loader.wait() == -signal.SIGKILL
-
-
-def documents(address: str, scope: str) -> int:
-    with psycopg.connect(address, autocommit=True) as connection:
-        found = connection.execute("SELECT count(*) FROM dafab.document WHERE scope = %s", (scope,)).fetchone()
-        assert found is not None
-        return int(found[0])
 
 
 def test_a_dump_is_loaded_without_a_change(site: Any, load: Load, make_item: Any, scopes: Any, tmp_path: Path) -> None:

@@ -219,15 +219,24 @@ def test_columns_are_computed_anew_where_they_are_not_right(db: Db, superuser: A
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 
-def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty: None) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("ALTER TABLE dafab.document DROP COLUMN gsd", id="absent"),
+        # What a kill between the new column and its last values leaves: the index is made when all are there.
+        pytest.param("UPDATE dafab.document SET gsd = NULL; DROP INDEX dafab.document_gsd", id="interrupted"),
+    ],
+)
+def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty: None, before: str) -> None:
     assert db("upgrade").returncode == 0
     make_dids(superuser)
     superuser.execute(
         "INSERT INTO dafab.document (scope, name, partial, searchable, document) VALUES"
         """ ('fill', 'one', true, '{}', '{"properties": {"gsd": 10}}')"""
     )
-    superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
+    superuser.execute(before)
     assert db("upgrade").returncode == 0
+    assert db("check").returncode == 0
     assert superuser.execute("SELECT gsd FROM dafab.document").fetchone() == (10.0,)
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
     assert superuser.execute("SELECT count(*) FROM dafab.document").fetchone() == (0,)

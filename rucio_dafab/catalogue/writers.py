@@ -1,0 +1,291 @@
+"""Processes that check, prepare and write the batches of a bulk load, each over a connection of its own.
+
+Half of a load is Python's work, which one process does on one core only. What a batch is made into never leaves its
+process: lines go in, what became of them comes out.
+
+A batch is told of in three messages: its lines to the process, the ids in it from the process, and leave to write to
+the process. Leave waits for the earlier batches that have one of these ids, so that lines with one id count in the
+order in which they stand in the file.
+"""
+
+import gc
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, cast
+
+import psycopg
+from rucio.common.exception import DatabaseException
+from rucio.common.types import InternalAccount, InternalScope
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from rucio_dafab.catalogue.batch import Target, Written, write
+from rucio_dafab.catalogue.errors import database_said
+from rucio_dafab.catalogue.lines import Line
+from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
+from rucio_dafab.catalogue.tables import document as table
+from rucio_dafab.processes import end_with_parent
+
+BATCH: Final = 1000
+"""Items of one transaction: about 10 MB of documents."""
+
+DATABASE_FAULTS: Final = (psycopg.Error, SQLAlchemyError, DatabaseException)
+"""How the database fails a load."""
+
+GARBAGE: Final = 100_000
+"""Objects made and kept after which Python looks for cyclic garbage: documents have none, and make it look often."""
+
+_MOST: Final = 8
+
+
+def default_count() -> int:
+    """Return how many processes keep the cores busy: while the database works for one, another goes on."""
+    return min(_MOST, len(os.sched_getaffinity(0)) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a file is loaded.
+
+    Attributes:
+        scope: scope of the items and of the containers of their collections.
+        account: the owner of what is made.
+        collections: names of collections here, by those that the file uses.
+        update: whether a document that differs replaces the one that is there.
+        batch: items of one transaction.
+    """
+
+    scope: InternalScope
+    account: InternalAccount
+    collections: Mapping[str, str] = field(default_factory=dict)
+    update: bool = False
+    batch: int = BATCH
+
+
+Transactions = Callable[[], AbstractContextManager[Session]]
+"""Gives the session of a transaction that is committed when the block ends."""
+
+
+class WriterFailed(Exception):
+    """The database failed one of the processes, and said this; or the process was ended."""
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A batch that a process has."""
+
+    names: frozenset[str] | None = None
+    may_write: bool = False
+    written: Written | None = None
+
+
+class Writers:
+    """The processes, seen from the one that reads the file. Made by :func:`running`.
+
+    Args:
+        connections: one to each process.
+    """
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self._idle = deque(connections)
+        self._busy: dict[Connection, _UnderWay] = {}
+        self._order: deque[_UnderWay] = deque()
+
+    def write(self, batches: Iterable[Sequence[Line]], *, asks: bool) -> Iterator[Written]:
+        """Write batches; yields what became of each, in their order.
+
+        Args:
+            batches: lines of a file.
+            asks: whether it may be quicker to ask which items are there than to prepare them: so at the start, and
+                for as long as some turn out to be.
+
+        Raises:
+            WriterFailed: if the database fails; of the batches under way some may have been written.
+        """
+        may_ask = asks
+        remaining = iter(batches)
+        while True:
+            while self._idle and (batch := next(remaining, None)) is not None:
+                self._give(batch, asks=asks)
+            if not self._busy:
+                return
+            for written in self._hear():
+                asks = may_ask and written.skipped > 0
+                yield written
+
+    def _give(self, batch: Sequence[Line], *, asks: bool) -> None:
+        connection, under_way = self._idle.popleft(), _UnderWay()
+        self._busy[connection] = under_way
+        self._order.append(under_way)
+        _send(connection, (batch, asks))
+
+    def _hear(self) -> Iterator[Written]:
+        """Wait for the next messages; yield batches that were written, once all earlier ones are."""
+        for connection in cast("list[Connection]", wait(list(self._busy))):
+            told = _receive(connection)
+            if isinstance(told, frozenset):
+                self._busy[connection].names = told
+            elif isinstance(told, Written):
+                self._busy.pop(connection).written = told
+                self._idle.append(connection)
+            else:
+                raise told
+        self._let_go()
+        while self._order and (written := self._order[0].written) is not None:
+            self._order.popleft()
+            yield written
+
+    def _let_go(self) -> None:
+        """Give leave to the batches that share no id with an earlier one."""
+        connections = {id(under_way): connection for connection, under_way in self._busy.items()}
+        before: set[str] = set()
+        for under_way in (each for each in self._order if each.written is None):
+            if under_way.names is None:
+                return
+            if not under_way.may_write and before.isdisjoint(under_way.names):
+                under_way.may_write = True
+                _send(connections[id(under_way)], None)
+            before |= under_way.names
+
+
+@contextmanager
+def running(
+    options: LoadOptions, count: int, transactions: Transactions, renew: Callable[[], object]
+) -> Iterator[Writers]:
+    """Run processes for a load; they end with the block, after what they were writing.
+
+    They are copies of this process, which should have no thread but this one.
+
+    Args:
+        options: how the file is loaded.
+        count: of processes.
+        transactions: opens a transaction, in each of them.
+        renew: forgets, in each of them, the connections to the database that this process has.
+    """
+    gc.freeze()  # what is there is nobody's garbage, and looking at it would make copies of it
+    context = multiprocessing.get_context("fork")
+    pairs = [context.Pipe() for _ in range(count)]
+    processes = []
+    for _, theirs in pairs:
+        others = [end for pair in pairs for end in pair if end is not theirs]
+        arguments = (theirs, others, options, transactions, renew)
+        processes.append(context.Process(target=_serve, args=arguments, daemon=True))
+    for process in processes:
+        process.start()
+    for _, theirs in pairs:
+        theirs.close()
+    try:
+        yield Writers(ours for ours, _ in pairs)
+    finally:
+        for ours, _ in pairs:
+            ours.close()
+        for process in processes:
+            process.join()
+        gc.unfreeze()
+
+
+def _send(connection: Connection, message: Any) -> None:
+    try:
+        connection.send(message)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise _ended() from error
+
+
+def _receive(connection: Connection) -> Any:
+    try:
+        return connection.recv()
+    except (EOFError, ConnectionResetError) as error:
+        raise _ended() from error
+
+
+def _ended() -> WriterFailed:
+    return WriterFailed("a process that wrote to it was ended")
+
+
+def _serve(
+    connection: Connection,
+    others: Iterable[Connection],
+    options: LoadOptions,
+    transactions: Transactions,
+    renew: Callable[[], object],
+) -> None:
+    """Be one of the processes, until the other end of the connection closes."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the one that reads
+    for each in others:
+        each.close()
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
+    renew()
+    try:
+        while True:
+            lines, asks = connection.recv()
+            connection.send(_Batch(options, transactions).written(lines, connection, asks=asks))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+class _Batch:
+    """A batch in the process that writes it."""
+
+    def __init__(self, options: LoadOptions, transactions: Transactions) -> None:
+        self._options, self._transactions = options, transactions
+        self._written = Written()
+
+    def written(self, lines: Iterable[Line], connection: Connection, *, asks: bool) -> Written | WriterFailed:
+        """Prepare and write, once the other end gives leave, and return what became of the lines."""
+        parsed = [parse(line, self._options.collections) for line in lines]
+        connection.send(frozenset(item.id for item in parsed if isinstance(item, ParsedItem)))
+        try:
+            transactions = list(self._transactions_of(self._unknown(parsed) if asks else parsed))
+            connection.recv()
+            for items in transactions:
+                self._write(items)
+        except DATABASE_FAULTS as error:
+            return WriterFailed(database_said(error))
+        self._written.rejects.sort(key=lambda each: each.line)
+        return self._written
+
+    def _unknown(self, parsed: Sequence[ParsedItem | Reject]) -> Iterator[ParsedItem | Reject]:
+        """Yield all but the items that have a whole document."""
+        names = {item.id for item in parsed if isinstance(item, ParsedItem)}
+        c = table.c
+        statement = select(c.name).where(c.scope == self._options.scope, c.name.in_(names), c.partial.is_(False))
+        with self._transactions() as session:
+            known = set(session.scalars(statement))
+        for item in parsed:
+            if isinstance(item, ParsedItem) and item.id in known:
+                self._written.skipped += 1
+            else:
+                yield item
+
+    def _transactions_of(self, parsed: Iterable[ParsedItem | Reject]) -> Iterator[list[PreparedItem]]:
+        """Yield the items that can be written, together as long as no id stands twice."""
+        items: dict[str, PreparedItem] = {}
+        for each in parsed:
+            found = each if isinstance(each, Reject) else prepare(each)
+            if isinstance(found, Reject):
+                self._written.rejects.append(found)
+                continue
+            if found.name in items:
+                yield list(items.values())
+                items = {}
+            items[found.name] = found
+        if items:
+            yield list(items.values())
+
+    def _write(self, items: list[PreparedItem]) -> None:
+        options = self._options
+        with self._transactions() as session:
+            made = write(items, Target(options.scope, options.account, options.update), session=session)
+        self._written.created += made.created
+        self._written.updated += made.updated
+        self._written.unchanged += made.unchanged
+        self._written.skipped += made.skipped
+        self._written.rejects += made.rejects
