@@ -9,9 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ROWS: list[dict[str, Any]] = []
-"""What :func:`told` said in this run, for the record."""
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -70,10 +67,3 @@ def print_measured(work: Callable[[], dict[str, Any]]) -> None:
         "found": found,
     }
     sys.stdout.write(json.dumps(record))
-
-
-def told(what: str, value: float, unit: str, target: str = "", met: bool | None = None) -> None:
-    """Print a figure with its target and keep it for the record."""
-    verdict = "" if met is None else ("   met" if met else "   NOT MET")
-    print(f"  {what:<58} {value:>10,.3f} {unit:<10} {target}{verdict}", flush=True)
-    ROWS.append({"what": what, "value": round(value, 4), "unit": unit, "target": target, "met": met})

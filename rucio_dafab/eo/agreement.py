@@ -89,9 +89,13 @@ class Agreement:
         }
 
 
+_LEFT_OUT = 4
+
+
 def compare(first: Mask, second: Mask, among: Mask) -> Agreement:
     """Count how two masks agree; all are bool (row, column), and pixels outside ``among`` are left out."""
-    codes: NDArray[np.uint8] = first[among] * np.uint8(2) + second[among]
+    codes: NDArray[np.uint8] = first * np.uint8(2) + second
+    codes[~among] = _LEFT_OUT
     neither, only_second, only_first, both = (int(number) for number in histogram(codes)[:4])
     return Agreement(both, only_first, only_second, neither)
 

@@ -120,6 +120,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
             progress(run.chips + run.skipped, total)
     run.finish()
     clear &= run.valid
+    reading.index_water &= run.valid
     _require_clear(scene, clear)
     guard = tuple(name for name in model.guard if name in reading.indices)
     return Prediction(
@@ -133,7 +134,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
         time.perf_counter() - started,
         run.session_seconds,
         reading.indices,
-        reading.index_water & run.valid,
+        reading.index_water,
         guard,
         tuple(name for name in model.bands if name not in scene.bands),
     )
@@ -220,7 +221,7 @@ class _Run:
     def finish(self) -> None:
         """Make the last rows final."""
         self._advance(self._shape[0])
-        self.probabilities[:, ~self.valid] = 0
+        self.probabilities *= self.valid
 
     def _run(self, normalised: NDArray[np.float32], starts: list[int]) -> None:
         chips = np.stack([normalised[:, :, start : start + CHIP] for start in starts])

@@ -16,11 +16,12 @@ from rasterio.windows import Window
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
 from rucio_dafab.eo.errors import BandUnreadable, SceneError
-from rucio_dafab.eo.raster import DECODER, opened, reason
+from rucio_dafab.eo.raster import DECODER, limit_cache, opened, reason
 from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
 
-# The tiles of Sentinel-2's JPEG 2000 files have 1024 rows; a COG's blocks (256, 512) divide it.
-STRIP_ROWS = 1024
+# The tiles of Sentinel-2's JPEG 2000 files have 1024 rows, each decoded at once; the blocks of COGs (256, 512) do not
+# need as much memory.
+LOWEST_STRIP, HIGHEST_STRIP = 512, 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +71,23 @@ def read_scl(scene: Scene, window: Window | None = None) -> NDArray[np.uint8]:
     return enlarged
 
 
-def strips(scene: Scene, names: Sequence[str], rows: int = STRIP_ROWS) -> Iterator[Strip]:
-    """Yield the scene from top to bottom in strips of ``rows`` full-width rows (the last may be shorter).
+def strips(scene: Scene, names: Sequence[str], rows: int | None = None) -> Iterator[Strip]:
+    """Yield the scene from top to bottom in strips of full-width rows (the last may be lower).
 
     The files stay open between strips and the strips follow the files' blocks, so that each block is decoded once and
     memory holds one strip. The strips together equal one :func:`read_bands`.
+
+    Args:
+        scene: The scene.
+        names: Of the bands, in the order of the values.
+        rows: Of a strip; by default those of the highest block, 512 to 1024.
 
     Raises:
         SceneError: as :func:`read_bands`.
     """
     height, width = scene.shape
     with BandReader(scene, names) as reader:
+        rows = rows or reader.strip_rows
         for row in range(0, height, rows):
             yield Strip(row, reader.read(Window(0, row, width, min(rows, height - row))))
 
@@ -95,6 +102,7 @@ class BandReader:
         self._sources: list[Any] = []
 
     def __enter__(self) -> Self:
+        limit_cache()
         with self._stack as stack:
             self._sources = [stack.enter_context(opened(band.name, band.path)) for band in self._bands]
             threads = min(len(self._bands), len(os.sched_getaffinity(0))) or 1
@@ -106,6 +114,12 @@ class BandReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+    @property
+    def strip_rows(self) -> int:
+        """Rows of a strip that decodes as few blocks as can be at once: those of the highest, 512 to 1024."""
+        highest: int = max(source.block_shapes[0][0] for source in self._sources)
+        return min(max(highest, LOWEST_STRIP), HIGHEST_STRIP)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return the bands in ``window`` of the 10 m grid, float32 (band, row, column), NaN without data."""

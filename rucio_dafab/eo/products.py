@@ -114,11 +114,9 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     clear, valid = prediction.clear, prediction.valid
     observation = observe(prediction, threshold)
     observed = observation.water
-    reference = water.scene_reference(scene)
-    classes = None if reference is None else water.difference(observed, valid, clear, reference)
-    numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    classes, numbers = _against_reference(scene, prediction, observed)
     found = water.anomaly(numbers)
-    drawing = water_drawing(observed.astype(np.uint8)) if classes is None else difference_drawing(classes)
+    drawing = water_drawing(observed.view(np.uint8)) if classes is None else difference_drawing(classes)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
         against = pool.submit(_reference_assets, scene, model, classes, valid)
@@ -137,6 +135,16 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
+
+
+def _against_reference(
+    scene: Scene, prediction: Prediction, observed: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8] | None, water.WaterNumbers]:
+    """Return the classes of the difference to the reference, if the scene carries one, and the numbers of the scene."""
+    valid, clear = prediction.valid, prediction.clear
+    reference = water.scene_reference(scene)
+    classes = None if reference is None else water.difference(observed, valid, clear, reference)
+    return classes, water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
 
 
 def make_fields(
@@ -198,7 +206,7 @@ def _observed_assets(
     legend = RasterLegend(
         "water", 1, (("no water", (236, 233, 226)), ("water", WATER_COLOUR)), tiff_tags(scene, model, title)
     )
-    content = encode_cog(observed.astype(np.uint8), clear, scene.crs, scene.transform, legend)
+    content = encode_cog(observed.view(np.uint8), clear, scene.crs, scene.transform, legend)
     mask = Asset("observed_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
     vector, _ = _patches(scene, observed, WATER_PATCH_KM2, "observed_water", "Observed water as polygons")
     return {OBSERVED_WATER: mask, OBSERVED_WATER_VECTOR: vector}

@@ -1,5 +1,6 @@
 """Opening band files: one clear line for what is unreadable, and the one grid that the bands of a scene share."""
 
+import os
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import RasterioError
 
 from rucio_dafab.eo.bands import BandFile
@@ -33,6 +35,11 @@ _SIGNATURES = (
 # by side instead (:class:`rucio_dafab.eo.pixels.BandReader`).
 DECODER = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
+# Bytes of decoded blocks that GDAL keeps for the process. Two rows of Sentinel-2's tiles are 240 MB in six bands, and
+# more is never asked for twice; by itself GDAL would keep a twentieth of the machine's memory.
+BLOCKS_KEPT = 256_000_000
+_CACHE = "GDAL_CACHEMAX"
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -56,6 +63,12 @@ class Grid:
         west, north = self.transform.c, self.transform.f
         rows, columns = self.shape
         return west, north + rows * self.transform.e, west + columns * self.transform.a, north
+
+
+def limit_cache() -> None:
+    """Have GDAL keep :data:`BLOCKS_KEPT` at most in this process, unless the environment says how much it may."""
+    if _CACHE not in os.environ and get_gdal_config(_CACHE) > BLOCKS_KEPT:
+        set_gdal_config(_CACHE, BLOCKS_KEPT)
 
 
 @contextmanager

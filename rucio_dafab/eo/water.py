@@ -139,35 +139,16 @@ def difference(
     water: NDArray[np.bool_], valid: NDArray[np.bool_], clear: NDArray[np.bool_], reference: Reference
 ) -> NDArray[np.uint8]:
     """Return the class of every pixel, uint8 (row, column) of :class:`Difference`. The arguments are (row, column)."""
-    classes: NDArray[np.uint8] = np.select(
-        [
-            ~valid,
-            ~clear,
-            ~reference.known,
-            water & reference.permanent,
-            water & reference.seasonal,
-            water,
-            reference.permanent,
-            reference.seasonal,
-        ],
-        # As bytes: Python's integers would make eight of them a pixel.
-        list(
-            np.array(
-                [
-                    Difference.NO_DATA,
-                    Difference.EXCLUSION_OBSERVED,
-                    Difference.EXCLUSION_REFERENCE,
-                    Difference.PERMANENT_OBSERVED,
-                    Difference.SEASONAL_OBSERVED,
-                    Difference.EXCESS,
-                    Difference.DEFICIT,
-                    Difference.SEASONAL_NOT_OBSERVED,
-                ],
-                np.uint8,
-            )
-        ),
-        default=np.uint8(Difference.OTHER),
-    )
+    # The later a class is written, the more it counts.
+    classes = np.full(water.shape, Difference.OTHER, np.uint8)
+    classes[reference.seasonal] = Difference.SEASONAL_NOT_OBSERVED
+    classes[reference.permanent] = Difference.DEFICIT
+    classes[water] = Difference.EXCESS
+    classes[water & reference.seasonal] = Difference.SEASONAL_OBSERVED
+    classes[water & reference.permanent] = Difference.PERMANENT_OBSERVED
+    classes[~reference.known] = Difference.EXCLUSION_REFERENCE
+    classes[~clear] = Difference.EXCLUSION_OBSERVED
+    classes[~valid] = Difference.NO_DATA
     return classes
 
 

@@ -102,7 +102,7 @@ def encode_cog(
     colours = {value: (*colour, 255) for value, (_, colour) in enumerate(legend.classes)}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS="1"), MemoryFile() as plain, MemoryFile() as cog:
         with plain.open(**profile) as target:
-            target.write(np.where(valid, values, 0).astype(np.uint8), 1)
+            target.write(values * valid, 1)
             target.write_mask(valid)
             target.write_colormap(1, colours)
             target.set_band_description(1, legend.name)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.windows import Window
 
+from rucio_dafab.eo.raster import BLOCKS_KEPT
 from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
 from rucio_dafab.eo.scene import SceneError, open_scene, read_bands, read_scl, strips
 
@@ -113,6 +115,29 @@ def test_strips_together_are_the_whole(rows: int, uneven: Path) -> None:
     assert [strip.row for strip in read] == list(range(0, 83, rows))
     together = np.concatenate([strip.values for strip in read], axis=1)
     np.testing.assert_array_equal(together, read_bands(scene, ["B02", "B11", "B01"]))
+
+
+@pytest.mark.parametrize(("block", "rows"), [(64, 512), (512, 512), (1024, 1024), (2048, 1024)])
+def test_strips_are_as_high_as_the_blocks_that_are_decoded_at_once(tmp_path: Path, block: int, rows: int) -> None:
+    write_band(tmp_path / "B02.tif", numbers(1100, 16), blockysize=block)
+    (tmp_path / "item.json").write_bytes(orjson.dumps(item({"B02": {"href": "./B02.tif"}})))
+    read = [strip.row for strip in strips(open_scene(tmp_path), ["B02"])]
+    assert read == list(range(0, 1100, rows))
+
+
+def test_decoded_blocks_take_little_memory(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    scene, before = open_scene(make_scene({"B02": numbers(5, 5)})), get_gdal_config("GDAL_CACHEMAX")
+    try:
+        set_gdal_config("GDAL_CACHEMAX", 2 * BLOCKS_KEPT)
+        read_bands(scene, ["B02"])
+        assert get_gdal_config("GDAL_CACHEMAX") == BLOCKS_KEPT
+        set_gdal_config("GDAL_CACHEMAX", 2 * BLOCKS_KEPT)
+        monkeypatch.setenv("GDAL_CACHEMAX", "512")
+        read_bands(scene, ["B02"])
+        assert get_gdal_config("GDAL_CACHEMAX") == 2 * BLOCKS_KEPT
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
 
 
 @pytest.mark.parametrize("window", [Window(-1, 0, 2, 2), Window(0, 0, 6, 2), Window(0, 4, 1, 2), Window(0, 0, 0, 1)])
