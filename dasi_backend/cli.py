@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -17,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from dasi_backend import cli_keeping, cli_publish, output, schema
 from dasi_backend import config as configuration
 from dasi_backend.backends import AnyBackend, archive_for, backend_for, store_of
-from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, show
+from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, required, show
 from dasi_backend.errors import RequestError
 from dasi_backend.grib import GribBackend
 from dasi_backend.items import Item, Retrieved
@@ -40,15 +40,20 @@ _EVERYTHING: Final = Request("list", {})
 @app.command("list")
 def list_(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show what is in the rolling store, or what answers a request."""
-    found = configuration.find(config)
+    found, records = configuration.find(config), list[dict[str, Any]]()
     for one in requests_of("list", request) or [_EVERYTHING]:
         backend = backend_for(found, one)
         if isinstance(backend, LocalBackend):
             products = list(backend.products(one))
-            show([output.product_record(product) for product in products], output.product_table(products), as_json)
+            table, told = output.product_table(products), [output.product_record(product) for product in products]
         else:
             items = list(backend.list(one))
-            show([item.record() for item in items], output.item_table(items, _columns(backend)), as_json)
+            table, told = output.item_table(items, _columns(backend)), [item.record() for item in items]
+        records += told
+        if not as_json:
+            output.console().print(table)
+    if as_json:
+        output.print_json(records)
 
 
 @app.command()
@@ -65,18 +70,21 @@ def inspect(
     if space:
         cli_keeping.show_space(store_of(found), requests_of("list", request), as_json)
         return
+    records = list[dict[str, Any]]()
     for one in requests_of("list", request) or [_EVERYTHING]:
         items: list[Item] = list(backend_for(found, one).list(one))
-        show([item.record() for item in items], output.extent_table(items), as_json)
+        records += [item.record() for item in items]
+        if not as_json:
+            output.console().print(output.extent_table(items))
+    if as_json:
+        output.print_json(records)
 
 
 @app.command()
 def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Write what answers a request to its target, every byte verified."""
     found = configuration.find(config)
-    requests = requests_of("retrieve", request)
-    if not requests:
-        raise RequestError("retrieve needs a request: a file, - or key=value arguments")
+    requests = required("retrieve", request)
     written: list[Retrieved] = []
 
     def say(one: Retrieved) -> None:
@@ -86,10 +94,12 @@ def retrieve(request: Requests = None, config: ConfigPath = None, as_json: AsJso
             output.console().print(output.retrieved_line(one), soft_wrap=True)
 
     with _progress("asking the catalogue" if found.catalogue else "looking") as (shown, task):
-        for one in requests:
-            if one.verb != "retrieve":
-                raise RequestError(f"the request says {one.verb}, not retrieve")
-            backend_for(found, one).retrieve(one, say)
+        # All of them, before the first is carried out: a mistake in the last one leaves nothing half done.
+        planned = [backend_for(found, one).plan(one) for one in requests]
+        for plan in planned:
+            plan.check()
+        for plan in planned:
+            plan.carry_out(say)
     if as_json:
         output.print_json([one.record() for one in written])
 
@@ -118,14 +128,10 @@ def disseminate(request: Requests = None, config: ConfigPath = None, as_json: As
     from dasi_backend import disseminating  # noqa: PLC0415  # half a second of rasterio
 
     found = configuration.find(config)
-    requests = requests_of("disseminate", request)
-    if not requests:
-        raise RequestError("disseminate needs a request: a file, - or key=value arguments")
+    requests = required(disseminating.VERB, request)
     written: list[Retrieved] = []
     with _progress("looking") as (shown, task):
         for one in requests:
-            if one.verb != disseminating.VERB:
-                raise RequestError(f"the request says {one.verb}, not disseminate")
             for done in disseminating.disseminate(found, one):
                 written.append(done)
                 shown.update(task, description=f"{done.path}")
@@ -175,8 +181,10 @@ def _folders(arguments: list[str] | None) -> list[Path]:
         raise RequestError("archive needs folders of staged scenes, or a request with source=")
     if all(Path(argument).is_dir() for argument in arguments):
         return [Path(argument) for argument in arguments]
-    if len(arguments) == 1 and "=" not in arguments[0] and not Path(arguments[0]).is_file() and arguments[0] != "-":
-        raise RequestError(f"{arguments[0]} is no folder")
+    no_folder = next(argument for argument in arguments if not Path(argument).is_dir())
+    several = len(arguments) > 1 and any(Path(argument).is_dir() for argument in arguments)
+    if several or ("=" not in no_folder and not Path(no_folder).is_file() and no_folder != "-"):
+        raise RequestError(f"{no_folder} is no folder")
     requests = requests_of("archive", arguments)
     if wrong := [one for one in requests if one.verb != "archive" or not one.source or one.keys]:
         raise RequestError(

@@ -50,16 +50,39 @@ def requests_of(verb: str, arguments: list[str] | None) -> list[Request]:
     return list(language.parse(_text(verb, arguments)))
 
 
+def required(verb: str, arguments: list[str] | None) -> list[Request]:
+    """Return the requests of the arguments of a command that does nothing without one.
+
+    Raises:
+        RequestError: if there is none, or one says another verb.
+    """
+    requests = requests_of(verb, arguments)
+    if not requests:
+        raise RequestError(f"{verb} needs a request: a file, - or key=value arguments")
+    if other := [one.verb for one in requests if one.verb != verb]:
+        raise RequestError(f"the request says {other[0]}, not {verb}")
+    return requests
+
+
 def _text(verb: str, arguments: Sequence[str]) -> str:
     first = arguments[0].strip()
     if len(arguments) == 1:
+        if not first:
+            raise RequestError("the request is empty")
         if first == "-":
-            return sys.stdin.read()
+            return _standard_input()
         if first.partition(",")[0].strip().lower() in {*language.VERBS, "r", "ret", "retr"}:
             return first
         if "=" not in first or os.path.lexists(first):
             return _file(Path(first))
     return language.from_arguments(verb, arguments)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"standard input holds no request: {error}") from error
 
 
 def _file(path: Path) -> str:

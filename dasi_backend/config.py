@@ -131,7 +131,7 @@ def read(path: Path) -> Config:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no UTF-8, no real day, no end of brackets
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     return _config(document, path)
 
@@ -194,7 +194,7 @@ def _store(document: Any, place: _Place) -> Config:
         raise ConfigError(f"{place} is no dasi.yml: it holds no keys")
     _refuse_unknown(document, _KEYS, place, "")
     kind = document.get("type", LOCAL)
-    if kind not in {LOCAL, RUCIO, GRIB}:
+    if kind not in (LOCAL, RUCIO, GRIB):  # not a set: it may be a list
         raise ConfigError(f"{place}: type is {kind!r}, not {LOCAL}, {RUCIO}, {GRIB} or (for a whole file) {SELECT}")
     for key, engine in _ENGINES.items():
         if document.get(key, engine) != engine:
@@ -257,9 +257,12 @@ def _path(value: Any, place: _Place) -> Path | None:
     """Return a path, taken from the folder of the file when it is relative."""
     if value is None:
         return None
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(f"{place}: {value!r} is no path")
-    return (place.path.parent / Path(value).expanduser()).absolute()
+    try:
+        return (place.path.parent / Path(value).expanduser()).absolute()
+    except RuntimeError as error:
+        raise ConfigError(f"{place}: {value!r} is no path: nobody of that name has a home") from error
 
 
 def _schema() -> Path:

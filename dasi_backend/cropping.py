@@ -56,7 +56,7 @@ class Cut:
         return cls((west, south, east, north) if box else None, (size[0], size[-1]) if size else None, named)
 
 
-def cut(source: Path, target: Path, wanted: Cut, name: str) -> None:
+def cut(source: Path, target: Path, wanted: Cut, name: str, nodata: float | None = None) -> None:
     """Write a new GeoTIFF of what is wanted of a raster. Whole pixels of the area are taken, none outside the raster.
 
     Args:
@@ -64,6 +64,8 @@ def cut(source: Path, target: Path, wanted: Cut, name: str) -> None:
         target: The file to write.
         wanted: What of it.
         name: What the raster is, for errors.
+        nodata: The value that means no data, where the raster does not say it: JPEG 2000 cannot. No interpolation
+            takes such pixels into account.
 
     Raises:
         RequestError: if it has no reference system, or the area lies outside of it, or the answer would be too large.
@@ -73,9 +75,9 @@ def cut(source: Path, target: Path, wanted: Cut, name: str) -> None:
         with rasterio.open(source) as raster:
             transform, width, height = _frame(raster, wanted, name)
             how = _resampling(raster, wanted, transform)
-            with WarpedVRT(
-                raster, crs=raster.crs, transform=transform, width=width, height=height, resampling=how
-            ) as warped:
+            absent = nodata if raster.nodata is None else raster.nodata
+            frame = {"crs": raster.crs, "transform": transform, "width": width, "height": height}
+            with WarpedVRT(raster, **frame, resampling=how, src_nodata=absent, nodata=absent) as warped:
                 _write(raster, warped, target)
     except (RasterioError, OSError) as error:
         raise StoreError(f"{name} cannot be cut: {' '.join(str(error).split())}") from error
@@ -128,7 +130,7 @@ def _write(raster: Any, warped: Any, target: Path) -> None:
         "height": warped.height,
         "crs": raster.crs,
         "transform": warped.transform,
-        "nodata": raster.nodata,
+        "nodata": warped.nodata,
         "compress": "deflate",
         "tiled": True,
     }

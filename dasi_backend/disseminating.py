@@ -23,11 +23,14 @@ from dasi_backend.cropping import Cut, cut
 from dasi_backend.errors import RequestError, TargetError
 from dasi_backend.items import Retrieved
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned, Progress
+from dasi_backend.plans import Plan, Planned, Progress
 
 VERB: Final = "disseminate"
 _SITE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(.*)", re.DOTALL)
-_RASTERS: Final = frozenset({".tif", ".tiff"})
+_GEOTIFF: Final = frozenset({".tif", ".tiff"})
+_RASTERS: Final = _GEOTIFF | {".jp2"}
+_NO_DATA_OF_JPEG_2000: Final = 0
+"""JPEG 2000 has no word for no data; in every raster of a Sentinel-2 product, which come so, it is 0 (ESA's PSD)."""
 
 
 def disseminate(config: Config, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
@@ -45,10 +48,10 @@ def disseminate(config: Config, request: Request, progress: Progress | None = No
         asked = replace(request, verb="retrieve", target=f"{scratch}/{template}", area=(), grid=(), interpolation=())
         planned = [
             replace(one, path=root / one.path.relative_to(scratch), write=partial(_deliver, one, root, scratch, wanted))
-            for one in backend_for(config, asked).plan(asked)
+            for one in backend_for(config, asked).plan(asked).files
         ]
         checked = replace(request, target=str(template))
-        return plans.carry_out(checked, planned, "answers", "what was asked", progress)
+        return Plan(checked, planned, "answers", "what was asked").carry_out(progress)
 
 
 def _place(sites: Mapping[str, Path], template: str) -> tuple[Path, str]:
@@ -98,13 +101,15 @@ def _make(fetched: Retrieved, made: Path, wanted: Cut) -> int:
     bands = [file.source for file in staged.read(fetched.path).files if file.band]
     if not bands:
         raise RequestError(f"{fetched.name} has no band that is a raster")
-    return sum(_cut_one(band, made / band.name, wanted, f"{fetched.name}/{band.name}") for band in bands)
+    return sum(_cut_one(band, made / f"{band.stem}.tif", wanted, f"{fetched.name}/{band.name}") for band in bands)
 
 
 def _cut_one(source: Path, made: Path, wanted: Cut, name: str) -> int:
     if source.suffix.lower() not in _RASTERS and made.suffix.lower() not in _RASTERS:
         raise RequestError(f"{name} is no raster: only rasters are cut and brought to a grid")
-    cut(source, made, wanted, name)
+    if made.suffix.lower() in _RASTERS - _GEOTIFF:
+        raise RequestError(f"{made.name}: what is cut becomes a GeoTIFF: write a target that ends in .tif")
+    cut(source, made, wanted, name, _NO_DATA_OF_JPEG_2000 if source.suffix.lower() == ".jp2" else None)
     return made.stat().st_size
 
 

@@ -6,14 +6,15 @@
     fields = earthkit.data.from_source("dafab", {"collection": "smart_agriculture", "asset": "vector"})
     fields.to_geopandas()
 
-GRIB becomes earthkit's own fields. Files are fetched, verified, to a folder that goes with the source, or to `folder`.
+GRIB becomes earthkit's own fields. Files are fetched, verified, to a folder that goes with the source and its answers
+(that of GRIB with the process), or to `folder`.
 """
 
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,26 +59,27 @@ class DafabSource(Source):  # type: ignore[misc]  # earthkit ships no types
     ) -> None:
         super().__init__()
         requests = _requests(request, keys, expect)
-        if folder is None:
-            kept = Path(tempfile.mkdtemp(prefix="dafab-earthkit-"))
-            weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
-        else:
-            kept = Path(folder).absolute()
+        scratch = _Scratch() if folder is None else None
+        kept = scratch.path if scratch else Path(folder or "").absolute()
+        if {"[", "]"} & set(str(kept)):
+            raise RequestError(f"folder={folder}: brackets in its name would be fields of a target")
         found = configuration.find(Path(config) if config is not None else None)
-        # A template may not end in what the folder is called: brackets in it would be fields.
         targets = [replace(one, target=f"{kept}/{_TARGET}") for one in requests]
         plans.template_of(targets[0])
         self.answers: tuple[Answer, ...] = tuple(
-            Answer(one) for each in targets for one in backend_for(found, each).retrieve(each)
+            Answer(one, scratch) for each in targets for one in backend_for(found, each).retrieve(each)
         )
 
     @override
     def mutate(self) -> Any:
-        """Return earthkit's own source where all answers are GRIB, else this one."""
+        """Return earthkit's own source where all answers are GRIB, else this one.
+
+        A field of earthkit's opens its file when it is read and holds nothing but the name: such files stay until the
+        process ends.
+        """
         if self.answers and all(answer.is_grib for answer in self.answers):
-            fields = from_source("file", [str(answer.path) for answer in self.answers])
-            fields._dafab_source = self  # its files go with this one
-            return fields
+            _OF_FIELDS.extend(answer.scratch for answer in self.answers if answer.scratch)
+            return from_source("file", [str(answer.path) for answer in self.answers])
         return self
 
     def ignore(self) -> bool:
@@ -139,15 +141,29 @@ class DafabSource(Source):  # type: ignore[misc]  # earthkit ships no types
         return self.answers
 
 
+class _Scratch:
+    """A folder that goes with the last one who holds it: the source, or an answer that was taken from it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="dafab-earthkit-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+_OF_FIELDS: Final[list[_Scratch]] = []
+"""Folders of files that earthkit's own fields read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer: a file, or the folder of a scene.
 
     Attributes:
         retrieved: What was written.
+        scratch: What keeps it there while the answer is used; ``None`` where it stays.
     """
 
     retrieved: Retrieved
+    scratch: _Scratch | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> Path:
@@ -220,6 +236,8 @@ def _requests(
         found: Sequence[Request] = (Request(_VERB, language.expanded(query)),)
     else:
         found = language.parse(request)
+    if not all(one.keys for one in found):
+        raise RequestError("the source needs to know what to fetch: keys, or the text of a request")
     for one in found:
         if one.verb != _VERB or one.target is not None or one.source:
             raise RequestError(f"the source takes retrieve without target and source, not {one.verb}")

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from blake3 import blake3
+from requests import RequestException
 from rucio.common.exception import RucioException
 from rucio.rse import rsemanager
 
@@ -67,15 +68,6 @@ def fetch(wanted: Wanted, target: Path, settings_of: Callable[[str], Mapping[str
     return False
 
 
-def ordered(replicas: Sequence[Replica], rse: str | None, protocol: str | None) -> list[Replica]:
-    """Return replicas in the order to try them: of the preferred RSE, on this machine, of the preferred scheme."""
-
-    def rank(replica: Replica) -> tuple[bool, bool, bool]:
-        return (replica.rse != rse, local_file(replica.pfn) is None, urlsplit(replica.pfn).scheme != protocol)
-
-    return sorted(replicas, key=rank)
-
-
 def _from_any(wanted: Wanted, partial: Path, settings_of: Callable[[str], Mapping[str, Any]]) -> None:
     reasons = []
     for replica in wanted.replicas:
@@ -130,7 +122,7 @@ def _downloaded(
             protocol.get(replica.pfn, str(partial))
         finally:
             protocol.close()
-    except RucioException as error:
+    except (RucioException, StoreError, RequestException) as error:  # also of settings_of: the next replica is tried
         return " ".join(str(error).split()) or type(error).__name__
     return _fault(partial, wanted) if partial.is_file() else "nothing came"
 

@@ -18,7 +18,7 @@ from dasi_backend.fdb import Database, Element
 from dasi_backend.fields import FIELD_KEYS, SHARED_KEYS, canonical
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned, Progress
+from dasi_backend.plans import Plan, Planned, Progress
 
 _BEGIN: Final = b"GRIB"
 _END: Final = b"7777"
@@ -60,21 +60,20 @@ class GribBackend:
             TargetError: if a target holds other bytes.
             ChecksumError: if what a data file holds is no GRIB message.
         """
-        plans.template_of(request)
-        return plans.carry_out(request, self.plan(request), "fields", "the FDB of fields", progress)
+        return self.plan(request).carry_out(progress)
 
-    def plan(self, request: Request) -> Sequence[Planned]:
+    def plan(self, request: Request) -> Plan:
         """Return what :meth:`retrieve` is going to write: one file for each path that the target makes."""
         template = plans.template_of(request)
         files: dict[Path, list[Item]] = {}
         for item in self.list(request):
             values = dict(item.key) | {"name": item.name, "id": item.name}
             files.setdefault(targets.fill(template, values, item.name), []).append(item)
-        return [
-            Planned(path, items[0].name if len(items) == 1 else f"{len(items)} fields", partial(_write, path, items),
-                    len(items))
-            for path, items in files.items()
-        ]  # fmt: skip
+        planned = []
+        for path, items in files.items():
+            name = items[0].name if len(items) == 1 else f"{len(items)} fields"
+            planned.append(Planned(path, name, partial(_write, path, items), len(items)))
+        return Plan(request, planned, "fields", "the FDB of fields")
 
     def wipe(self, _request: Request, /, doit: bool = False, everything: bool = False) -> NoReturn:  # noqa: ARG002
         """Refuse: whoever keeps the fields removes them.

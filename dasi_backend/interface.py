@@ -18,7 +18,7 @@ from typing_extensions import override
 from dasi_backend import backends, language, staged
 from dasi_backend import config as configuration
 from dasi_backend.config import Config
-from dasi_backend.errors import ConfigError, KeyRefused
+from dasi_backend.errors import ConfigError, KeyRefused, StoreError
 from dasi_backend.grib import GribBackend
 from dasi_backend.items import Item, Key, Query, Retrieved, Values
 from dasi_backend.keys import ProductKey
@@ -71,7 +71,10 @@ class _Interface:
 
         Raises:
             KeyRefused: if a key is missing or unknown, or a value cannot be kept.
+            StoreError: if the data are no bytes.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise StoreError(f"data are bytes, not {type(data).__name__}")
         self._spool.add(Key(key), bytes(data))
 
     def flush(self) -> None:

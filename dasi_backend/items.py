@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self, cast
 
 from typing_extensions import override
 
@@ -21,8 +21,7 @@ class Key(Mapping[str, str]):
     """A key: one value a name, written ``k1=v1,k2=v2``."""
 
     def __init__(self, key: Mapping[str, str | int] | str = "") -> None:
-        pairs = _pairs(key) if isinstance(key, str) else key.items()
-        self._values = {str(name): str(value) for name, value in pairs}
+        self._values = {name: _text(name, value) for name, value in _named(key)}
 
     @override
     def __getitem__(self, name: str) -> str:
@@ -57,8 +56,7 @@ class Query(Mapping[str, tuple[str, ...]]):
     """A query: one or more values a name, written ``k1=v1/v2,k2=v``."""
 
     def __init__(self, query: Mapping[str, Values] | str = "") -> None:
-        pairs = _pairs(query) if isinstance(query, str) else query.items()
-        self._values = {str(name): _values(str(name), value) for name, value in pairs}
+        self._values = {name: _values(name, value) for name, value in _named(query)}
 
     @override
     def __getitem__(self, name: str) -> tuple[str, ...]:
@@ -177,7 +175,25 @@ def _values(name: str, value: Values) -> tuple[str, ...]:
         return (value,)
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split("/"))
-    return (str(value),) if isinstance(value, int) else tuple(str(each) for each in value)
+    several = isinstance(value, Sequence) and not isinstance(value, bytes)
+    values = cast("Sequence[object]", value) if several else (value,)
+    return tuple(_text(name, each) for each in values)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise KeyRefused(f"{name}: a value is a text or a whole number, or several of them, not {value!r}")
+    return str(value)
+
+
+def _named(values: object) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a key or query, however it is written."""
+    if isinstance(values, str):
+        yield from _pairs(values)
+    elif isinstance(values, Mapping) and all(isinstance(name, str) for name in values):
+        yield from values.items()
+    else:
+        raise KeyRefused(f"a key or query is a mapping of names, or a text such as k1=v1,k2=v, not {values!r}")
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

@@ -223,9 +223,9 @@ def _moment(identifier: str, properties: Mapping[str, Any]) -> tuple[datetime, s
         if text := properties.get(name):
             try:
                 moment = datetime.fromisoformat(str(text))
-            except ValueError as error:
+                return (moment.astimezone(UTC) if moment.tzinfo else moment), name
+            except (ValueError, OverflowError) as error:
                 raise KeyRefused(f"the item '{identifier}' has {name}={text!r}, which is no time") from error
-            return (moment.astimezone(UTC) if moment.tzinfo else moment), name
     raise KeyRefused(
         f"the item '{identifier}' has neither datetime nor start_datetime: the store files products by day"
     )

@@ -9,7 +9,7 @@ from dasi_backend.errors import RequestError
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.keys import LEVEL_3, STORE_KEYS
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned, Progress
+from dasi_backend.plans import Plan, Planned, Progress
 from dasi_backend.products import level_3
 from dasi_backend.store import Product, Store
 
@@ -65,8 +65,7 @@ class LocalBackend:
             ChecksumError: if a data file is damaged, naming it.
             StoreError: if a folder cannot be written.
         """
-        plans.template_of(request)
-        return plans.carry_out(request, self.plan(request), "products", "the rolling store", progress)
+        return self.plan(request).carry_out(progress)
 
     def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
         """Remove whole products and return their keys, ``id`` among them; without `doit` nothing is removed.
@@ -79,7 +78,7 @@ class LocalBackend:
         keys = self.store.wipe(request.keys, doit=doit, everything=everything)
         return [Key({"id": key.id, **key.index}) for key in keys]
 
-    def plan(self, request: Request) -> Sequence[Planned]:
+    def plan(self, request: Request) -> Plan:
         """Return what :meth:`retrieve` is going to write."""
         template = plans.template_of(request)
         if unfit := [key for key in request.keys if key in LEVEL_3 and key != "band"]:
@@ -89,7 +88,7 @@ class LocalBackend:
             path = targets.fill(template, _values(product), product.key.id)
             write = partial(self._write, product, path, request.keys.get("band"))
             planned.append(Planned(path, product.key.id, write))
-        return planned
+        return Plan(request, planned, "products", "the rolling store")
 
     def _write(self, product: Product, path: Path, bands: Sequence[str] | None) -> Retrieved:
         there = path.is_dir() and any(path.iterdir())

@@ -101,13 +101,30 @@ class Locks:
 
     @contextmanager
     def _held(self, name: str, what: str, mode: int, wait_seconds: float | None = None) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(self.folder / f"{name}.lock", what, mode)
         try:
             _wait(descriptor, what, mode, self.wait_seconds if wait_seconds is None else wait_seconds)
             yield
         finally:
             os.close(descriptor)
+
+
+def _opened(path: Path, what: str, mode: int) -> int:
+    """Open the file of a lock, which is made when it is first needed.
+
+    Sharing a lock needs no right to write: who may only read a store reads it beside those who write.
+
+    Raises:
+        StoreError: if it cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if mode == SHARED:
+            with suppress(OSError):
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        raise StoreError(f"{what} cannot be locked, {path}: {error.strerror}") from error
 
 
 def _wait(descriptor: int, what: str, mode: int, seconds: float) -> None:

@@ -15,18 +15,18 @@ from dasi_backend.items import Item, Retrieved
 from dasi_backend.schema import KeyDescription
 from dasi_backend.store import Product
 
-_WIDE: Final = 240
-"""Columns where nobody looks on: a file or a pipe gets whole identifiers."""
+_WIDE: Final = 10_000
+"""Columns where nobody looks on: a file or a pipe gets whole identifiers, and a table is as wide as what is in it."""
 
 
 def console() -> Console:
     """Return the console for answers."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    return _verbatim(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def progress_console() -> Console:
     """Return the console for everything that is no answer."""
-    return Console(stderr=True, highlight=False)
+    return _verbatim(stderr=True)
 
 
 def print_json(value: Any) -> None:
@@ -117,3 +117,8 @@ def retrieved_line(retrieved: Retrieved) -> Text:
     """Return a line for a file that was written."""
     kept = ", was there" if retrieved.kept else ""
     return Text(f"{retrieved.path}  {retrieved.name}  {decimal(retrieved.bytes)}{kept}")
+
+
+def _verbatim(**options: Any) -> Console:
+    """Return a console on which brackets and colons mean themselves: what is printed is what others wrote."""
+    return Console(markup=False, emoji=False, highlight=False, **options)

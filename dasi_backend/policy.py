@@ -115,7 +115,7 @@ def read(path: Path = DEFAULT) -> Policy:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, no TOML, no end of brackets
         raise PolicyError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     return _Reader(path).policy(document)
 

@@ -121,8 +121,9 @@ class Records:
         return {name: record for name, record in found if record is not None}
 
     def touch(self, product: str, moment: float | None = None) -> None:
-        """Record an access, now or at `moment` (seconds since 1970)."""
-        with suppress(FileNotFoundError):  # a product of an older store, whose record is made by the next account
+        """Record an access, now or at `moment` (seconds since 1970), where whoever reads may."""
+        # No record: a product of an older store, for which the next account makes one.
+        with suppress(FileNotFoundError, PermissionError):
             os.utime(self._product(product), None if moment is None else (moment, moment))
 
     def note(self, note: Note, product: str, said: Mapping[str, Any]) -> None:

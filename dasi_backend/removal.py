@@ -32,13 +32,15 @@ class Remover:
 
         Raises:
             Held: if it is pinned or leased, or `check` says why it stays.
-            StoreError: if its database is in use for longer than the locks wait; the product stays then.
+            StoreError: if its database is in use for longer than the locks wait, or damaged; the product stays then.
         """
         with self.parts.locks.product(key.product):
             reason = self.holder(key.product) or (check() if check else None)
             if reason:
                 raise Held(f"{key.id} {reason}: not removed")
             with self.parts.locks.database(key.database_name, EXCLUSIVE):
+                # What FDB cannot even list it cannot erase either: such a product is not hidden first.
+                self._alone(key)
                 self.parts.records.note(Note.REMOVING, key.product, {"key": str(key)})
                 self._erase(key)
 

@@ -14,14 +14,15 @@ from dasi_backend import accounts, documents, plans, targets
 from dasi_backend.config import Catalogue
 from dasi_backend.errors import KeyRefused, StoreError
 from dasi_backend.expressions import ASSET, COLLECTION, STORE_ONLY, expression
-from dasi_backend.fetching import Wanted, fetch, ordered
+from dasi_backend.fetching import Wanted, fetch
 from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned, Progress
+from dasi_backend.nearness import Nearness
+from dasi_backend.plans import Plan, Planned, Progress
 from dasi_backend.rucio_writing import CatalogueWriter
 from rucio_dafab import vocabulary
-from rucio_dafab.client import Asset, DafabClient, Found, Replica
+from rucio_dafab.client import Asset, DafabClient, Found
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING
 
@@ -33,6 +34,7 @@ class RucioBackend:
 
     def __init__(self, settings: Catalogue) -> None:
         self._settings = settings
+        self._nearness = Nearness(lambda: self._client, settings.rse, settings.protocol)
         self.writer = CatalogueWriter(settings)
 
     def knows(self, key: str) -> bool:
@@ -62,8 +64,7 @@ class RucioBackend:
             ChecksumError: if every replica of a file is damaged.
             StoreError: if no replica of a file can be read.
         """
-        plans.template_of(request)
-        return plans.carry_out(request, self.plan(request), "files", "the catalogue", progress)
+        return self.plan(request).carry_out(progress)
 
     def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
         """Let whole items go and return their keys; without `doit` nothing is changed.
@@ -84,14 +85,14 @@ class RucioBackend:
             self.writer.expire(one)
         return [Key(documents.key_of(one.document or {})) for one in found]
 
-    def plan(self, request: Request) -> Sequence[Planned]:
+    def plan(self, request: Request) -> Plan:
         """Return what :meth:`retrieve` is going to write."""
         template = plans.template_of(request)
         planned = []
         for item, wanted in self._files(request):
             path = targets.fill(template, _values(item), f"{item.name}")
-            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path)))
-        return planned
+            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path), parallel=True))
+        return Plan(request, planned, "files", "the catalogue")
 
     def _write(self, item: Item, wanted: Wanted, path: Path) -> Retrieved:
         return Retrieved.of(path, item, kept=fetch(wanted, path, self._rse))
@@ -102,7 +103,7 @@ class RucioBackend:
             for key, asset in documents.assets_of(found, request.keys.get(ASSET, ())).items():
                 item = self._item(found, key, asset)
                 sums = documents.checksums_of(asset, described.get(key) or {})
-                yield item, Wanted(item.name, asset.bytes, sums, self._ordered(asset))
+                yield item, Wanted(item.name, asset.bytes, sums, self._nearness.ordered(asset.replicas))
 
     def _search(self, request: Request) -> Iterator[Found]:
         asked = expression(request, vocabulary.load())
@@ -117,7 +118,7 @@ class RucioBackend:
 
     def _item(self, found: Found, asset_key: str, asset: Asset) -> Item:
         document = found.document or {}
-        replicas = self._ordered(asset)
+        replicas = self._nearness.ordered(asset.replicas)
         return Item(
             key=Key(documents.key_of(document) | {ASSET: asset_key}),
             name=f"{asset.scope}:{asset.name}",
@@ -125,9 +126,6 @@ class RucioBackend:
             length=asset.bytes,
             timestamp=documents.timestamp_of(document),
         )
-
-    def _ordered(self, asset: Asset) -> Sequence[Replica]:
-        return ordered(asset.replicas, self._settings.rse, self._settings.protocol)
 
     @cached_property
     def _client(self) -> DafabClient:

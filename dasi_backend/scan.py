@@ -30,10 +30,14 @@ def without_comments(text: str) -> str:
     """Return the text less its comments.
 
     Raises:
-        RequestError: if the text is too long, holds NUL or a backslash, leaves a quote open, or has a ``#`` in quotes.
+        RequestError: if the text is too long, holds NUL or a backslash, leaves a quote open, has a ``#`` in quotes,
+            or was no UTF-8.
     """
-    if len(text) > MAX_TEXT or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT:
-        raise RequestError(f"the request is longer than {MAX_TEXT >> 20} MiB")
+    try:
+        if len(text) > MAX_TEXT or len(text.encode()) > MAX_TEXT:
+            raise RequestError(f"the request is longer than {MAX_TEXT >> 20} MiB")
+    except UnicodeEncodeError as error:  # surrogates: what Python makes of bytes that it cannot decode
+        raise RequestError("the request holds bytes that are no UTF-8") from error
     for character, name in (("\0", "NUL character"), ("\\", "backslash, which is no part of any name")):
         if character in text:
             raise RequestError(f"the request holds a {name}")
@@ -93,6 +97,7 @@ def _check_dates(parts: list[str]) -> None:
             raise RequestError("date: a day is written without quotes")
         if part.lower() not in {"to", "by", "off"} and not _DAY.fullmatch(part):
             raise RequestError(f"date={part}: write 20260601, 2026-06-01, or days from today such as -1")
+        _number("date", part.lower())  # metkit makes of 2026-02-30 the second of March, and says so without the key
 
 
 def _check_length(key: str, parts: list[str]) -> None:

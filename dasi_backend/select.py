@@ -12,7 +12,7 @@ from dasi_backend import plans
 from dasi_backend.errors import KeyRefused, RequestError
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned, Progress
+from dasi_backend.plans import Plan, Progress
 from dasi_backend.rules import Rule
 
 
@@ -27,7 +27,7 @@ class Backend(Protocol):
         """Yield what a request finds."""
         ...
 
-    def plan(self, request: Request, /) -> Sequence[Planned]:
+    def plan(self, request: Request, /) -> Plan:
         """Return what a retrieve is going to write."""
         ...
 
@@ -90,9 +90,11 @@ class SelectBackend:
         for backend in self._asked(request):
             yield from backend.list(request)
 
-    def plan(self, request: Request) -> Sequence[Planned]:
+    def plan(self, request: Request) -> Plan:
         """Return what all members that are asked would write; refusals are those of :meth:`list`."""
-        return [planned for backend in self._asked(request) for planned in backend.plan(request)]
+        plans.template_of(request)
+        planned = [one for backend in self._asked(request) for one in backend.plan(request).files]
+        return Plan(request, planned, "answers", "the members of fdbs")
 
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the answers of all members; what is expected is expected of all of them together.
@@ -102,8 +104,7 @@ class SelectBackend:
             TargetError: if two answers would be one file; nothing is written then.
             DafabError: as a member refuses it.
         """
-        plans.template_of(request)
-        return plans.carry_out(request, self.plan(request), "answers", "the members of fdbs", progress)
+        return self.plan(request).carry_out(progress)
 
     def wipe(self, request: Request, doit: bool = False, everything: bool = False) -> Sequence[Key]:
         """Remove what a request finds in all members that are asked; nothing before each has said what it would remove.

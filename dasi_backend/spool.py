@@ -11,7 +11,7 @@ from dasi_backend.errors import KeyRefused
 from dasi_backend.items import Key
 from dasi_backend.keys import LEVEL_1, LEVEL_2, LEVEL_3, UNKNOWN, ProductKey, canonical, check_id
 from dasi_backend.rucio_writing import DESCRIBED, item_of, name_of
-from dasi_backend.staged import ITEM, METADATA
+from dasi_backend.staged import ITEM, METADATA, is_band
 
 _NEEDED: Final = (*LEVEL_1, "product", "kind")
 _DEFAULTS: Final = {"tile": UNKNOWN, "orbit": "0", "time": "000000", "baseline": UNKNOWN}
@@ -52,6 +52,7 @@ class Spool:
         if self._documented and "product" not in key:
             key = Key({**key, "product": name_of(key)})
         product, object_key = _split(Key({name: value for name, value in key.items() if name not in described}))
+        self._refuse_another(product)
         made = item_of(product, described) if self._documented else _item(product)
         folder = self._of(product)
         item = self._items.setdefault(product, made)
@@ -73,6 +74,12 @@ class Spool:
             self._archiver.archive(folder)
             del self._items[product]
             shutil.rmtree(folder)
+
+    def _refuse_another(self, product: ProductKey) -> None:
+        """Refuse a second key for one product: both would be written to one folder, over each other."""
+        other = next((one for one in self._items if one.product == product.product and one != product), None)
+        if other is not None:
+            raise KeyRefused(f"{product}: objects of this product were archived under another key, {other}")
 
     def _replace_item(self, product: ProductKey, data: bytes) -> None:
         """Take the caller's item, with the assets that were archived so far."""
@@ -104,6 +111,8 @@ def _split(key: Key) -> tuple[ProductKey, dict[str, str]]:
         raise KeyRefused(f"{key}: {'unknown' if unknown else 'missing'} key {(unknown or missing)[0]}")
     if key["kind"] not in {"band", "part"}:
         raise KeyRefused(f"kind={key['kind']}: band or part")
+    if key["kind"] == "band" and not is_band(key["band"]):
+        raise KeyRefused(f"band={key['band']}: no band of a scene is called so: archive it as kind=part")
     check_id(key["product"])
     values = {name: canonical(name, value) for name, value in (_DEFAULTS | dict(key)).items() if name != "product"}
     product = {name: values[name] for name in (*LEVEL_1, *LEVEL_2[1:])}

@@ -77,6 +77,11 @@ def read(folder: Path, resolutions: Mapping[str, int] | None = None) -> Staged:
     return Staged(key, item, (_document(folder), *bands, *_parts(folder, others)))
 
 
+def is_band(name: str) -> bool:
+    """Say whether a name is that of a band, in either case."""
+    return _BAND.fullmatch(name.lower()) is not None
+
+
 def without_assets(item: Mapping[str, Any], absent: Collection[str]) -> bytes:
     """Return the text of an item that does not promise the assets that were left out."""
     assets = {key: asset for key, asset in item["assets"].items() if key not in absent}
@@ -98,7 +103,7 @@ def _parts(folder: Path, assets: list[tuple[str, Path, str]]) -> Iterator[Staged
 def _band(path: str, asset: str) -> str | None:
     """Return the band of a file: staging names the file so; otherwise its asset is named so."""
     for name in (PurePosixPath(path).stem, asset):
-        if _BAND.fullmatch(name.lower()):
+        if is_band(name):
             return name.upper()
     return None
 
@@ -107,9 +112,10 @@ def _item(folder: Path) -> dict[str, Any]:
     path = folder / ITEM
     try:
         item = json.loads(path.read_bytes())
+        json.dumps(item, ensure_ascii=False).encode()  # "\\ud800" is JSON, and no text that could be written
     except FileNotFoundError as error:
         raise StagedError(f"{folder} is no staged scene: it has no {ITEM}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StagedError(f"{path} cannot be read: {error}") from error
     if not isinstance(item, dict) or not isinstance(item.get("assets"), dict):
         raise StagedError(f"{path} is no STAC item: it has no assets")
@@ -124,7 +130,7 @@ def _assets(folder: Path, item: Mapping[str, Any]) -> dict[str, tuple[str, Path]
         if not isinstance(href, str) or not href:
             raise StagedError(f"{folder / ITEM}: asset {asset} has no href")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", href):
-            if _BAND.fullmatch(asset.lower()):
+            if is_band(asset):
                 raise StagedError(f"{folder / ITEM}: asset {asset} is not in the folder but at {href}")
             continue
         path = PurePosixPath(href)
@@ -132,6 +138,7 @@ def _assets(folder: Path, item: Mapping[str, Any]) -> dict[str, tuple[str, Path]
             raise StagedError(f"{folder / ITEM}: asset {asset} points outside the folder: {href}")
         if not (folder / path).is_file():
             raise StagedError(f"{folder / ITEM}: asset {asset} names {path}, which is not there")
+        _refuse_link(folder, folder / path)
         other, _ = found.setdefault(str(path), (asset, folder / path))
         if other != asset:
             raise StagedError(f"{folder / ITEM}: assets {other} and {asset} name the same file {path}")
@@ -141,7 +148,14 @@ def _assets(folder: Path, item: Mapping[str, Any]) -> dict[str, tuple[str, Path]
 def _metadata(folder: Path) -> Iterator[tuple[str, Path]]:
     for source in sorted((folder / METADATA).rglob("*")):
         if source.is_file():
+            _refuse_link(folder, source)
             yield source.relative_to(folder).as_posix(), source
+
+
+def _refuse_link(folder: Path, source: Path) -> None:
+    """Refuse a link out of the folder: whoever made the scene is not to say which files of ours are archived."""
+    if not source.resolve().is_relative_to(folder.resolve()):
+        raise StagedError(f"{source} is a link to {source.resolve()}, outside of the folder")
 
 
 def _refuse_twins(folder: Path, bands: list[StagedFile]) -> None:

@@ -1,5 +1,6 @@
 """Targets: where answers are written, as a template such as ``out/[tile]_[date].tif``."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ FIELDS: Final = (
 _FIELD: Final = re.compile(r"\[([^\[\]]*)\]")
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 4095 - 300
+"""Bytes of a path that Linux opens (PATH_MAX), less room for what is in the folder of a scene."""
 
 
 def check(template: str) -> None:
@@ -55,19 +58,25 @@ def fill(template: str, values: Mapping[str, str], what: str) -> Path:
         return found
 
     path = Path(_FIELD.sub(value, template))
-    if len(path.name.encode()) > _LONGEST_NAME - 40:  # room for what a partial file is called
-        raise TargetError(f"target={template}: the file name for {what} is too long")
+    too_long = max(map(_length, path.parts[:-1]), default=0) > _LONGEST_NAME or _length(str(path)) > _LONGEST_PATH
+    if too_long or _length(path.name) > _LONGEST_NAME - 40:  # room for what a partial file is called
+        raise TargetError(f"target={template}: the path for {what} is too long, or a name in it")
     return path
 
 
 def refuse_clashes(template: str, targets: Iterable[tuple[Path, str]]) -> None:
-    """Refuse two answers for one path.
+    """Refuse two answers for one path, also where two stores call them alike.
 
     Raises:
         TargetError: naming both.
     """
     taken: dict[Path, str] = {}
     for path, what in targets:
-        other = taken.setdefault(path.absolute(), what)
-        if other != what:
+        other = taken.get(path.absolute())
+        taken[path.absolute()] = what
+        if other is not None:
             raise TargetError(f"target={template}: {other} and {what} would both be written to {path}")
+
+
+def _length(name: str) -> int:
+    return len(os.fsencode(name))

@@ -38,6 +38,10 @@ UNCHANGED: Final = "unchanged"
 _BESIDE_BYTES: Final = 1_000_000
 """What FDB writes beside the objects: indexes, tables of contents and the manifest."""
 
+_HANDLES: Final[list[Any]] = []
+"""Keeps FDB's handle to the end of the process: when an error is forgotten, so would be the handle, and FDB would
+publish what is being cleared."""
+
 
 def job(folder: Path, parts: Parts) -> str:
     """Return the job, as text, of archiving one folder.
@@ -100,7 +104,10 @@ def _publish(scene: staged.Staged, database: Database, remover: Remover) -> Mani
     try:
         return _archive(scene, database)
     except BaseException:
-        remover.clear(scene.key)
+        # An interrupt that comes while FDB flushes is seen when that is done. What is listed then is whole, and stays:
+        # a list whose index is missing would break the whole database.
+        if not products.objects(database, scene.key):
+            remover.clear(scene.key)
         raise
 
 
@@ -129,6 +136,7 @@ def _archive(scene: staged.Staged, database: Database) -> Manifest:
     with ThreadPoolExecutor(1) as reader:
         loaded = _loaded(scene.files, reader)  # the first is read while FDB's libraries are loaded
         fdb = database.open()
+        _HANDLES.append(fdb)
         files = []
         for file, data, checksum in loaded:
             if data:

@@ -1,25 +1,46 @@
-"""Listing a day and planning retention in a store of many day-databases, with one product each, beside FDB's list.
-
-python benchmarks/dasi/many_days.py [days] [folder of a store made before]
-"""
+"""Listing a day and planning retention in a store of many day-databases, with one product each, beside FDB's list."""
 
 import json
 import os
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Final
 
+from benchmarks.figures import told
 from dasi_backend import policy, products, retention, staged, writer
 from dasi_backend.store import Store
 
-FIRST = date(2023, 1, 1)
+FIRST: Final = date(2023, 1, 1)
+LIST: Final = 5.0
+"""Milliseconds that listing one day may take."""
+
+RETENTION: Final = 1_000.0
+"""Milliseconds that planning retention of all products may take."""
 
 
-def fill(store: Store, days: int, folder: Path) -> None:
+def measure(root: Path, days: int = 1_000) -> None:
+    """Fill a store and tell medians, with those of FDB's own list."""
+    print(f"A store of {days} day-databases; medians")
+    store = Store(root / "store")
+    _fill(store, days, root)
+    day = {"mission": "s2a", "date": f"{FIRST + timedelta(days // 2):%Y%m%d}"}
+    asked = {key: [value] for key, value in day.items()}
+    database = store.parts.database
+    listed = _median(lambda: list(store.products(day)), 50)
+    told("list one day", listed, "ms", f"<= {LIST:g}", listed <= LIST)
+    told("list one day: FDB's list", _median(lambda: list(products.find(database, asked)), 50), "ms")
+    told("objects of one day", _median(lambda: list(store.objects(day)), 50), "ms")
+    told("objects of one day: FDB's list", _median(lambda: list(database.objects(asked)), 50), "ms")
+    told("list all", _median(lambda: list(store.products()), 3), "ms")
+    told("list all: FDB's list", _median(lambda: list(products.find(database, {})), 3), "ms")
+    scanned = _median(lambda: retention.plan(store.account(), policy.read(), time.time()), 5)
+    told("retention of all", scanned, "ms", f"<= {RETENTION:g}", scanned <= RETENTION)
+
+
+def _fill(store: Store, days: int, folder: Path) -> None:
     """Archive a product a day, all in one process: it ends by the door that a writer uses."""
     store._make()
     child = os.fork()
@@ -36,46 +57,12 @@ def fill(store: Store, days: int, folder: Path) -> None:
         raise SystemExit("the store could not be filled")
 
 
-def median(act: Callable[[], object], times: int) -> float:
-    """Return the median seconds of an act, after one that does not count."""
+def _median(act: Callable[[], object], times: int) -> float:
+    """Return the median milliseconds of an act, after one that does not count."""
     act()
     taken = []
     for _ in range(times):
         began = time.perf_counter()
         act()
         taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
-
-
-def main(days: int, root: Path, scratch: Path) -> None:
-    """Measure, and print medians."""
-    store = Store(root)
-    if not root.is_dir():
-        fill(store, days, scratch)
-    day = {"mission": "s2a", "date": f"{FIRST + timedelta(days // 2):%Y%m%d}"}
-    asked = {key: [value] for key, value in day.items()}
-    database = store.parts.database
-    listed = median(lambda: list(store.products(day)), 50)
-    by_fdb = median(lambda: list(products.find(database, asked)), 50)
-    inspected = median(lambda: list(store.objects(day)), 50)
-    inspected_by_fdb = median(lambda: list(database.objects(asked)), 50)
-    scanned = median(lambda: retention.plan(store.account(), policy.read(), time.time()), 5)
-    everything = median(lambda: list(store.products()), 3)
-    everything_by_fdb = median(lambda: list(products.find(database, {})), 3)
-    print(f"{len(store.account().holdings)} day-databases, medians", file=sys.stderr)
-    for what, taken, peer in (
-        ("list one day", listed, by_fdb),
-        ("objects, one day", inspected, inspected_by_fdb),
-        ("list all", everything, everything_by_fdb),
-        ("retention, all", scanned, everything_by_fdb),
-    ):
-        print(
-            f"{what:18}{taken * 1000:8.1f} ms   FDB's list {peer * 1000:8.1f} ms   ratio {peer / taken:.1f}",
-            file=sys.stderr,
-        )
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        given = sys.argv[2] if len(sys.argv) > 2 else f"{place}/store"
-        main(int((sys.argv[1:] or ["1000"])[0]), Path(given), Path(place))
+    return statistics.median(taken) * 1000

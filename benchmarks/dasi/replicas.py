@@ -1,20 +1,15 @@
-"""Reading replicas out of the rolling store as Rucio's protocol does, beside copies of plain files of the same bytes.
-
-python -m benchmarks.dasi.replicas [megabytes a band] [rounds]
-"""
+"""Replicas in the rolling store read as Rucio's protocol does, beside copies of plain files of the same bytes."""
 
 import json
 import os
 import shutil
 import statistics
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from rucio.rse import rsemanager
 
+from benchmarks.dasi.products import timed
+from benchmarks.figures import told
 from dasi_backend import finding
 from dasi_backend.addresses import address_of
 from dasi_backend.copying import Extent, sums_of
@@ -50,15 +45,10 @@ def fresh(folder: Path) -> None:
     folder.mkdir()
 
 
-def taken(act: Callable[[], object]) -> float:
-    """Return the seconds of an act."""
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
-
-
-def main(size: int, rounds: int, folder: Path) -> None:
-    """Measure, alternated, and print medians and their ratio."""
+def measure(folder: Path, mebibytes: int = 8, rounds: int = 7) -> None:
+    """Measure, alternated, and tell medians and their ratios."""
+    print(f"Replicas in the store by Rucio's protocol: {BANDS} bands of {mebibytes} MiB, medians of {rounds}")
+    size = mebibytes << 20
     scene, store, out = stage(folder / "scene", size), Store(folder / "store"), folder / "out"
     key = store.archive(scene)
     protocol, product = protocol_of(store), store.get(key.id)
@@ -82,19 +72,8 @@ def main(size: int, rounds: int, folder: Path) -> None:
     for _ in range(rounds):
         for name, act in (("protocol", by_protocol), ("copy", by_copy), ("checksums", by_sums)):
             fresh(out)
-            measured[name].append(taken(act))
-    say(measured, BANDS * size / 1e6)
-
-
-def say(measured: dict[str, list[float]], megabytes: float) -> None:
-    """Print medians and how they compare."""
+            measured[name].append(timed(act))
+    megabytes = BANDS * size / 1e6
     for name, seconds in measured.items():
-        middle = statistics.median(seconds)
-        ratio = statistics.median(measured["copy"]) / middle
-        print(f"{name:10}{megabytes / middle:9.0f} MB/s   {ratio:5.2f} of a copy of plain files", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        given = [int(each) for each in sys.argv[1:]] + [8, 7][len(sys.argv[1:]) :]
-        main(given[0] << 20, given[1], Path(place))
+        told(name, megabytes / statistics.median(seconds), "MB/s")
+    told("protocol ÷ copy", statistics.median(measured["copy"]) / statistics.median(measured["protocol"]), "")

@@ -114,6 +114,27 @@ def test_what_cannot_be_delivered_is_refused_and_nothing_is_written(
     assert not [path for path in (folder / "partner").rglob("*") if path.is_file() and "far" in path.parts]
 
 
+def test_bands_as_sentinel_2_delivers_them_become_geotiffs(site: Any, folder: Path, tmp_path: Path) -> None:
+    made = make_scene(tmp_path / "scene", "scene_of_jp2", size=20, constellation="sentinel-3")
+    item = json.loads((made / "item.json").read_text())
+    item["assets"] = {"B02": {"href": "./B02.jp2", "gsd": 10, "roles": ["data"]}}
+    (made / "item.json").write_text(json.dumps(item))
+    profile = {"driver": "JP2OpenJPEG", "dtype": "uint16", "count": 1, "crs": "EPSG:32632", "width": 20, "height": 20}
+    grid = Affine(10, 0, 600000, 0, -10, 5500000)
+    with rasterio.open(made / "B02.jp2", "w", transform=grid, QUALITY="100", REVERSIBLE="YES", **profile) as raster:
+        raster.write(VALUES, 1)
+    Store(folder / "store").archive(made)
+    ran = dasi(site, folder, "product=scene_of_jp2", "band=b02", "target=PARTNER:jp2/[id]")
+    assert ran.returncode == 0, ran.stderr
+    values, _ = read(folder / "partner" / "jp2" / "scene_of_jp2" / "B02.tif")
+    assert np.array_equal(values, VALUES)
+    coarse = ("grid=20", "interpolation=average", "target=PARTNER:coarse/[id]")
+    assert dasi(site, folder, "product=scene_of_jp2", "band=b02", *coarse).returncode == 0
+    values, _ = read(folder / "partner" / "coarse" / "scene_of_jp2" / "B02.tif")
+    # The mean of 1, 20 and 21: the first pixel is 0, which in Sentinel-2's bands is no data.
+    assert values[0, 0] == 14
+
+
 def test_a_path_here_needs_no_site(site: Any, folder: Path, tmp_path: Path) -> None:
     ran = site.run(
         [

@@ -1,5 +1,6 @@
 """The source ``dafab`` of earthkit-data: answers as xarray, GeoPandas and earthkit's own fields."""
 
+import gc
 import json
 import warnings
 from collections.abc import Iterator
@@ -127,17 +128,27 @@ def test_a_scene_becomes_reflectances_on_its_grid(from_source: Any, config: Path
     assert dict(data.sizes) == {"y": 16, "x": 16}
 
 
+def test_an_answer_stays_while_it_is_used(from_source: Any, config: Path) -> None:
+    """As in the documentation: the source itself is gone when its first answer is read."""
+    answer = from_source("dafab", {"mission": "s2", "date": "20260601", "band": "b02"}, config=config)[0]
+    gc.collect()
+    assert set(answer.to_xarray(bands=["b02"]).data_vars) == {"B02"}
+    path = answer.path
+    del answer
+    gc.collect()
+    assert not path.exists()
+
+
 def test_fields_become_earthkits_own(from_source: Any, config: Path) -> None:
     request = "retrieve, class=od, stream=oper, expver=1, type=fc, param=2t, date=20320614, time=12, step=0/6"
     fields = from_source("dafab", request, config=config)
     assert len(fields) == 2
     assert sorted(fields.metadata("step")) == [0, 6]
     assert fields[0].values.shape == (12,)
+    assert from_source("dafab", request, config=config)[0].values.shape == (12,)
 
 
 def test_files_go_with_the_source_unless_a_folder_is_named(from_source: Any, config: Path, tmp_path: Path) -> None:
-    import gc
-
     source = from_source("dafab", {**WHICH, "asset": "mask"}, config=config)
     paths = [answer.path for answer in source]
     assert all(path.is_file() for path in paths)
@@ -154,6 +165,8 @@ def test_files_go_with_the_source_unless_a_folder_is_named(from_source: Any, con
     ("request_", "said"),
     [
         ({"colour": "red"}, "unknown key 'colour'"),
+        (None, "needs to know what to fetch"),
+        ({}, "needs to know what to fetch"),
         ("list, collection=water_analysis", "not list"),
         ('retrieve, collection=water_analysis, target="x"', "without target"),
         ({**WHICH, "date": "20330303"}, "nothing in"),
@@ -177,6 +190,8 @@ def test_what_does_not_fit_together_is_refused(from_source: Any, config: Path) -
         from_source("dafab", {**WHICH, "asset": "mask"}, config=config, expect=3)
     none = from_source("dafab", {**WHICH, "date": "20330303"}, config=config, expect="any")
     assert len(none) == 0
+    with pytest.raises(RequestError, match="brackets"):
+        from_source("dafab", {**WHICH, "asset": "mask"}, config=config, folder="kept[id]")
     with pytest.raises(RequestError, match="nothing answered"):
         none.to_xarray()
     with pytest.raises(NothingFound):

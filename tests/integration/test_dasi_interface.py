@@ -128,6 +128,21 @@ def test_other_bytes_under_the_same_key_are_refused(dasi: Dasi) -> None:
         dasi.flush()
 
 
+def test_a_second_key_for_one_product_is_refused_before_it_is_written_over(dasi: Dasi) -> None:
+    dasi.archive(f"{PRODUCT},kind=band,band=b02,res=10", b"first")
+    with pytest.raises(KeyRefused, match=r"date=20260602.*under another key, id=Scene_A.*date=20260601"):
+        dasi.archive(f"{PRODUCT.replace('20260601', '20260602')},kind=band,band=b02,res=10", b"second")
+    dasi.flush()
+    (item,) = dasi.list("band=b02")
+    assert (item.key["date"], item.data) == ("20260601", b"first")
+
+
+def test_a_band_that_would_not_be_found_again_is_refused(dasi: Dasi) -> None:
+    """The store tells bands from other files by their names."""
+    with pytest.raises(KeyRefused, match="band=ndvi: no band of a scene"):
+        dasi.archive(f"{PRODUCT},kind=band,band=ndvi,res=10", b"x")
+
+
 def test_wipe_removes_when_told(dasi: Dasi) -> None:
     fill(dasi)
     assert [key["id"] for key in dasi.wipe("mission=s2a")] == ["Scene_A"]
@@ -194,6 +209,46 @@ def test_a_request_comes_from_standard_input(dasi: Dasi, configuration: Path) ->
     (written,) = json.loads(ran.stdout)
     assert written["path"] == "out/Scene_A"
     assert (configuration.parent / "out" / "Scene_A" / "B8A.tif").read_bytes() == b"eight" * 1000
+
+
+@pytest.mark.parametrize("verb", ["list", "inspect"])
+def test_several_requests_are_one_answer_for_programs(dasi: Dasi, configuration: Path, verb: str) -> None:
+    fill(dasi)
+    ran = command(configuration, verb, "-", "--json", stdin="list, mission=s2a\nlist, mission=off, level=l2a")
+    records = json.loads(ran.stdout)
+    assert len(records) == 2 * (1 if verb == "list" else 4)
+    assert records[: len(records) // 2] == records[len(records) // 2 :]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", ""], "the request is empty"),
+        (["list", b"tile=\xff"], "no UTF-8"),
+        (["list", "mission=s2b:x:"], "mission=s2b:x:: the store keeps"),
+        (["archive", ".", "nowhere"], "nowhere is no folder"),
+        (["retrieve", f"target={'a' * 300}/[id]"], "is too long"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(dasi: Dasi, configuration: Path, arguments: list[str], said: str) -> None:
+    fill(dasi)
+    ran = command(configuration, *arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_what_others_wrote_is_shown_as_it_is_and_in_one_piece(dasi: Dasi, configuration: Path) -> None:
+    """Brackets and colons are no markup, and where nobody looks on no cell is broken."""
+    long = PRODUCT.replace("Scene_A", "A" * 140)
+    dasi.archive(f"{long},kind=band,band=b02,res=10", b"two")
+    dasi.flush()
+    reason = f"[/red] :bomb: {'because ' * 40}"
+    assert command(configuration, "pin", "mission=s2a", "--reason", reason).returncode == 0
+    ran = command(configuration, "inspect", "--space")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert reason.strip() in ran.stdout
+    assert "A" * 140 in ran.stdout
 
 
 def test_inspect_says_where_the_bytes_are(dasi: Dasi, configuration: Path) -> None:

@@ -3,16 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 
 from dasi_backend import config
 from dasi_backend.errors import ChecksumError, ConfigError, RequestError, StoreError, TargetError
-from dasi_backend.interface import Dasi, Rucio
+from dasi_backend.interface import Dasi, Retrieved, Rucio
 from dasi_backend.interface import open as open_dasi
-from rucio_dafab.client import NotPermitted, PublishRequest
+from dasi_backend.language import Request
+from dasi_backend.nearness import Nearness
+from dasi_backend.plans import PARALLEL, Plan, Planned
+from rucio_dafab.client import DafabClient, NotPermitted, PublishRequest, Replica
 from rucio_dafab.errors import DafabError
 from tests.integration.rolling_store.scenes import make_scene
 
@@ -193,6 +198,16 @@ def test_the_command_answers_a_request_from_a_file(site: Any, published: tuple[s
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dasi_test_1.tif"]
 
 
+@pytest.mark.parametrize("last", ["id=none, expect=off", 'target="out/[foo]"', "band=b02", "id=dasi_test_1, expect=2"])
+def test_of_several_requests_none_is_carried_out_unless_all_can_be(
+    site: Any, published: tuple[str, ...], tmp_path: Path, last: str
+) -> None:
+    (tmp_path / "two.mars").write_text(f'retrieve, id=dasi_test_1, target="out/[id].tif"\nretrieve, {last}\n')
+    ran = site.run(["dasi", "retrieve", "two.mars"], "user_dafab", tmp_path)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_prints_json_alone(site: Any, published: tuple[str, ...]) -> None:
     ran = site.run(["dasi", "list", "collection=water_analysis", "date=20310501", "--json"], "user_dafab")
     assert {item["key"]["asset"] for item in json.loads(ran.stdout)} == {"mask", "vector"}
@@ -250,6 +265,60 @@ def test_where_a_replica_is_missing_or_damaged_the_next_is_tried(
             replica.write_bytes(damage)
         (written,) = catalogue.retrieve({**WHICH, "id": "dasi_test_2"}, tmp_path / place / "[id].tif")
         assert written.path.read_bytes() == RASTER
+
+
+@pytest.fixture
+def far_and_near(site: Any) -> Iterator[None]:
+    """Make RSEs here and there, which go afterwards."""
+    admin, names = site.client("dafab_admin"), ("NEAR_HERE", "NEAR_SAME", "NEAR_FAR", "NEAR_NEXT", "NEAR_UNKNOWN")
+    for name in names:
+        admin.add_rse(name)
+    for name, where in (("NEAR_HERE", "luxembourg"), ("NEAR_SAME", "luxembourg"), ("NEAR_FAR", "cern")):
+        admin.add_rse_attribute(name, "site", where)
+    for name, distance in (("NEAR_FAR", 9), ("NEAR_NEXT", 2), ("NEAR_SAME", 20)):
+        admin.add_distance(name, "NEAR_HERE", {"distance": distance})
+    yield
+    for name in names:
+        admin.delete_rse(name)
+
+
+@pytest.mark.usefixtures("far_and_near")
+def test_replicas_are_tried_from_the_nearest_to_the_farthest(site: Any) -> None:
+    """The preferred RSE first, then those of its site, then by distance; where none is known, last."""
+    names = ("NEAR_UNKNOWN", "NEAR_FAR", "NEAR_GONE", "NEAR_NEXT", "NEAR_SAME", "NEAR_HERE")
+    replicas = [Replica(name, f"https://{name.lower()}.example/mask.tif") for name in names]
+    nearness = Nearness(lambda: site.client("user_dafab"), "NEAR_HERE")
+    assert [each.rse for each in nearness.ordered(replicas)] == [
+        *("NEAR_HERE", "NEAR_SAME", "NEAR_NEXT", "NEAR_FAR", "NEAR_UNKNOWN", "NEAR_GONE"),
+    ]
+
+
+def test_nobody_is_asked_where_one_replica_is_elsewhere() -> None:
+    def client() -> DafabClient:
+        raise AssertionError("Rucio was asked")
+
+    replicas = [Replica("CLOUD", "https://cloud.example/mask.tif"), Replica("HERE", "https://here.example/mask.tif")]
+    assert [each.rse for each in Nearness(client, "HERE").ordered(replicas)] == ["HERE", "CLOUD"]
+
+
+def test_after_one_file_failed_no_other_is_begun(tmp_path: Path) -> None:
+    begun = []
+
+    def write(number: int) -> Retrieved:
+        begun.append(number)
+        if number == 1:
+            raise StoreError("the first is gone")
+        sleep(0.05)
+        return Retrieved(tmp_path / str(number), str(number), 0)
+
+    plan = [Planned(tmp_path / str(number), str(number), partial(write, number), parallel=True) for number in range(40)]
+    request = Request("retrieve", {}, target="[id]")
+    with pytest.raises(StoreError, match="the first is gone"):
+        Plan(request, plan, "files", "the catalogue").carry_out()
+    assert len(begun) < 3 * PARALLEL
+    begun.clear()
+    written = Plan(request, plan[2:], "files", "the catalogue").carry_out()
+    assert [each.name for each in written] == [str(number) for number in range(2, 40)]
 
 
 def test_a_token_that_expires_on_the_way_is_renewed(site: Any, catalogue: Rucio, tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def test_the_longest_id_is_kept(store: Store, tmp_path: Path) -> None:
     store.retrieve(identifier, tmp_path / "out")
 
 
+def test_a_file_of_any_name_has_a_key_that_fdb_keeps(store: Store, scene: Path, tmp_path: Path) -> None:
+    """FDB keeps 32 bytes of a level-3 key."""
+    (scene / "safe" / "a folder").mkdir()
+    (scene / "safe" / "a folder" / f"{'Ü:' * 60}.xml").write_text("long")
+    store.archive(scene)
+    keys = [":".join(file.key.values()) for file in store.get("scene_a").manifest.files]
+    assert max(map(len, keys)) <= 32
+    assert contents(store.retrieve("scene_a", tmp_path / "out")) == contents(scene)
+
+
 def test_what_is_archived_after_a_read_is_seen_by_the_next_one(store: Store, scene: Path, tmp_path: Path) -> None:
     """An FDB that once found nothing keeps finding nothing: every read opens its own."""
     assert list(store.products({"date": "20260601"})) == []

@@ -1,5 +1,6 @@
 """Damaged files, full disks and killed writers: a product is whole or not there."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dasi_backend import writer
-from dasi_backend.errors import ChecksumError, DasiError, StoreError
+from dasi_backend.errors import ChecksumError, DasiError, NotStored, StoreError
 from dasi_backend.store import Store
 from tests.integration.rolling_store.scenes import contents, make_scene
 
@@ -59,6 +60,18 @@ def test_a_damaged_manifest_is_named(store: Store, scene: Path) -> None:
         file.write(b"#")
     with pytest.raises(ChecksumError, match="manifest is damaged"):
         store.get("scene_a")
+
+
+def test_an_object_that_is_gone_is_named_and_nothing_is_written(store: Store, scene: Path, tmp_path: Path) -> None:
+    """FDB itself gives back what there is, and says nothing of what is not."""
+    store.archive(scene)
+    record = store.root / ".records" / "products" / "scene_a.json"
+    said = json.loads(record.read_text())
+    del said["objects"]["kind=band,band=b03,res=10"]
+    record.write_text(json.dumps(said))
+    with pytest.raises(NotStored, match=r"scene_a/B03\.tif: the store lost this object"):
+        store.retrieve("scene_a", tmp_path / "out" / "scene")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def killed_writer(store: Store, folder: Path, after_seconds: float) -> int:
@@ -149,3 +162,74 @@ def test_a_file_size_limit_is_an_error_and_leaves_nothing(store: Store, tmp_path
     assert [product.key.id for product in store.products()] == ["small"]
     store.archive(large)
     assert contents(store.retrieve("large", tmp_path / "out")) == contents(large)
+
+
+FAILING = """
+from dasi_backend import writer
+
+def fail(*_):
+    raise ValueError("at the end")
+
+writer._content = fail
+writer.main()
+"""
+INTERRUPTED = """
+import os, signal
+from dasi_backend import fdb, writer
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background has it ignored
+
+class Interrupted:
+    def __init__(self, handle):
+        self.archive, self.list, self._flush = handle.archive, handle.list, handle.flush
+
+    def flush(self):
+        self._flush()
+        os.kill(os.getpid(), signal.SIGINT)
+
+opened = fdb.Database.open
+fdb.Database.open = lambda self: Interrupted(opened(self))
+writer.main()
+"""
+
+
+def test_an_error_after_the_last_band_breaks_nothing(store: Store, scene: Path, tmp_path: Path) -> None:
+    """FDB publishes when its object goes, and an object of a forgotten error goes before the process does."""
+    store.archive(make_scene(tmp_path / "other", "other"))
+    job = writer.job(scene, store.parts)
+    done = subprocess.run([sys.executable, "-c", FAILING], input=job, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "ValueError: at the end")
+    assert {element.key["product"] for element in store.parts.database.objects({"date": "20260601"})} == {"other"}
+    assert not list(store.root.glob("*/scene_a:*"))
+    assert store.put(scene).outcome == writer.STORED
+    assert contents(store.retrieve("scene_a", tmp_path / "out")) == contents(scene)
+
+
+def test_an_interrupt_while_fdb_flushes_breaks_nothing(store: Store, scene: Path, tmp_path: Path) -> None:
+    """Python sees a Ctrl-C when FDB's call returns: the product is published by then."""
+    store.archive(make_scene(tmp_path / "other", "other"))
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        input=writer.job(scene, store.parts),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == "KeyboardInterrupt"
+    assert done.returncode == 1
+    assert [product.key.id for product in store.products()] == ["other", "scene_a"]
+    assert store.put(scene).outcome == writer.UNCHANGED
+    assert contents(store.retrieve("scene_a", tmp_path / "out")) == contents(scene)
+    assert len(list(store.parts.database.objects({"date": "20260601"}))) == len(list(store.objects()))
+    store.wipe({"product": "scene_a"}, doit=True)
+    assert [product.key.id for product in store.products()] == ["other"]
+
+
+def test_a_wipe_that_a_damaged_day_does_not_allow_hides_nothing(store: Store, scene: Path, tmp_path: Path) -> None:
+    store.archive(scene)
+    store.archive(make_scene(tmp_path / "other", "other"))
+    next(store.root.glob("*/other:*.index")).unlink()
+    with pytest.raises(StoreError, match="index"):
+        store.wipe({"product": "scene_a"}, doit=True)
+    assert store.contains("scene_a")
+    assert contents(store.retrieve("scene_a", tmp_path / "out")) == contents(scene)

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +56,8 @@ def test_an_id_that_fdb_cannot_keep_is_refused_and_the_store_still_lists(
         (lambda folder: (folder / "item.json").unlink(), "no item.json"),
         (lambda folder: (folder / "item.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "item.json").write_text("[]"), "no STAC item"),
+        (lambda folder: (folder / "item.json").write_text("[" * 200_000), "cannot be read"),
+        (lambda folder: (folder / "item.json").write_text('{"id": "x", "title": "\\ud800"}'), "cannot be read"),
         (lambda folder: (folder / "B03.tif").unlink(), r"asset B03 names B03\.tif"),
         (lambda folder: (folder / "B03.tif").write_bytes(b"no raster"), r"asset B03: B03\.tif is no raster"),
         (shutil.rmtree, "no item.json"),
@@ -76,6 +81,21 @@ def test_a_band_outside_the_folder_is_refused(store: Store, scene: Path, href: s
         store.archive(scene)
 
 
+@pytest.mark.parametrize("name", ["B03.tif", "safe/MTD_MSIL2A.xml"])
+def test_a_link_out_of_the_folder_is_refused(store: Store, scene: Path, tmp_path: Path, name: str) -> None:
+    """Whoever made a scene that is archived by a service does not say which files of the service are read."""
+    (tmp_path / "secret").write_text("secret")
+    (scene / name).unlink()
+    (scene / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(StagedError, match=rf"{name} is a link to .*secret, outside of the folder"):
+        store.archive(scene)
+    (scene / name).unlink()
+    (scene / "inside").write_text("inside")
+    (scene / name).symlink_to(scene / "inside")
+    if name.startswith("safe"):
+        store.archive(scene)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -88,3 +108,55 @@ def test_a_band_outside_the_folder_is_refused(store: Store, scene: Path, href: s
 def test_a_query_that_fdb_would_choke_on_is_refused(store: Store, query: dict[str, str], said: str) -> None:
     with pytest.raises(KeyRefused, match=said):
         list(store.products(query))
+
+
+READ_ONLY = """
+import json, os, sys
+from pathlib import Path
+from dasi_backend import writer
+from dasi_backend.errors import StoreError
+from dasi_backend.store import Store
+
+store = Store(Path(sys.argv[1]))
+store.retrieve("scene_a", Path(sys.argv[2]) / "before")  # what is loaded late is loaded while it can be
+list(store.parts.database.objects({}))
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+assert [product.key.id for product in store.products()] == ["scene_a"]
+store.retrieve("scene_a", Path(sys.argv[2]) / "scene")
+for act in (lambda: store.wipe({"product": "scene_a"}, doit=True), lambda: store.holds.pin("scene_a")):
+    try:
+        act()
+    except StoreError as refusal:
+        print(refusal)
+"""
+
+
+def test_who_may_only_read_a_store_reads_it() -> None:
+    """Whoever archives is seldom whoever reads: locks are shared without a right to write."""
+    with tempfile.TemporaryDirectory() as there:
+        folder = Path(there)
+        folder.chmod(0o755)
+        store = Store(folder / "store")
+        store.archive(make_scene(folder / "staged"))
+        (folder / "out").mkdir()
+        (folder / "out").chmod(0o777)
+        kept = [*store.root.rglob("*"), store.root]
+        for path in kept:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", READ_ONLY, str(store.root), str(folder / "out")],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            for path in reversed(kept):
+                path.chmod(0o755)
+        assert done.returncode == 0, done.stderr
+        refusals = [line for line in done.stdout.splitlines() if "cannot be locked" in line]
+        assert len(refusals) == 2
+        assert all("Permission denied" in line for line in refusals)
+        assert contents(folder / "out" / "scene") == contents(folder / "staged")

@@ -77,6 +77,11 @@ def test_what_several_members_have_is_no_ones(tmp_path: Path) -> None:
         ("type: rucio\nrucio: {scope: 3}", "rucio.scope"),
         ("type: rucio\nrucio: x", "no section"),
         ("a: [", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        ("type: 2026-99-99", "cannot be read: month must be"),
+        ("type: [local]", r"type is \['local'\]"),
+        ("spaces:\n- roots: [{path: ~nobody-of-this-name/x}]", "nobody of that name"),
+        ('spaces:\n- roots: [{path: "a\\0b"}]', "no path"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:

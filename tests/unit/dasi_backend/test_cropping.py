@@ -83,6 +83,20 @@ def test_numbers_are_averaged_on_a_coarser_grid_but_not_what_is_no_data(tmp_path
     assert nearest[3, 3] in CLASSES[6:, 6:]
 
 
+def test_no_data_may_be_told_of_a_raster_that_does_not_say_it(tmp_path: Path) -> None:
+    values = np.full((4, 4), 100, np.uint16)
+    values[0, :2] = 0
+    with rasterio.open(
+        tmp_path / "in.tif", "w", driver="GTiff", dtype="uint16", count=1, width=4, height=4, crs="EPSG:32632",
+        transform=Affine(10, 0, 600000, 0, -10, 5500000),
+    ) as raster:  # fmt: skip
+        raster.write(values, 1)
+    for nodata, corner in ((None, 50), (0, 100)):
+        cut(tmp_path / "in.tif", tmp_path / f"{nodata}.tif", Cut(None, (20, 20), "average"), "in", nodata)
+        with rasterio.open(tmp_path / f"{nodata}.tif") as made:
+            assert (made.nodata, made.read(1)[0, 0]) == (nodata, corner)
+
+
 def test_what_cannot_be_cut_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "a.tif", CLASSES)
     for wanted, said in (

@@ -1,6 +1,7 @@
 """Keys, queries and items."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -29,6 +30,21 @@ def test_a_text_in_cql2_is_one_value_whatever_is_in_it() -> None:
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(KeyRefused, match="key=value"):
         Key(text)
+
+
+@pytest.mark.parametrize(
+    "query", [{"tile": None}, {"orbit": 8.0}, {"band": ["b02", None]}, {"band": b"b02"}, {7: "b02"}, 5, ["band=b02"]]
+)
+def test_what_is_no_value_of_a_key_is_refused(query: Any) -> None:
+    with pytest.raises(KeyRefused, match=r"a value is a text or a whole number|a key or query is a mapping"):
+        Query(query)
+
+
+def test_several_values_may_be_any_sequence() -> None:
+    assert dict(Query({"orbit": range(3), "band": ("b02", "b03")})) == {
+        "orbit": ("0", "1", "2"),
+        "band": ("b02", "b03"),
+    }
 
 
 def test_data_is_the_part_of_the_file(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ def test_an_offset_is_turned_into_utc() -> None:
     assert ProductKey.from_item(item("scene", datetime="2026-06-01T01:00:00+02:00")).date == "20260531"
 
 
-@pytest.mark.parametrize("properties", [{"datetime": None}, {"datetime": "yesterday"}])
+@pytest.mark.parametrize(
+    "properties", [{"datetime": None}, {"datetime": "yesterday"}, {"datetime": "9999-12-31T23:59:59-12:00"}]
+)
 def test_an_item_without_a_date_is_refused_by_name(properties: dict[str, object]) -> None:
     with pytest.raises(KeyRefused, match="'scene'"):
         ProductKey.from_item(item("scene", **properties))

@@ -172,6 +172,7 @@ def test_a_policy_says_everything(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("[store", "cannot be read"),
+        (f"a = {'[' * 50_000}", "cannot be read"),
         ("[sture]", r"sture is unknown \(known are collection"),
         ('[store]\nmin_fre = "1 GB"', r"store\.min_fre is unknown"),
         ('[store]\nmin_free = "1 GBit"', r"store\.min_free is '1 GBit': write a number and one of B, kB"),

@@ -10,7 +10,7 @@ import pytest
 from dasi_backend.errors import ConfigError, KeyRefused, NothingFound, RequestError, TargetError
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
-from dasi_backend.plans import Planned
+from dasi_backend.plans import Plan, Planned
 from dasi_backend.rules import Rule
 from dasi_backend.select import Backend, Member, SelectBackend, home_of
 
@@ -71,12 +71,13 @@ class Shelf:
         self.asked.append(request)
         return (Item(Key({"id": name}), name, "", 1) for name in self.names)
 
-    def plan(self, request: Request) -> Sequence[Planned]:
+    def plan(self, request: Request) -> Plan:
         path = str(request.target)
-        return [
+        files = [
             Planned(Path(path.replace("[id]", name)), name, partial(Retrieved, Path(name), name, 1))
             for name in self.names
         ]
+        return Plan(request, files, "names", "the shelf")
 
 
 def select(*members: tuple[str, Shelf]) -> SelectBackend:

@@ -49,6 +49,15 @@ def test_whatever_an_id_is_the_path_stays_below_the_folder(identifier: str) -> N
     assert path.name == f"{identifier}.tif"
 
 
+@pytest.mark.parametrize(
+    "template", [f"{'a' * 256}/[id]", f"{'a/' * 2000}[id]", f"{'ü' * 128}/[id]", f"[id]{'a' * 220}"]
+)
+def test_a_path_that_no_file_could_have_is_refused(template: str) -> None:
+    targets.check(template)
+    with pytest.raises(TargetError, match="the path for scene is too long"):
+        targets.fill(template, {"id": "a"}, "scene")
+
+
 def test_a_missing_value_is_named() -> None:
     with pytest.raises(TargetError, match="scene has no tile"):
         targets.fill("[tile].tif", {"id": "a"}, "scene")
@@ -57,6 +66,8 @@ def test_a_missing_value_is_named() -> None:
 def test_two_answers_for_one_path_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="a and b would both be written"):
         targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "y", "c"), (tmp_path / "x", "b")])
+    with pytest.raises(TargetError, match="a and a would both be written"):
+        targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "x", "a")])
 
 
 def test_different_paths_are_fine(tmp_path: Path) -> None:
