@@ -110,7 +110,8 @@ def test_what_differs_between_places(overlay: tuple[str, list[dict[str, Any]]]) 
     suspended = {each["spec"].get("suspend", False) for each in of_kind(documents, "CronWorkflow").values()}
     assert suspended == {name == "kind"}
     assert bool(of_kind(documents, "NetworkPolicy")) == (name != "hpk")
-    assert bool(of_kind(documents, "ResourceQuota")) == (name == "production")
+    assert bool(of_kind(documents, "ResourceQuota")) == (name != "kind")
+    assert bool(of_kind(documents, "HorizontalPodAutoscaler")) == (name == "production")
     volumes = of_kind(documents, "PersistentVolume")
     assert set(volumes) == ({claim["metadata"]["name"] for claim in claims} if name == "hpk" else set())
 
