@@ -2,20 +2,20 @@
 
 from typing import Final
 
-from hera.workflows import DAG, Container, EmptyDirVolume, ExistingVolume, Parameter, Resources, Task, WorkflowTemplate
+from hera.workflows import DAG, Container, EmptyDirVolume, ExistingVolume, Parameter, Task, WorkflowTemplate
 from hera.workflows.models import EnvVar
 
+from argo_templates import resource_requests
 from argo_templates.factory import (
-    CONTAINER_SECURITY,
     HOME,
     HPK,
     KUBERNETES,
-    REACHES,
-    RETRY,
     RUNTIMES,
     TMP,
     WORK,
     Runtime,
+    labels,
+    of_pod,
 )
 from argo_templates.library import PARTITION, SITE, done_or_left_out, inputs
 from argo_templates.process import of_workflow, ref, workflow
@@ -35,7 +35,7 @@ def templates() -> list[WorkflowTemplate]:
         "Apply a container to items",
         "Runs a container of one's own over every item of a question to the catalogue, each where its files are or "
         "where it ends soonest, and merges what it makes. The container reads /data/in/ITEM/item.json and the files "
-        "beside it, and writes /data/out/ITEM/…; a result.json there goes into the table of results.",
+        "beside it, and writes into /data/out/ITEM; a result.json there goes into the table of results.",
         _parameters(),
         active_deadline_seconds=86_400,
     ) as made:
@@ -75,17 +75,9 @@ def _container(runtime: Runtime) -> Container:
         command=["sh", "-c"],
         args=["{{workflow.parameters.command}}"],
         env=[EnvVar(name="HOME", value=TMP), EnvVar(name="USER", value="dafab")],
-        resources=Resources(cpu_request=2, memory_request="6Gi", memory_limit="6Gi"),
-        retry_strategy=RETRY,
-        security_context=CONTAINER_SECURITY,
         automount_service_account_token=False,
-        labels={
-            "dafab.eu/site": "{{inputs.parameters.site}}",
-            "dafab.eu/runtime": runtime.name,
-            REACHES: "nothing",
-        },
-        annotations=dict(runtime.annotations) or None,
-        tolerations=list(runtime.tolerations) or None,
+        labels=labels(runtime, "nothing", placed),
+        **of_pod(runtime, resource_requests.of("apply")),
         volumes=[batches, EmptyDirVolume(name="tmp", mount_path=TMP)],
     )
 

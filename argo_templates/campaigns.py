@@ -5,7 +5,7 @@ from typing import Final
 from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 
 from argo_templates.factory import SEASONS, WORK
-from argo_templates.library import done_or_left_out, inputs
+from argo_templates.library import PLACED, done_or_left_out, inputs
 from argo_templates.process import models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
 
@@ -161,7 +161,7 @@ def _tile() -> DAG:
                 "models": "fields",
             }
             | inputs("scene")
-            | of_workflow("rse", "runtime", "site", "partition"),
+            | of_workflow("rse", *PLACED),
         )
         Task(
             name="mark",

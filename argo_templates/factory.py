@@ -35,6 +35,10 @@ from hera.workflows.models import (
 )
 from typing_extensions import override
 
+from argo_templates import resource_requests
+from argo_templates.resource_requests import Request
+from argo_templates.work import CPU, DEVICE, GPU
+
 HOME: Final = "/dafab"
 """``DAFAB_HOME`` in a pod: the volumes below lie where :class:`rucio_dafab.site.home.Home` looks for them."""
 
@@ -64,14 +68,19 @@ ACCOUNT_VARIABLES: Final = ("CDSE_USERNAME", "CDSE_PASSWORD", "CDSE_S3_ACCESS_KE
 
 # The user of the image has no home, and Rucio's client asks for a name.
 ENVIRONMENT: Final = {"DAFAB_HOME": HOME, "HOME": TMP, "USER": "dafab", "DAFAB_RUN": "{{workflow.name}}"}
-IMAGE: Final = "{{workflow.parameters.image}}"
 
-# 75 is a refusal that another try may mend (EX_TEMPFAIL), 137 a pod killed for memory or moved, 143 one told to end.
+
+# 75 is a refusal that another try may mend (EX_TEMPFAIL), 143 a pod told to end. 137 is one that was killed, for memory
+# most likely: a second try has more (podSpecPatch), and what is killed then is reported. There is no maxDuration: it is
+# counted from the first try on, so that a step that is killed after minutes would have no second one.
 RETRY: Final = RetryStrategy(
     limit="3",
     retry_policy="Always",
-    expression="lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]",
-    backoff=Backoff(duration="30s", factor=IntOrString(root="2"), max_duration="10m"),
+    expression=(
+        "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 143]"
+        " || (asInt(lastRetry.exitCode) == 137 && asInt(retries) == 0)"
+    ),
+    backoff=Backoff(duration="30s", factor=IntOrString(root="2")),
 )
 
 REACHES: Final = "dafab.eu/reaches"
@@ -96,23 +105,52 @@ class Runtime:
 
     Attributes:
         name: the value of the label ``dafab.eu/runtime``, by which a nodeSelector, Karmada or a site's own Argo picks.
+        device: that of the label ``dafab.eu/device``: ``cpu`` or ``gpu``.
         annotations: of the pod.
         tolerations: of the pod.
+        node_selector: labels that its node has.
+        gpus: that Kubernetes is asked for.
     """
 
     name: str
+    device: str = CPU
     annotations: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Toleration] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    gpus: int = 0
+
+    @property
+    def suffix(self) -> str:
+        """What the names of templates that run there end in."""
+        return self.name if self.device == CPU else f"{self.name}-{self.device}"
+
+    @property
+    def image(self) -> str:
+        """The parameter with the image: that of GPUs has ONNX Runtime with CUDA."""
+        return "{{workflow.parameters.image}}" if self.device == CPU else "{{workflow.parameters.gpu_image}}"
 
 
 KUBERNETES: Final = Runtime("kubernetes")
-HPK: Final = Runtime(
-    "hpk",
-    # HPK turns a pod into one Slurm job and reads this annotation alone, --key=value forms split on single spaces.
-    annotations={"slurm.hpk.io/flags": "--partition={{inputs.parameters.partition}}"},
-    tolerations=(Toleration(key="virtual-kubelet.io/provider", operator="Equal", value="hpk", effect="NoSchedule"),),
+KUBERNETES_GPU: Final = Runtime(
+    "kubernetes",
+    GPU,
+    # Both are what NVIDIA's device plugin and its feature discovery make of a node with a GPU.
+    tolerations=(Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule"),),
+    node_selector={"nvidia.com/gpu.present": "true"},
+    gpus=1,
 )
+
+# HPK turns a pod into one Slurm job and reads this annotation alone, --key=value forms split on single spaces.
+_FLAGS: Final = "slurm.hpk.io/flags"
+_PARTITION: Final = "--partition={{inputs.parameters.partition}}"
+_TO_HPK: Final = (Toleration(key="virtual-kubelet.io/provider", operator="Equal", value="hpk", effect="NoSchedule"),)
+HPK: Final = Runtime("hpk", annotations={_FLAGS: _PARTITION}, tolerations=_TO_HPK)
+# HPK advertises no nvidia.com/gpu: Slurm is asked.
+HPK_GPU: Final = Runtime("hpk", GPU, annotations={_FLAGS: f"{_PARTITION} --gres=gpu:1"}, tolerations=_TO_HPK)
+
 RUNTIMES: Final = (KUBERNETES, HPK)
+VARIANTS: Final = (KUBERNETES, HPK, KUBERNETES_GPU, HPK_GPU)
+"""All kinds of places; each has a template of a function that computes."""
 
 
 def limited_by(key: str) -> Synchronization:
@@ -194,20 +232,38 @@ def _reaches(volumes: Sequence[Any]) -> str:
     return "catalogue" if any(isinstance(each, SecretVolume) for each in volumes) else "nothing"
 
 
-def _labels(runtime: Runtime, volumes: Sequence[Any], placed: Sequence[Parameter]) -> dict[str, str]:
+def labels(runtime: Runtime, reaches: str, placed: Sequence[Parameter]) -> dict[str, str]:
+    """Return what of a pod a nodeSelector, Karmada, a site's own Argo and network policies go by."""
     site = "inputs" if any(each.name == "site" for each in placed) else "workflow"
     return {
         "dafab.eu/site": f"{{{{{site}.parameters.site}}}}",
         "dafab.eu/runtime": runtime.name,
-        REACHES: _reaches(volumes),
+        "dafab.eu/device": runtime.device,
+        REACHES: reaches,
+    }
+
+
+def of_pod(runtime: Runtime, request: Request) -> dict[str, Any]:
+    """Return the members of a template that say where its pod runs, with what, and when it is tried again."""
+    return {
+        "resources": Resources(
+            cpu_request=request.cores,
+            memory_request=request.memory,
+            memory_limit=request.memory,
+            gpus=runtime.gpus or None,
+        ),
+        "pod_spec_patch": request.patch,
+        "retry_strategy": RETRY,
+        "security_context": CONTAINER_SECURITY,
+        "annotations": dict(runtime.annotations) or None,
+        "tolerations": list(runtime.tolerations) or None,
+        "node_selector": dict(runtime.node_selector) or None,
     }
 
 
 def step(
     function: Callable[..., Any],
     *,
-    cpu: int,
-    memory: str,
     runtime: Runtime = KUBERNETES,
     name: str | None = None,
     volumes: Sequence[Any] = (),
@@ -219,8 +275,6 @@ def step(
 
     Args:
         function: a plain function of one Hera ``Input`` that returns a Hera ``Output``.
-        cpu: cores requested, an integer because HPK knows no other.
-        memory: memory requested and at most used, such as ``2Gi``.
         runtime: the kind of place.
         name: of the template; that of the function when absent.
         volumes: besides the working folders and a ``/tmp``.
@@ -228,20 +282,17 @@ def step(
         placed: inputs that the function does not see: of the pod's labels and annotations.
         synchronization: what it waits for.
     """
+    environment = ENVIRONMENT if runtime.device == CPU else {**ENVIRONMENT, DEVICE: runtime.device}
     return Script(
         name=name or function.__name__,
         source=function,
         constructor=StepRunner(),
-        image=IMAGE,
+        image=runtime.image,
         command=["python"],
-        env=[*(EnvVar(name=name, value=value) for name, value in ENVIRONMENT.items()), *env],
+        env=[*(EnvVar(name=name, value=value) for name, value in environment.items()), *env],
         inputs=list(placed),
         synchronization=synchronization,
-        resources=Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory),
-        retry_strategy=RETRY,
-        security_context=CONTAINER_SECURITY,
-        labels=_labels(runtime, volumes, placed),
-        annotations=dict(runtime.annotations) or None,
-        tolerations=list(runtime.tolerations) or None,
+        labels=labels(runtime, _reaches(volumes), placed),
+        **of_pod(runtime, resource_requests.of(function.__name__)),
         volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],
     )

@@ -11,9 +11,9 @@ from hera.workflows.models import Cache, EnvVar, LocalObjectReference, Memoize, 
 
 from argo_templates.factory import (
     HPK,
-    KUBERNETES,
-    RUNTIMES,
     SCENES,
+    VARIANTS,
+    Runtime,
     archive_accounts,
     client_volume,
     limited_by,
@@ -53,7 +53,7 @@ from argo_templates.steps.recall import recall
 from argo_templates.steps.retain import retain
 from argo_templates.steps.season import season
 from argo_templates.steps.verify import verify
-from argo_templates.work import MODELS
+from argo_templates.work import GPU, MODELS
 from rucio_dafab import __version__
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
 
@@ -73,6 +73,8 @@ SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES_FOLDER}/sou
 SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES_FOLDER)
 SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
 PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
+PLACED: Final = ("runtime", "device", "site", "partition")
+"""What says where inference runs, from the parameters of a workflow down to its pods."""
 
 
 def common() -> list[Parameter]:
@@ -84,6 +86,11 @@ def common() -> list[Parameter]:
             description="Label dafab.eu/site of the pods, and the site whose file states watts and prices",
         ),
         Parameter(name="image", value=f"localhost/rucio-dafab-worker:{__version__}", description="Image of the worker"),
+        Parameter(
+            name="gpu_image",
+            value=f"localhost/rucio-dafab-worker-gpu:{__version__}",
+            description="Image of the worker with CUDA, for pods on GPUs",
+        ),
     ]
 
 
@@ -114,26 +121,34 @@ def _steps() -> dict[str, Script]:
 def _of_scenes() -> list[Script]:
     """Return the steps that make products of a scene."""
     clients = [client_volume(account) for account in (ORIGINALS_ACCOUNT, DERIVED_ACCOUNT)]
-    store, placed = store_volume(), [SITE]
+    store = store_volume()
     return [
-        step(fetch, cpu=1, memory="2Gi", volumes=[scenes_volume()]),
+        step(fetch, volumes=[scenes_volume()]),
         step(
             fetch,
             name="download",
-            cpu=1,
-            memory="2Gi",
             env=[*archive_accounts(), SOURCES_PLACE],
             volumes=[sources_volume()],
             synchronization=limited_by("downloads"),
         ),
-        step(recall, cpu=1, memory="2Gi", volumes=[store]),
-        step(archive, cpu=1, memory="2Gi", volumes=[store]),
-        step(infer, name="infer-kubernetes", cpu=2, memory="6Gi", volumes=[store], placed=placed),
-        step(infer, name="infer-hpk", runtime=HPK, cpu=2, memory="6Gi", volumes=[store], placed=[*placed, PARTITION]),
-        step(make, cpu=1, memory="6Gi"),
-        step(publish, cpu=1, memory="1Gi", volumes=[rse_volume(), *clients]),
-        step(place_scene, name="place-scene", cpu=1, memory="1Gi", env=[SITES_PLACE], volumes=[sites_volume()]),
+        step(recall, volumes=[store]),
+        step(archive, volumes=[store]),
+        *(_infer(runtime) for runtime in VARIANTS),
+        step(make),
+        step(publish, volumes=[rse_volume(), *clients]),
+        step(place_scene, name="place-scene", env=[SITES_PLACE], volumes=[sites_volume()]),
     ]
+
+
+def _infer(runtime: Runtime) -> Script:
+    """Return the step that runs a model, as a template for a kind of place; the function is the same."""
+    return step(
+        infer,
+        name=f"infer-{runtime.suffix}",
+        runtime=runtime,
+        volumes=[store_volume()],
+        placed=[SITE, *([PARTITION] if runtime.name == HPK.name else [])],
+    )
 
 
 def _of_items() -> list[Script]:
@@ -142,21 +157,17 @@ def _of_items() -> list[Script]:
     return [
         step(
             choose,
-            cpu=1,
-            memory="2Gi",
             env=[SITES_PLACE],
             volumes=[sites_volume(), client],
         ),
         step(
             gather,
-            cpu=1,
-            memory="2Gi",
             volumes=[rse_volume(), client],
             synchronization=limited_by("transfers"),
         ),
-        step(collect, cpu=1, memory="1Gi", volumes=[results_volume()]),
-        step(retain, cpu=1, memory="1Gi", volumes=[store_volume(), policies_volume()]),
-        step(verify, cpu=1, memory="1Gi", volumes=[results_volume(), rse_volume(), client]),
+        step(collect, volumes=[results_volume()]),
+        step(retain, volumes=[store_volume(), policies_volume()]),
+        step(verify, volumes=[results_volume(), rse_volume(), client]),
     ]
 
 
@@ -166,22 +177,16 @@ def _of_archives() -> list[Script]:
     return [
         step(
             discover,
-            cpu=1,
-            memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE, SITES_PLACE],
             volumes=[store, sources_volume(), sites_volume(), client],
         ),
         step(
             ready,
-            cpu=1,
-            memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE],
             volumes=[store, sources_volume(), client],
         ),
         step(
             season,
-            cpu=1,
-            memory="1Gi",
             env=[*archive_accounts(), SOURCES_PLACE],
             volumes=[seasons_volume(), sources_volume(), client],
         ),
@@ -192,12 +197,10 @@ def _of_results() -> list[Script]:
     """Return the steps that look at what was published, and change it."""
     client = client_volume(DERIVED_ACCOUNT)
     return [
-        step(mark, cpu=1, memory="1Gi", volumes=[client]),
-        step(outdated, cpu=1, memory="1Gi", volumes=[store_volume(), client]),
+        step(mark, volumes=[client]),
+        step(outdated, volumes=[store_volume(), client]),
         step(
             deliver,
-            cpu=1,
-            memory="1Gi",
             volumes=[results_volume(), scenes_volume(), rse_volume(), client],
         ),
     ]
@@ -207,11 +210,9 @@ def _of_ends() -> list[Script]:
     """Return the steps that end the work on a scene, and a workflow."""
     store = store_volume()
     return [
-        step(clean, cpu=1, memory="1Gi", volumes=[store]),
+        step(clean, volumes=[store]),
         step(
             finish,
-            cpu=1,
-            memory="1Gi",
             env=[SITES_PLACE],
             volumes=[store, sites_volume(), client_volume(DERIVED_ACCOUNT)],
         ),
@@ -230,26 +231,31 @@ def done_or_left_out(*tasks: str) -> str:
 
 def _model(steps: dict[str, Script]) -> DAG:
     """Return what is done for one model: inference in the place that was asked for, then its products."""
-    with DAG(name="model", inputs=[*_named("work", "model", "runtime"), SITE, PARTITION]) as dag:
+    with DAG(name="model", inputs=[*_named("work", "model", "runtime", "device"), SITE, PARTITION]) as dag:
         arguments = inputs("work", "model")
-        for runtime, more in ((KUBERNETES, ("site",)), (HPK, ("site", "partition"))):
-            sign = "==" if runtime is HPK else "!="
+        for runtime in VARIANTS:
+            more = ("site", "partition") if runtime.name == HPK.name else ("site",)
             Task(
-                name=f"infer-{runtime.name}",
-                template=steps[f"infer-{runtime.name}"],
+                name=f"infer-{runtime.suffix}",
+                template=steps[f"infer-{runtime.suffix}"],
                 arguments=arguments | inputs(*more),
-                when=f"'{{{{inputs.parameters.runtime}}}}' {sign} '{HPK.name}'",
+                when=f"{_is('runtime', HPK.name, runtime.name)} && {_is('device', GPU, runtime.device)}",
             )
-        joins = done_or_left_out(*(f"infer-{runtime.name}" for runtime in RUNTIMES))
+        joins = done_or_left_out(*(f"infer-{runtime.suffix}" for runtime in VARIANTS))
         Task(name="make", template=steps["make"], arguments=arguments, depends=joins)
     return dag
+
+
+def _is(name: str, special: str, asked: str) -> str:
+    """Return the condition that an input is the special value where that is asked, and another where it is not."""
+    return f"'{{{{inputs.parameters.{name}}}}}' {'==' if asked == special else '!='} '{special}'"
 
 
 def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
     """Return what is made of one archived scene; one workflow at a time, and what was made before is not made again."""
     with DAG(
         name="products",
-        inputs=[*_named("product", "memo", "work", "models", "rse", "runtime"), SITE, PARTITION],
+        inputs=[*_named("product", "memo", "work", "models", "rse", "runtime", "device"), SITE, PARTITION],
         synchronization=Synchronization(mutexes=[Mutex(name="dafab-product-{{inputs.parameters.product}}")]),
         memoize=Memoize(
             key="{{inputs.parameters.memo}}", max_age="24h", cache=Cache(config_map=LocalObjectReference(name=MEMOS))
@@ -260,7 +266,7 @@ def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
             Task(
                 name=model,
                 template=per_model,
-                arguments={"model": model} | inputs("work", "runtime", "site", "partition"),
+                arguments={"model": model} | inputs("work", *PLACED),
                 when=f"'{{{{inputs.parameters.models}}}}' =~ '{model}'",
             )
         Task(
@@ -299,7 +305,8 @@ def _stage(steps: dict[str, Script]) -> DAG:
 
 def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
     """Make the template that does all of it for one scene, where it is told to or where placement says."""
-    with DAG(name="scene", inputs=[*_named("scene", "work", "models", "rse", "runtime"), _source(), SITE, PARTITION]):
+    taken = _named("scene", "work", "models", "rse", "runtime", "device")
+    with DAG(name="scene", inputs=[*taken, _source(), SITE, PARTITION]):
         Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse"))
         staged = {name: f"{{{{tasks.stage.outputs.parameters.{name}}}}}" for name in ("product", "memo")}
         common_ones = staged | inputs("work", "models", "rse")
@@ -307,7 +314,7 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
         Task(
             name="products",
             template=products,
-            arguments=common_ones | inputs("runtime", "site", "partition"),
+            arguments=common_ones | inputs(*PLACED),
             when=auto % "!=",
             depends="stage.Succeeded",
         )
@@ -318,7 +325,7 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             when=auto % "==",
             depends="stage.Succeeded",
         )
-        placed = {"site": "site", "runtime": "runtime", "partition": "queue"}
+        placed = {name: "queue" if name == "partition" else name for name in PLACED}
         Task(
             name="placed",
             template=products,

@@ -8,13 +8,16 @@ from typing import Any, Final
 from hera.workflows import Input, Output
 
 from argo_templates import references
-from argo_templates.local import depends
-from argo_templates.local.errors import ExpressionError
+from argo_templates.local import depends, patches
+from argo_templates.local.errors import ExpressionError, LocalError
+from argo_templates.local.pods import quantity
 from argo_templates.local.tags import names as tag_names
+from argo_templates.local.tags import without
 from argo_templates.schema import Finding
 
 Document = Mapping[str, Any]
 
+_AMOUNTS: Final = ("requests", "limits")
 _TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'")
 # What may stand between the quoted texts of a condition.
@@ -44,6 +47,7 @@ def lint(document: Document, others: Sequence[Document] = ()) -> list[Finding]:
     for name, template in templates.own.items():
         own = known | _own(template)
         findings += _volumes(name, template, spec)
+        findings += _patch(name, template)
         findings += _entrypoint(name, template)
         if "dag" in template:
             findings += _dag(name, template["dag"]["tasks"], templates, own)
@@ -108,6 +112,17 @@ def _volumes(name: str, template: Document, spec: Document) -> Iterator[Finding]
         yield Finding(name, f"the mounted volume {volume} is not declared")
     for volume in sorted({volume["name"] for volume in template.get("volumes", [])} - mounted):
         yield Finding(name, f"the volume {volume} is mounted nowhere")
+
+
+def _patch(name: str, template: Document) -> Iterator[Finding]:
+    """Find a patch that is no part of a pod, or asks for an amount that Kubernetes cannot read."""
+    try:
+        patch = patches.read(name, without(template.get(patches.MEMBER, "")))
+        asked = [each.get("resources", {}).get(kind, {}) for each in patch.get("containers", []) for kind in _AMOUNTS]
+        for amount in (amount for each in asked for amount in each.values()):
+            quantity(amount)
+    except LocalError as refusal:
+        yield Finding(f"{name}.{patches.MEMBER}", str(refusal).removeprefix(f"{name}: {patches.MEMBER} "))
 
 
 def _entrypoint(name: str, template: Document) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from hera.workflows.models import Parameter as ModelParameter
 
 from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
 from argo_templates.library import NAME as LIBRARY
-from argo_templates.library import SOURCES, common
-from argo_templates.work import MODELS
+from argo_templates.library import PLACED, SOURCES, common
+from argo_templates.work import CPU, GPU, MODELS
 from rucio_dafab.site.home import RSES
 
 PROCESS: Final = "dafab-process"
@@ -44,6 +44,12 @@ def placing() -> list[Parameter]:
             value=KUBERNETES.name,
             enum=[runtime.name for runtime in RUNTIMES],
             description="Where inference runs: as pods of the cluster, or as Slurm jobs through HPK",
+        ),
+        Parameter(
+            name="device",
+            value=CPU,
+            enum=[CPU, GPU],
+            description="What inference runs on: cores, or one GPU a pod (no GPU has run it yet)",
         ),
         Parameter(name="partition", value="cpu", description="Slurm partition for inference through HPK"),
     ]
@@ -141,7 +147,7 @@ def _main(chosen: str) -> None:
             name="scene",
             template_ref=ref("scene"),
             arguments={"work": f"{WORK}/scenes/scene", "models": chosen}
-            | of_workflow("scene", "source", "rse", "runtime", "site", "partition"),
+            | of_workflow("scene", "source", "rse", *PLACED),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from argo_templates import resource_requests
 from argo_templates.measures import Measure, totals
 from argo_templates.placement.values import Queue, Site
 
@@ -19,6 +20,10 @@ SCHEMA: Final = f"https://w3id.org/dafab/schemas/{COLLECTION}/1.0.0/schema.json"
 LOCAL_NAMESPACE: Final = "local"
 """What the local executor calls its namespace."""
 
+_OUT_OF_MEMORY: Final = "OOMKilled"
+"""What Argo says of a pod that took more memory than its limit."""
+
+_TRY: Final = re.compile(r"\((\d+)\)$")
 _SECRETS: Final = re.compile(r"\?[^\s\"',]*")
 """The question of an address: archives sign there."""
 
@@ -66,7 +71,17 @@ def ending(given: Mapping[str, str]) -> Ending:
 
 
 def _failure(told: Mapping[str, Any]) -> str:
-    return f"{told.get('displayName') or told.get('podName', '')}: {told.get('message', '')}"
+    name, message = str(told.get("displayName") or told.get("podName", "")), str(told.get("message", ""))
+    if _OUT_OF_MEMORY in message:
+        message = f"killed for memory: it asked for {_asked(name, str(told.get('templateName', '')))}and used all of it"
+    return f"{name}: {message}"
+
+
+def _asked(name: str, template: str) -> str:
+    """Return the memory that a try asked for, by the number that Argo puts behind its name; nothing if none of ours."""
+    request = resource_requests.of_template(template)
+    retries = _TRY.search(name)
+    return "" if request is None else f"{request.at(int(retries[1]) if retries else 0):,} MiB "
 
 
 def item(

@@ -6,6 +6,7 @@ from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 from hera.workflows.models import WorkflowTemplateRef
 
 from argo_templates.factory import HOME, POLICIES, WORK
+from argo_templates.library import PLACED
 from argo_templates.process import models, of_workflow, placing, ref, workflow
 
 SCENE_KEYS: Final = ("scene", "source", "models")
@@ -98,7 +99,7 @@ def scenes_of(list_of: str, **more: Any) -> dict[str, Any]:
         "with_param": list_of,
         "arguments": {"work": f"{WORK}/scenes/{{{{item.key}}}}"}
         | {name: f"{{{{item.{name}}}}}" for name in SCENE_KEYS}
-        | of_workflow("rse", "runtime", "site", "partition"),
+        | of_workflow("rse", *PLACED),
         **more,
     }
 

@@ -17,6 +17,13 @@ from rucio_dafab.files import write_file
 MODELS: Final = ("water", "fields")
 """The models of which products are made, in the order in which they run."""
 
+CPU: Final = "cpu"
+GPU: Final = "gpu"
+"""What inference runs on."""
+
+DEVICE: Final = "DAFAB_DEVICE"
+"""The variable by which a pod is told that it was given a GPU."""
+
 MODEL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from argo_templates.local import depends, expressions, memos, retries, shapes, tags
+from argo_templates.local import depends, expressions, memos, patches, retries, shapes, tags
 from argo_templates.local.errors import LocalError, ParameterError, Unsupported
 
 FOLDER: Final = Path(__file__).parents[1] / "rendered"
@@ -288,6 +288,7 @@ def _check_template(name: str, template: Mapping[str, Any]) -> None:
             raise LocalError(f"{name}.{task} depends on {other}, which is no task there")
     _check_order(name, needed)
     memos.check(name, template)
+    patches.check(name, template)
     if "retryStrategy" in template:
         retries.parse(template["retryStrategy"])
     for user in users(template):

@@ -165,7 +165,8 @@ class Engine:
         deadline = tags.put_in(str(template.get("activeDeadlineSeconds", "")), scope)
         async with self._slots:
             shared = self.program.spec.get("volumes", [])
-            pod = pods.make(node.path, template, pod_scope, artifacts, folder, shared, self.options.volumes)
+            volumes, contained = self.options.volumes, self._back_end.contained
+            pod = pods.make(node.path, template, pod_scope, artifacts, folder, shared, volumes, contained=contained)
             began = time.time()
 
             held: dict[str, Any] = {}
@@ -180,7 +181,8 @@ class Engine:
             except TimeoutError:
                 pod.tidy()
                 return replace(node, began=began, phase=FAILED, message=f"came to its deadline of {deadline} s")
-            finished = outputs.of_pod(replace(node, began=began, where=held), template, pod, ended, self.run.artifact)
+            tried = replace(node, began=began, where=held, attempts=attempt + 1)
+            finished = outputs.of_pod(tried, template, pod, ended, self.run.artifact)
             # Removing takes the disk's time, which others need not wait for.
             await asyncio.to_thread(pod.tidy)
             return finished

@@ -1,8 +1,8 @@
 """The conditions of a workflow: ``when`` (govaluate's language) and ``retryStrategy.expression`` (expr's).
 
 A small evaluator over texts, numbers and truth: comparisons, ``in``, ``&&``, ``||``, ``!``, matching, and in the
-expression of a retry ``lastRetry.…``, ``asInt`` and ``asFloat``. There is no arithmetic, no call of anything else and
-no way to reach Python: what is not in this list is refused when the document is read.
+expression of a retry ``lastRetry.…``, ``retries``, ``asInt`` and ``asFloat``. There is no arithmetic, no call of
+anything else and no way to reach Python: what is not in this list is refused when the document is read.
 
 https://argo-workflows.readthedocs.io/en/latest/retries/#conditional-retries
 """
@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(
 _SPELLINGS: Final = {"and": "&&", "or": "||", "not": "!"}
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">", "=~", "!~", "in", "matches", "contains", "startsWith")
 _FUNCTIONS: Final = ("asInt", "asFloat")
-LAST_RETRY: Final = ("lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message")
+LAST_RETRY: Final = ("lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message", "retries")
 
 
 @dataclass(frozen=True, slots=True)

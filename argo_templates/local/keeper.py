@@ -4,15 +4,17 @@ One process with one thread, so that it may fork at any time. A pod that runs a 
 which has Hera imported already; any other is a program of its own. Each leads a session of its own and is ended with
 all its children. When the executor is gone (its end of the pipe closes, however it died), every pod is ended.
 
-A line of JSON each way: ``{"id", "command", "environment", "folder", "stdout", "stderr", "warm"}`` starts a pod and is
-answered ``{"id", "pid", "started"}`` and, at its end, ``{"id", "status"}``; ``{"id", "stop"}`` ends one.
+A line of JSON each way: ``{"id", "command", "environment", "folder", "stdout", "stderr", "warm", "limit"}`` starts a
+pod and is answered ``{"id", "pid", "started"}`` and, at its end, ``{"id", "status", "peak_bytes", "cpu_seconds"}``;
+``{"id", "stop"}`` ends one. A pod that has more memory than its limit (bytes, 0 for none) is ended, and its end says
+with ``"used"`` what it had.
 """
 
-import ctypes
 import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -23,14 +25,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from argo_templates.local import memory
 from argo_templates.local.state import started
+from rucio_dafab.processes import adopt_orphans, end_with_parent
 
 GRACE: Final = 5.0
 """Seconds between asking a pod to end and ending it."""
 
 _CANNOT_START: Final = 127
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class Keeper:
@@ -40,6 +42,9 @@ class Keeper:
         self._requests, self._answers = requests, answers
         self._pods: dict[str, int] = {}
         self._ending: dict[str, float] = {}
+        self._limits: dict[str, int] = {}
+        self._used: dict[str, int] = {}
+        self._looked = 0.0
         self._read = b""
         self._warm = False
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -66,12 +71,13 @@ class Keeper:
         return bool(read)
 
     def _wait(self, *streams: int) -> list[int]:
-        due = min(self._ending.values(), default=None)
+        due = min([*self._ending.values(), *([self._looked + memory.PAUSE] if self._limits else [])], default=None)
         patience = None if due is None else max(0.0, due - time.monotonic())
         ready, _, _ = select.select([self._woken, *streams], [], [], patience)
         if self._woken in ready:
             os.read(self._woken, 1 << 12)
         self._reap()
+        self._look()
         for pod, when in list(self._ending.items()):
             if time.monotonic() >= when:
                 _end_group(self._pods[pod], signal.SIGKILL)
@@ -88,6 +94,8 @@ class Keeper:
         if pid == 0:
             self._become(request)
         self._pods[request["id"]] = pid
+        if request.get("limit"):
+            self._limits[request["id"]] = request["limit"]
         self._say({"id": request["id"], "pid": pid, "started": started(pid)})
 
     def _stop(self, pod: str) -> None:
@@ -95,18 +103,36 @@ class Keeper:
             _end_group(self._pods[pod], signal.SIGTERM)
             self._ending[pod] = time.monotonic() + GRACE
 
+    def _look(self) -> None:
+        """End the pods that have more memory than they may."""
+        if not self._limits or time.monotonic() < self._looked + memory.PAUSE:
+            return
+        for pod, limit in list(self._limits.items()):
+            used = memory.used(self._pods[pod])
+            if used > limit:
+                self._used[pod] = used
+                del self._limits[pod]
+                _end_group(self._pods[pod], signal.SIGKILL)
+        self._looked = time.monotonic()
+
     def _reap(self) -> None:
         """Take the status of every process that has ended, and end what a pod left behind."""
         by_pid = {pid: pod for pod, pid in self._pods.items()}
         with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                pod = by_pid.get(ended[0])
-                if pod is not None:
-                    _end_group(ended[0], signal.SIGKILL)
-                    del self._pods[pod]
-                    self._ending.pop(pod, None)
-                    code = os.waitstatus_to_exitcode(ended[1])
-                    self._say({"id": pod, "status": 128 - code if code < 0 else code})
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, took = ended
+                if pid in by_pid:
+                    _end_group(pid, signal.SIGKILL)
+                    self._ended(by_pid[pid], os.waitstatus_to_exitcode(status), took)
+
+    def _ended(self, pod: str, code: int, took: resource.struct_rusage) -> None:
+        """Forget a pod and say how it ended."""
+        for known in (self._pods, self._ending, self._limits):
+            known.pop(pod, None)
+        used = self._used.pop(pod, None)
+        answer = {"id": pod, "status": 128 - code if code < 0 else code}
+        answer |= {"peak_bytes": took.ru_maxrss * 1024, "cpu_seconds": round(took.ru_utime + took.ru_stime, 3)}
+        self._say(answer | ({"used": used} if used is not None and code == -signal.SIGKILL else {}))
 
     def _say(self, answer: Mapping[str, Any]) -> None:
         with suppress(BrokenPipeError):
@@ -117,7 +143,7 @@ class Keeper:
         status = _CANNOT_START
         try:
             os.setsid()
-            _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            end_with_parent()
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
@@ -183,10 +209,6 @@ def _end_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
-def _control(option: int, value: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
 def main() -> None:
     """Serve the executor at the other end of the standard streams."""
     requests, answers = os.dup(0), os.dup(1)
@@ -195,7 +217,7 @@ def main() -> None:
     # A terminal's ^C is for the executor, which then says what is to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     Keeper(requests, answers).run()
 
 

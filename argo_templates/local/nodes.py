@@ -34,6 +34,8 @@ class Node:
         result: what a pod wrote to its standard output, at most 256 KiB of it.
         where: by what its pod can be found: a process group, or a job of Slurm.
         children: phases of the items of a fan-out.
+        peak_bytes: memory of the largest process of the last try; 0 where the back end does not measure it.
+        cpu_seconds: of processors, of the last try; likewise.
     """
 
     path: str
@@ -50,6 +52,8 @@ class Node:
     result: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     children: tuple[str, ...] = ()
+    peak_bytes: int = 0
+    cpu_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:

@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from argo_templates.local import tags
 from argo_templates.local.documents import text
 from argo_templates.local.nodes import ERROR, FAILED, SUCCEEDED, Node
 from argo_templates.local.pods import Pod
 from argo_templates.local.process import Ended
+
+_MEBIBYTE: Final = 2**20
 
 Place = Callable[[str, str], Path]
 """Returns where an artifact of a step is kept."""
@@ -21,8 +23,9 @@ def of_pod(node: Node, template: Mapping[str, Any], pod: Pod, ended: Ended, plac
     if ended.status is None:
         return replace(node, phase=ERROR, message=ended.error)
     node = replace(node, exit_code=ended.status, result=pod.result())
+    node = replace(node, peak_bytes=ended.peak_bytes, cpu_seconds=ended.cpu_seconds)
     if ended.status:
-        said = pod.last_words()
+        said = _shortage(node, pod, ended) if ended.out_of_memory else pod.last_words()
         message = f"exit status {ended.status}" + (f": {said}" if said else "")
         return replace(node, phase=FAILED, message=message)
     parameters, missing = _parameters(template, pod)
@@ -32,11 +35,18 @@ def of_pod(node: Node, template: Mapping[str, Any], pod: Pod, ended: Ended, plac
     return replace(node, phase=SUCCEEDED, parameters=parameters, artifacts=artifacts)
 
 
+def _shortage(node: Node, pod: Pod, ended: Ended) -> str:
+    """Return what memory a pod asked for and took; a scheduler that ends it need not say how much it had."""
+    used = f"{ended.used / _MEBIBYTE:,.0f} MiB" if ended.used else "all of it"
+    asked = (pod.limit or pod.memory) / _MEBIBYTE
+    return f"killed for memory at try {node.attempts}: {node.template} asked for {asked:,.0f} MiB and used {used}"
+
+
 def _parameters(template: Mapping[str, Any], pod: Pod) -> tuple[dict[str, str], list[str]]:
     values, missing = {}, []
     for each in template.get("outputs", {}).get("parameters", []):
         source = each.get("valueFrom", {})
-        path = Path(pod.paths.here(source["path"])) if "path" in source else None
+        path = pod.paths.place(source["path"]) if "path" in source else None
         if path is not None and path.is_file():
             # Argo, too, takes a line's end off.
             values[each["name"]] = pod.paths.in_pod(path.read_text(encoding="utf-8", errors="replace")).removesuffix(
@@ -52,7 +62,7 @@ def _parameters(template: Mapping[str, Any], pod: Pod) -> tuple[dict[str, str], 
 def _artifacts(path: str, template: Mapping[str, Any], pod: Pod, place: Place) -> tuple[dict[str, str], list[str]]:
     kept, missing = {}, []
     for each in template.get("outputs", {}).get("artifacts", []):
-        found = Path(pod.paths.here(each["path"]))
+        found = pod.paths.place(each["path"])
         if not found.exists():
             missing += [] if each.get("optional") else [each["path"]]
             continue

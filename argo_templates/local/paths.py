@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-_SYSTEM: Final = frozenset(
+from typing_extensions import override
+
+SYSTEM: Final = frozenset(
     (
         "bin",
         "dev",
@@ -49,6 +51,13 @@ class Paths:
             if not any(str(parent) in self._mounts for parent in PurePosixPath(path).parents):
                 _link(root / path.lstrip("/"), folder)
 
+    contained = False
+    """Whether a pod sees its paths as they are, so that no text is rewritten."""
+
+    def place(self, path: str) -> Path:
+        """Return where a file or folder of the pod is on this machine."""
+        return Path(self._there.sub(lambda found: str(self._known[found[1]]), path))
+
     def here(self, text: str) -> str:
         """Return a text of the pod with the paths of this machine."""
         return self._there.sub(lambda found: str(self._known[found[1]]), text)
@@ -58,10 +67,26 @@ class Paths:
         return self._back.sub(lambda found: self._pod[found[1]], text)
 
 
+class Mounted(Paths):
+    """The paths of a container, where folders are mounted."""
+
+    contained = True
+
+    @override
+    def here(self, text: str) -> str:
+        """Return the text as it is."""
+        return text
+
+    @override
+    def in_pod(self, text: str) -> str:
+        """Return the text as it is."""
+        return text
+
+
 def _above(mounts: Iterable[str]) -> set[str]:
     """Return the folders above mounts that no mount and no folder of the machine is."""
     every = {str(parent) for path in mounts for parent in PurePosixPath(path).parents}
-    return {path for path in every if path != "/" and path not in mounts and path.split("/")[1] not in _SYSTEM}
+    return {path for path in every if path != "/" and path not in mounts and path.split("/")[1] not in SYSTEM}
 
 
 def _pattern(paths: Iterable[str]) -> "re.Pattern[str]":

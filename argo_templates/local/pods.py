@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from argo_templates.local import tags, volumes
+from argo_templates.local import containers, patches, tags, volumes
 from argo_templates.local.errors import LocalError
-from argo_templates.local.paths import Paths
+from argo_templates.local.paths import Mounted, Paths
 
 TMP: Final = "/tmp"  # noqa: S108 - a folder of the pod's own, on another place of this machine
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONWARNINGS")
@@ -37,6 +37,8 @@ class Pod:
         memory: bytes requested; 0 where nothing is.
         paths: rewrites what it wrote.
         secret: names of variables that hold keys of secrets.
+        limit: bytes of memory that it may have; 0 for as much as there is.
+        container: what it is besides where it is one; its ``command`` and ``environment`` are then the template's own.
     """
 
     path: str
@@ -49,6 +51,8 @@ class Pod:
     memory: int
     paths: Paths
     secret: tuple[str, ...] = ()
+    limit: int = 0
+    container: containers.Container | None = None
 
     @property
     def stdout(self) -> Path:
@@ -87,6 +91,8 @@ def make(
     folder: Path,
     shared: list[Any],
     mapping: Mapping[str, str],
+    *,
+    contained: bool = False,
 ) -> Pod:
     """Make the folders of a pod.
 
@@ -98,6 +104,7 @@ def make(
         folder: the pod's own; emptied.
         shared: volumes of the whole workflow.
         mapping: folders of named volumes.
+        contained: whether it becomes a container instead of a process of this machine.
 
     Raises:
         TagError: if a tag resolves to nothing.
@@ -106,10 +113,11 @@ def make(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     container = tags.put_in(template.get("script") or template["container"], scope)
-    mounts = _mounts(template, container, folder, [*template.get("volumes", []), *shared], mapping)
-    paths = Paths(folder / "root", mounts)
+    declared = [*template.get("volumes", []), *shared]
+    mounts = _mounts(template, container, folder, declared, mapping)
+    paths = (Mounted if contained else Paths)(folder / "root", mounts)
     _take_in(template, artifacts, paths)
-    requests = container.get("resources", {}).get("requests", {})
+    asked = patches.resources(template, container, scope)
     annotations = tags.put_in(template.get("metadata", {}).get("annotations", {}), scope)
     return Pod(
         path=path,
@@ -118,10 +126,12 @@ def make(
         environment=_environment(container, paths, folder, mapping),
         working_folder=Path(paths.here(container.get("workingDir", TMP))),
         flags=tuple(annotations.get("slurm.hpk.io/flags", "").split()),
-        cpu=max(1, -int(-quantity(requests.get("cpu", 0)) // 1)),
-        memory=int(quantity(requests.get("memory", 0))),
+        cpu=max(1, -int(-quantity(asked["requests"].get("cpu", 0)) // 1)),
+        memory=int(quantity(asked["requests"].get("memory", 0))),
         paths=paths,
         secret=_secret(container),
+        limit=int(quantity(asked["limits"].get("memory", 0))),
+        container=containers.of(template, container, mounts, declared, asked, folder) if contained else None,
     )
 
 
@@ -164,15 +174,15 @@ def _below(place: Path, sub_path: str) -> Path:
 
 def _command(container: Mapping[str, Any], paths: Paths, folder: Path) -> list[str]:
     command = [paths.here(part) for part in (*container.get("command", []), *container.get("args", []))]
-    if not command:
+    if not command and not paths.contained:
         raise LocalError("a container without a command: its image would have to be asked, and none is pulled here")
-    if command[0] in PYTHONS:
+    if not paths.contained and command[0] in PYTHONS:
         command[0] = sys.executable
     if "source" in container:
         script = folder / "script" / "script"
         script.parent.mkdir()
         script.write_text(_source(container["source"], paths), encoding="utf-8")
-        command.append(str(script))
+        command.append(f"{containers.STAGING}/script" if paths.contained else str(script))
     return command
 
 
@@ -193,11 +203,14 @@ def _source(source: str, paths: Paths) -> str:
 def _environment(
     container: Mapping[str, Any], paths: Paths, folder: Path, mapping: Mapping[str, str]
 ) -> dict[str, str]:
+    given = ((each["name"], _variable(each, paths, mapping)) for each in container.get("env", []))
+    own = {name: value for name, value in given if value is not None}
+    if paths.contained:
+        return own
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     inherited["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     home = {"HOME": str(folder / "root" / "tmp"), "USER": "dafab", "TMPDIR": paths.here(TMP)}
-    given = ((each["name"], _variable(each, paths, mapping)) for each in container.get("env", []))
-    return inherited | home | {name: value for name, value in given if value is not None}
+    return inherited | home | own
 
 
 def _secret(container: Mapping[str, Any]) -> tuple[str, ...]:
@@ -225,12 +238,12 @@ def _variable(variable: Mapping[str, Any], paths: Paths, mapping: Mapping[str, s
 def _take_in(template: Mapping[str, Any], artifacts: Mapping[str, str], paths: Paths) -> None:
     """Put the input artifacts at their paths, and make the folders of the outputs."""
     for output in _output_paths(template):
-        Path(paths.here(output)).parent.mkdir(parents=True, exist_ok=True)
+        paths.place(output).parent.mkdir(parents=True, exist_ok=True)
     for artifact in template.get("inputs", {}).get("artifacts", []):
         if artifact["name"] not in artifacts:
             continue
         kind, _, source = artifacts[artifact["name"]].partition(":")
-        target = Path(paths.here(artifact["path"]))
+        target = paths.place(artifact["path"])
         target.parent.mkdir(parents=True, exist_ok=True)
         if kind == "raw":
             target.write_text(source, encoding="utf-8")

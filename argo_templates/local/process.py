@@ -30,14 +30,25 @@ class Ended:
     Attributes:
         status: its exit status; ``None`` where it did not come to one.
         error: what went wrong beside the step itself: Argo's phase ``Error``.
+        out_of_memory: whether it was ended because it took more memory than it may.
+        used: bytes that it had then; 0 where nobody says.
+        peak_bytes: memory of the largest of its processes; 0 where it is not measured.
+        cpu_seconds: of processors; likewise.
     """
 
     status: int | None
     error: str = ""
+    out_of_memory: bool = False
+    used: int = 0
+    peak_bytes: int = 0
+    cpu_seconds: float = 0.0
 
 
 class BackEnd(Protocol):
     """Runs pods."""
+
+    contained: bool
+    """Whether its pods are containers."""
 
     async def run(self, pod: Pod, began: Began) -> Ended:
         """Run a pod to its end; cancelled, end it first."""
@@ -55,6 +66,8 @@ class ProcessBackEnd:
     Args:
         fresh: start a fresh interpreter for every Python step.
     """
+
+    contained = False
 
     def __init__(self, *, fresh: bool = False) -> None:
         self._fresh = fresh
@@ -79,6 +92,7 @@ class ProcessBackEnd:
             "stdout": str(pod.stdout),
             "stderr": str(pod.stderr),
             "warm": not self._fresh and _is_warm(pod.command),
+            "limit": pod.limit,
         }
         try:
             _send(keeper, request)
@@ -128,7 +142,10 @@ class ProcessBackEnd:
             if began is not None and "pid" in answer:
                 began({"pid": answer["pid"], "started": answer["started"]})
             if ended is not None and "status" in answer and not ended.done():
-                ended.set_result(Ended(answer["status"]))
+                took = {name: answer[name] for name in ("peak_bytes", "cpu_seconds")}
+                ended.set_result(
+                    Ended(answer["status"], out_of_memory="used" in answer, used=answer.get("used", 0), **took)
+                )
         for _, ended in self._pods.values():
             if not ended.done():
                 ended.set_result(Ended(None, "the keeper of the pods was killed"))

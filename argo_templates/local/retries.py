@@ -43,13 +43,13 @@ class Retries:
         """Return after how many seconds to try again; ``None`` for not at all."""
         if self.limit is not None and attempts > self.limit:
             return None
-        if node.phase not in self.phases or not self._holds(node):
+        if node.phase not in self.phases or not self._holds(node, attempts):
             return None
         pause = self.pause * self.factor ** (attempts - 1)
         pause = pause if self.cap is None else min(pause, self.cap)
         return None if self.most is not None and since_first + pause > self.most else pause
 
-    def _holds(self, node: Node) -> bool:
+    def _holds(self, node: Node, attempts: int) -> bool:
         if self.expression is None:
             return True
         scope: expressions.Scope = {
@@ -57,6 +57,7 @@ class Retries:
             "lastRetry.status": node.phase,
             "lastRetry.duration": str(int(node.seconds)),
             "lastRetry.message": node.message,
+            "retries": str(attempts - 1),
         }
         return expressions.evaluate(self.expression, scope) is True
 

@@ -11,7 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from argo_templates.local import documents, engine, graphs, process, record, slurm, synchronization, volumes
+from argo_templates.local import (
+    containers,
+    documents,
+    engine,
+    graphs,
+    podman,
+    process,
+    record,
+    slurm,
+    synchronization,
+    volumes,
+)
 from argo_templates.local.errors import RunError
 from argo_templates.local.nodes import FAILED, RUNNING, Node
 from argo_templates.local.state import STOPPED, Options, Run, Status, check_name, started
@@ -20,6 +31,10 @@ from rucio_dafab.site.lock import exclusive
 
 PROCESS: Final = "process"
 SLURM: Final = "slurm"
+PODMAN: Final = "podman"
+_REQUIRED: Final = {SLURM: slurm.require, PODMAN: podman.require}
+"""What refuses where a back end is not there; a process can always be started."""
+
 _PATIENCE: Final = 60.0
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -62,7 +77,7 @@ def prepare(
         document: the Workflow or WorkflowTemplate.
         parameters: arguments by name.
         name: of the run; one that is free, by default.
-        back_end: ``process`` or ``slurm``.
+        back_end: ``process``, ``slurm`` or ``podman``.
         mapping: folders of volumes, beside those of the site.
         jobs: pods at once; by default one a core, and for Slurm as many as there are.
         fresh: a fresh interpreter for each Python step.
@@ -94,15 +109,24 @@ def check(
     """
     program = documents.load(document)
     values = documents.arguments(program, parameters)
-    if back_end == SLURM:
-        slurm.require()
+    if back_end in _REQUIRED:
+        _REQUIRED[back_end]()
     own = {claim: path for claim, path in volumes.of_site(home).items() if claim not in (mapping or {})}
     for path in (home.work, home.store, home.root / "scenes", home.root / "results"):
         path.mkdir(parents=True, exist_ok=True)
     folders = {claim: str(path.absolute()) for claim, path in {**own, **(mapping or {})}.items()}
     volumes.check(program.templates, program.spec.get("volumes", []), folders)
     synchronization.check((each.get("synchronization", {}) for each in _whole_and_parts(program)), folders)
-    return Options(program.name, values, back_end, folders, noted=program.noted)
+    enforced = containers.ENFORCED if back_end == PODMAN else frozenset()
+    noted = tuple(each for each in program.noted if each not in enforced)
+    return Options(program.name, values, back_end, folders, noted=noted)
+
+
+def _back_end(options: Options) -> process.BackEnd:
+    """Return what runs the pods of a run."""
+    if options.back_end == SLURM:
+        return slurm.SlurmBackEnd()
+    return podman.PodmanBackEnd() if options.back_end == PODMAN else process.ProcessBackEnd(fresh=options.fresh)
 
 
 def _whole_and_parts(program: documents.Program) -> list[Mapping[str, Any]]:
@@ -123,7 +147,7 @@ def execute(home: Home, run: Run, watch: engine.Watcher = _ignore) -> Status:
     options = run.options()
     with exclusive(home, f"rucio-dafab workflow {run.name}", f"workflow-{run.name}"):
         program = documents.load(run.document())
-        back_end = slurm.SlurmBackEnd() if options.back_end == SLURM else process.ProcessBackEnd(fresh=options.fresh)
+        back_end = _back_end(options)
         _end_left_over(run, back_end)
         status = engine.run_to_end(engine.Engine(run, program, back_end, watch), tuple(map(int, _STOPS)))
         record.keep(run)
@@ -178,8 +202,7 @@ def stop(run: Run) -> Status:
                 raise RunError(f"{run.name}: process {status.pid} does not end")
             time.sleep(0.05)
         return run.status()
-    back_end = slurm.SlurmBackEnd() if run.options().back_end == SLURM else process.ProcessBackEnd()
-    _end_left_over(run, back_end)
+    _end_left_over(run, _back_end(run.options()))
     stopped = replace(status, phase=STOPPED, message="stopped", ended=time.time())
     run.set_status(stopped)
     return stopped

@@ -55,7 +55,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         },
     ),
     "template": Shape(
-        _names("name parallelism activeDeadlineSeconds failFast"),
+        _names("name parallelism activeDeadlineSeconds failFast podSpecPatch"),
         _ANY_POD,
         {
             "inputs": "arguments",

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from argo_templates.local.errors import BackEndError
@@ -26,6 +27,10 @@ _FIELD: Final = re.compile(r"(\w+(?::\w+)?)=(\S*)")
 _LIVING: Final = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STAGE_OUT")
 _OUT_OF_MEMORY: Final = 137
 _OUT_OF_TIME: Final = 143
+# Of what Slurm says to a job, which GPU is its own; without that it would see those of others.
+_GIVEN: Final = '${CUDA_VISIBLE_DEVICES:+"CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"}'
+_MEMORY: Final = re.compile(r"slurmstepd.*(memory limit|oom.?kill)", re.IGNORECASE)
+"""What Slurm writes at the end of the standard error of a job that it ends for its memory."""
 _ASKED_AT_MOST: Final = 5
 """Times in a row that Slurm may not answer before a pod is an error."""
 
@@ -80,6 +85,8 @@ class Jobs:
 class SlurmBackEnd:
     """Pods as jobs of Slurm."""
 
+    contained = False
+
     def __init__(self) -> None:
         self._jobs = Jobs()
 
@@ -91,7 +98,7 @@ class SlurmBackEnd:
             if job is None:
                 return Ended(None, f"sbatch refused: {refusal}")
             began({"job": job})
-            return await self._ended(job)
+            return _of_memory(await self._ended(job), pod)
         except asyncio.CancelledError:
             job, _ = await submitted
             if job is not None:
@@ -131,7 +138,7 @@ async def _submit(pod: Pod) -> tuple[str | None, str]:
         return None, f"{', '.join(told)} would stand in the script of the job, which is no place for a secret"
     lines = ["#!/bin/sh", f"cd {shlex.quote(str(pod.working_folder))} || exit 127"]
     environment = [f"{name}={value}" for name, value in pod.environment.items()]
-    lines.append(f"exec {shlex.join(['env', '-i', *environment, *pod.command])}")
+    lines.append(f"exec env -i {_GIVEN} {shlex.join([*environment, *pod.command])}")
     script = pod.folder / "script" / "job"
     script.parent.mkdir(exist_ok=True)
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -156,10 +163,16 @@ def _outcome(job: str, state: str, fields: Mapping[str, str]) -> Ended:
     if state in ("COMPLETED", "FAILED"):
         return Ended(128 + int(number) if number not in ("", "0") else int(code))
     if state == "OUT_OF_MEMORY":
-        return Ended(_OUT_OF_MEMORY)
+        return Ended(_OUT_OF_MEMORY, out_of_memory=True)
     if state == "TIMEOUT":
         return Ended(_OUT_OF_TIME)
     return Ended(None, f"job {job} ended as {state}: {fields.get('Reason', '')}")
+
+
+def _of_memory(ended: Ended, pod: Pod) -> Ended:
+    """Return how a job ended; one that Slurm ended for its memory need not be in the state that says so."""
+    said = ended.status == _OUT_OF_MEMORY and _MEMORY.search(pod.last_words())
+    return replace(ended, out_of_memory=True) if said else ended
 
 
 async def _call(name: str, *arguments: str) -> tuple[int, str, str]:

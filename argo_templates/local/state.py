@@ -34,7 +34,7 @@ class Options:
     Attributes:
         template: the name of the document that is run.
         parameters: every parameter of the workflow with its value.
-        back_end: ``process`` or ``slurm``.
+        back_end: ``process``, ``slurm`` or ``podman``.
         volumes: folders by the names of claims, secrets and config maps.
         jobs: pods at once.
         fresh: start a fresh interpreter for each Python step instead of a copy of a warm one.

@@ -12,6 +12,9 @@ from rucio_dafab.site.home import ACCOUNTS, Home
 LIMITS: Final = "dafab-limits"
 """The config map of the semaphores: a file a key with a number in it."""
 
+KNOWN_BY_PATH: Final = ("dafab-rse",)
+"""Claims whose paths on this machine others name, too: Rucio has those of its storage elements' files."""
+
 _NAMED: Final = {"persistentVolumeClaim": "claimName", "secret": "secretName", "configMap": "name"}
 """Kinds of volumes that a mapping gives a folder, and the member that names them."""
 

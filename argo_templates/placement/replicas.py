@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from argo_templates import resource_requests
 from argo_templates.placement.errors import PlacementError, UnknownItem
 from argo_templates.placement.values import File, Task
 from rucio_dafab.client import DafabClient, Found
@@ -45,13 +46,22 @@ def find_items(client: DafabClient, items: Sequence[str], *, scope: str = SCOPE)
     return [known[name] for name in wanted]
 
 
-def task_of(found: Found, models: Sequence[str], *, needs_gpu: bool = False) -> Task:
-    """Return what is to be placed of an item that was found."""
+def task_of(found: Found, models: Sequence[str], *, needs_gpu: bool = False, step: str = "infer") -> Task:
+    """Return what is to be placed of an item that was found, with what the pod of the step asks for."""
     assets = sorted(found.assets.values(), key=lambda asset: asset.name)
     places = {asset.name: frozenset(each.rse for each in asset.replicas) for asset in assets}
     # What is in a rolling store alone is no file to bring: a run takes its scene from where it is.
     files = [File(each.name, each.bytes or 0, places[each.name]) for each in assets if places[each.name] != {STORE_RSE}]
-    return Task(found.name, tuple(files), chips_of(found.document or {}), tuple(models), needs_gpu=needs_gpu)
+    asked = resource_requests.of(step)
+    return Task(
+        item=found.name,
+        files=tuple(files),
+        chips=chips_of(found.document or {}),
+        models=tuple(models),
+        cores=asked.cores,
+        memory_gib=asked.gibibytes,
+        needs_gpu=needs_gpu,
+    )
 
 
 def chips_of(document: Mapping[str, Any]) -> int:

@@ -12,7 +12,8 @@ from rucio.common.exception import RucioException
 from argo_templates.placement.errors import NoReplica
 from argo_templates.placement.replicas import find_items
 from argo_templates.work import WorkError
-from dasi_backend.fetching import Wanted, fetch, ordered
+from dasi_backend.fetching import Wanted, fetch
+from dasi_backend.nearness import Nearness
 from rucio_dafab.client import Asset, ClientError, DafabClient, Found
 from rucio_dafab.errors import first_line
 from rucio_dafab.site.home import DERIVED_ACCOUNT
@@ -92,8 +93,8 @@ def fetched(client: DafabClient, asset: Asset, here: Path, rse: str | None = Non
     """
     sums = {"adler32": asset.adler32, "md5": asset.md5}
     known = {function: value for function, value in sums.items() if value}
-    wanted = Wanted(f"{asset.scope}:{asset.name}", asset.bytes, known, ordered(asset.replicas, rse, None))
-    fetch(wanted, here, client.rse_settings)
+    replicas = Nearness(lambda: client, rse).ordered(asset.replicas)
+    fetch(Wanted(f"{asset.scope}:{asset.name}", asset.bytes, known, replicas), here, client.rse_settings)
 
 
 def _folder(work: Path) -> Path:

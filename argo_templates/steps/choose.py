@@ -58,7 +58,7 @@ def choose(given: ChooseInput) -> ChooseOutput:
     found = [each for each in _found(given) if each.assets]
     formula = Formula(load_sites(), load_figures(), given.seconds_per_euro, given.policy)
     only = None if given.site == "auto" else given.site
-    placements = [formula.place(task_of(each, listed(given.like)), only=only) for each in found]
+    placements = [formula.place(task_of(each, listed(given.like), step="apply"), only=only) for each in found]
     batches = split(placements, given.batch)
     if len(batches) > MOST_BRANCHES:
         raise PlacementError(f"{len(batches)} batches are more than {MOST_BRANCHES}: take more items a batch")

@@ -1,5 +1,6 @@
 """infer: one model over the bands it takes, read back from the rolling store."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Final
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import predictions, progress
-from argo_templates.work import Work, fingerprint, finished, read_json, seal_of, whole, write_json
+from argo_templates.work import CPU, DEVICE, GPU, Work, fingerprint, finished, read_json, seal_of, whole, write_json
 from dasi_backend.store import Store
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION
 from rucio_dafab.eo.errors import BandUnreadable
@@ -16,9 +17,11 @@ from rucio_dafab.eo.inference import infer as run_model
 from rucio_dafab.eo.inference import missing_bands
 from rucio_dafab.eo.models import Model, choose_model
 from rucio_dafab.eo.scene import Scene, open_scene
+from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 
 RAN: Final = "ran"
+CUDA: Final = "CUDAExecutionProvider"
 SKIPPED: Final = "skipped"
 
 
@@ -36,17 +39,24 @@ class InferOutput(Output):
     reason: Annotated[str, Parameter(description="Why it was skipped; empty when it ran")]
 
 
+class NoGpu(DafabError):
+    """A pod was given a GPU that its image cannot use; a model on its cores would hold it for nothing."""
+
+
 def infer(given: InferInput) -> InferOutput:
     """Run a model over the archived scene and keep the prediction; one that is there already is not made again.
 
     Raises:
         ModelError: if there is no such model.
+        NoGpu: if the pod is one with a GPU and the model would run without.
         SceneError: if a band cannot be read or no pixel is clear.
         NotStored: if the rolling store no longer has the scene.
     """
     work = Work(Path(given.work))
     scene = open_scene(work.staged)
     model = choose_model(given.model, scene.bands)
+    if os.environ.get(DEVICE, CPU) == GPU and model.provider != CUDA:
+        raise NoGpu(f"a GPU was asked for, and ONNX Runtime has none here: {model.name} would run on {model.provider}")
     missing = missing_bands(model, scene)
     if not missing:
         with named_by_origin(work):

@@ -6,12 +6,12 @@ from typing import Annotated
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates.placement.errors import PlacementError
-from argo_templates.placement.figures import load_figures
+from argo_templates.placement.figures import Figures, load_figures
 from argo_templates.placement.formula import Formula
 from argo_templates.placement.replicas import tasks_of
 from argo_templates.placement.sites import load_sites
-from argo_templates.placement.values import Policy, Task
-from argo_templates.work import MODELS, listed
+from argo_templates.placement.values import Policy, Prediction, Sites, Task
+from argo_templates.work import CPU, GPU, MODELS, listed
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT
 
@@ -32,6 +32,7 @@ class PlaceOutput(Output):
 
     site: Annotated[str, Parameter(description="The site, for the label dafab.eu/site")]
     runtime: Annotated[str, Parameter(description="kubernetes, hpk, slurm or local, for the label dafab.eu/runtime")]
+    device: Annotated[str, Parameter(description="cpu or gpu, for the label dafab.eu/device")]
     queue: Annotated[str, Parameter(description="The queue; the partition of Slurm")]
     rse: Annotated[str, Parameter(description="The RSE beside it, to which bring brings what is not there")]
     bytes_to_bring: Annotated[int, Parameter(description="Bytes that are not there")]
@@ -72,12 +73,21 @@ def chosen_place(
     if not seconds_per_euro >= 0:
         raise PlacementError(f"seconds_per_euro {seconds_per_euro}: it is not 0 or more")
     known = load_sites(Path(sites) if sites else None)
-    chosen = Formula(known, load_figures(), seconds_per_euro, policy).place(task, only=only).chosen
+    figures = load_figures()
+    chosen = Formula(known, figures, seconds_per_euro, policy).place(task, only=only).chosen
     return PlaceOutput(
         site=chosen.site,
         runtime=chosen.runtime,
+        device=device_of(known, chosen, figures),
         queue=chosen.queue,
         rse=chosen.rse,
         bytes_to_bring=chosen.bytes_moved,
         seconds=round(chosen.seconds, 3),
     )
+
+
+def device_of(sites: Sites, chosen: Prediction, figures: Figures) -> str:
+    """Return whether the queue that was chosen computes on GPUs or on cores."""
+    site = sites.named(chosen.site)
+    devices = {queue.name: queue.device for queue in (site.queues if site else ())}
+    return GPU if figures.is_gpu(devices[chosen.queue]) else CPU

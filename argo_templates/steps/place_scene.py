@@ -5,6 +5,7 @@ from typing import Annotated
 
 from hera.workflows import Input, Parameter
 
+from argo_templates import resource_requests
 from argo_templates.placement.replicas import chips_of
 from argo_templates.placement.values import File, Policy, Task
 from argo_templates.steps.place import PlaceOutput, chosen_place
@@ -36,11 +37,13 @@ def place_scene(given: PlaceSceneInput) -> PlaceOutput:
     seal_of(work.staged)
     item = read_json(work.staged / "item.json")
     files = sorted(path for path in work.staged.rglob("*") if path.is_file())
-    there = frozenset({given.at})
+    there, asked = frozenset({given.at}), resource_requests.of("infer")
     task = Task(
         item=item["id"],
         files=tuple(File(str(path.relative_to(work.staged)), path.stat().st_size, there) for path in files),
         chips=chips_of(item),
         models=models,
+        cores=asked.cores,
+        memory_gib=asked.gibibytes,
     )
     return chosen_place(task, given.sites, given.seconds_per_euro, given.policy)

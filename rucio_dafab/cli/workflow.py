@@ -38,6 +38,7 @@ def submit(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="An argument: name=value.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Run it on this machine; this is not Argo.")] = False,
     slurm: Annotated[bool, typer.Option("--slurm", help="Run it here, every pod a job of Slurm.")] = False,
+    podman: Annotated[bool, typer.Option("--podman", help="Run it here, every pod a container of podman.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end; exit status 1 if it fails.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and say what would be submitted.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run; a free one by default.")] = None,
@@ -47,24 +48,25 @@ def submit(
     namespace: Namespace = "dafab",
     as_json: Json = False,
 ) -> None:
-    """Start a workflow: at the Argo server of ARGO_SERVER, or with --local or --slurm by this site's own executor."""
+    """Start a workflow: at the Argo server of ARGO_SERVER, or with --local, --slurm, --podman by our own executor."""
     from argo_templates.local import documents, runs  # noqa: PLC0415
 
-    if local and slurm:
-        raise DafabError("--local and --slurm: only one of them can be the place")
+    back_end = _back_end(process=local, slurm=slurm, podman=podman)
     document = documents.find(template)
     program = documents.outline(document)
     given = _pairs("-p", parameter or ())
-    if not (local or slurm):
+    if back_end is None:
         if document.get("kind") != "WorkflowTemplate":
-            raise DafabError(f"{template} is no WorkflowTemplate: others are run here alone, with --local or --slurm")
+            raise DafabError(
+                f"{template} is no WorkflowTemplate: others are run here alone, with --local, --slurm or --podman"
+            )
         _submit_to_server(program.name, documents.arguments(program, given), name, namespace, dry_run, wait, as_json)
         return
-    options: dict[str, Any] = {"jobs": jobs, "fresh": fresh, "name": name, "back_end": "slurm" if slurm else "process"}
+    options: dict[str, Any] = {"jobs": jobs, "fresh": fresh, "name": name, "back_end": back_end}
     folders = {key: Path(value) for key, value in _pairs("--volume", volume or ()).items()}
     home = Home.from_environment()
     if dry_run:
-        plan = runs.check(home, document, given, mapping=folders, back_end=options["back_end"])
+        plan = runs.check(home, document, given, mapping=folders, back_end=back_end)
         typer.echo(json.dumps(asdict(plan), indent=1) if as_json else f"{program.name} can be run here")
         return
     run = runs.prepare(home, document, given, mapping=folders, **options)
@@ -165,6 +167,18 @@ def show(name: Name) -> None:
     from argo_templates.local import record, runs  # noqa: PLC0415
 
     typer.echo(json.dumps(record.of(runs.find(Home.from_environment(), name)), indent=1))
+
+
+def _back_end(**wanted: bool) -> str | None:
+    """Return what is to run the pods here; ``None`` for an Argo server.
+
+    Raises:
+        DafabError: if there is more than one.
+    """
+    here = [place for place, is_wanted in wanted.items() if is_wanted]
+    if len(here) > 1:
+        raise DafabError("--local, --slurm and --podman: only one of them can be the place")
+    return here[0] if here else None
 
 
 def _pairs(option: str, given: "list[str] | tuple[str, ...]") -> dict[str, str]:

@@ -113,6 +113,22 @@ def test_slurm_makes_the_same(site: Any, at_site: Home, tmp_path: Path) -> None:
     assert unchanged(site, scene)
 
 
+@pytest.mark.timeout(1800)
+def test_podman_makes_the_same(site: Any, at_site: Home, tmp_path: Path, worker_image: str) -> None:
+    scene = simulated(site, tmp_path, SEED + 6)
+    run = prepare(at_site, scene, back_end="podman", parameters={"image": worker_image})
+    status = runs.execute(at_site, run)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    node = run.node("main.scene.products.publish")
+    assert node is not None
+    assert "container" in node.where
+    assert node.parameters["outcome"] == "created"
+    assert recorded(site, run)["scene_outcomes"] == {"published": 1}
+    assert unchanged(site, scene)
+    assert leases(at_site) == []
+    assert not (at_site.work / run.name).exists()
+
+
 def of_this_run(run: Run) -> list[str]:
     """Return the processes that have something of a run's folder in their environment."""
     found = []

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from argo_templates.factory import RETRY
 from argo_templates.local import documents, runs
 from argo_templates.local.state import Run
+from argo_templates.local.tags import put_in
 from rucio_dafab.site.home import Home
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("slurm"), pytest.mark.timeout(300)]
@@ -62,6 +64,21 @@ def test_a_pod_is_a_job_with_the_flags_of_hpk(prepared: Callable[..., Run], home
     assert "USER=dafab" in str(node.result)
 
 
+def test_the_flags_of_our_template_for_gpus_are_those_that_slurm_gives_a_gpu_for(
+    prepared: Callable[..., Run], home: Home
+) -> None:
+    (library,) = documents.read(documents.committed()["dafab-steps"])
+    template = next(each for each in library["spec"]["templates"] if each["name"] == "infer-hpk-gpu")
+    flags = put_in(template["metadata"]["annotations"][FLAGS], {"inputs.parameters.partition": "gpu"})
+    for asked, expected in ((flags, "0"), ("--partition=gpu", "none")):
+        run = prepared("echo ${CUDA_VISIBLE_DEVICES:-none}", asked)
+        assert runs.execute(home, run).phase == "Succeeded"
+        node = run.node("main")
+        assert node is not None
+        # The device of this Slurm is none: it is the first of its node's, and that is all there is to it.
+        assert node.result == expected
+
+
 def test_outputs_and_failures_come_back(prepared: Callable[..., Run], home: Home) -> None:
     outputs = {"parameters": [{"name": "x", "valueFrom": {"path": "/tmp/out/x"}}]}
     run = prepared("printf one > /tmp/out/x", outputs=outputs)
@@ -80,6 +97,33 @@ def test_what_slurm_refuses_is_an_error_in_one_line(prepared: Callable[..., Run]
     assert "\n" not in status.message
     status = runs.execute(home, prepared("true", "--wrap='x y'"))
     assert status.message == "sbatch refused: HPK takes --key=value alone, not --wrap='x y'"
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "phase", "message"),
+    [
+        (300, "Succeeded", ""),
+        (
+            1400,
+            "Failed",
+            "exit status 137: killed for memory at try 2: main asked for 1,100 MiB and used all of it",
+        ),
+    ],
+)
+def test_a_job_out_of_memory_is_tried_once_with_more_and_then_reported(
+    prepared: Callable[..., Run], home: Home, tmp_path: Path, mebibytes: int, phase: str, message: str
+) -> None:
+    taking = f"import time; x = bytearray({mebibytes} << 20); time.sleep(6)"
+    memory = '{requests: {memory: "{{retries}}100Mi"}}'
+    run = prepared(
+        # By its name: an address below /tmp, where a checkout may be, would be taken for one of the pod's own.
+        f"echo {{{{retries}}}} >> /outside/tries; python3 -c '{taking}'",
+        retryStrategy={"limit": "3", "retryPolicy": "Always", "expression": str(RETRY.expression)},
+        podSpecPatch=f"containers: [{{name: main, resources: {memory}}}]",
+    )
+    status = runs.execute(home, run)
+    assert (status.phase, status.message) == (phase, message)
+    assert (tmp_path / "tries").read_text().split() == ["0", "1"]
 
 
 def test_a_stopped_run_leaves_no_job(prepared: Callable[..., Run], home: Home, tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ import yaml
 
 from argo_templates import render
 from argo_templates.lint import lint
+from argo_templates.local import patches
 from argo_templates.local.documents import workflow_of
+from argo_templates.local.expressions import WHEN, is_true
+from argo_templates.local.pods import quantity
+from argo_templates.local.tags import put_in
 from argo_templates.schema import Finding, check, load_strict
 
 REGENERATE = bool(os.environ.get("DAFAB_REGENERATE"))
@@ -57,6 +61,11 @@ def named(values: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def test_what_is_committed_is_what_the_code_renders(documents: dict[str, dict[str, Any]]) -> None:
     assert sorted(documents) == sorted(path.stem for path in render.rendered() if path.suffix == ".yaml")
+    assert render.drifted() == []
+
+
+def test_what_is_written_is_the_same_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "DUMPER", yaml.SafeDumper)
     assert render.drifted() == []
 
 
@@ -152,6 +161,23 @@ class TestLinter:
         del named(library["spec"]["templates"], "archive")["volumes"][2]
         assert lint(library) == [Finding("archive", "the mounted volume dafab-store is not declared")]
 
+    @pytest.mark.parametrize(
+        ("patch", "message"),
+        [
+            ("containers: [", "is not YAML"),
+            ("- main", "is no part of a pod"),
+            (
+                "containers: [{name: main, resources: {limits: {memory: '{{retries}}9Mib'}}}]",
+                "'09Mib' is no quantity",
+            ),
+        ],
+    )
+    def test_a_patch_that_kubernetes_could_not_read(self, library: dict[str, Any], patch: str, message: str) -> None:
+        named(library["spec"]["templates"], "archive")["podSpecPatch"] = patch
+        (finding,) = lint(library)
+        assert finding.path == "archive.podSpecPatch"
+        assert finding.message.startswith(message)
+
     def test_an_entrypoint_that_cannot_be_imported(self, library: dict[str, Any]) -> None:
         named(library["spec"]["templates"], "archive")["script"]["args"][-1] = "argo_templates.steps.archive:archived"
         assert [finding.path for finding in lint(library)] == ["archive"]
@@ -182,7 +208,40 @@ class TestPods:
         for template in steps:
             labels = template["metadata"]["labels"]
             assert labels["dafab.eu/site"] in ("{{workflow.parameters.site}}", "{{inputs.parameters.site}}")
-            assert labels["dafab.eu/runtime"] == ("hpk" if template["name"].endswith("-hpk") else "kubernetes")
+            assert labels["dafab.eu/runtime"] == ("hpk" if "-hpk" in template["name"] else "kubernetes")
+            assert labels["dafab.eu/device"] == ("gpu" if template["name"].endswith("-gpu") else "cpu")
+
+    def test_one_function_has_a_template_for_cores_and_for_gpus_of_each_runtime(
+        self, steps: list[dict[str, Any]]
+    ) -> None:
+        found = {each["name"]: each for each in steps if each["name"].startswith("infer-")}
+        assert set(found) == {"infer-kubernetes", "infer-hpk", "infer-kubernetes-gpu", "infer-hpk-gpu"}
+        assert {each["script"]["args"][-1] for each in found.values()} == {"argo_templates.steps.infer:infer"}
+        kubernetes, hpk = found["infer-kubernetes-gpu"], found["infer-hpk-gpu"]
+        assert kubernetes["script"]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        assert kubernetes["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+        assert [each["key"] for each in kubernetes["tolerations"]] == ["nvidia.com/gpu"]
+        flags = hpk["metadata"]["annotations"]["slurm.hpk.io/flags"]
+        assert flags == "--partition={{inputs.parameters.partition}} --gres=gpu:1"
+        assert "nvidia.com/gpu" not in hpk["script"]["resources"]["limits"]
+        assert "nodeSelector" not in hpk
+        for template in (kubernetes, hpk):
+            assert template["script"]["image"] == "{{workflow.parameters.gpu_image}}"
+            assert {"name": "DAFAB_DEVICE", "value": "gpu"} in template["script"]["env"]
+
+    def test_every_choice_of_runtime_and_device_runs_one_template(self, documents: dict[str, dict[str, Any]]) -> None:
+        model = named(documents["dafab-steps"]["spec"]["templates"], "model")
+        conditions = {each["name"]: each["when"] for each in model["dag"]["tasks"] if "when" in each}
+        for runtime, device, expected in (
+            ("kubernetes", "cpu", "infer-kubernetes"),
+            ("local", "cpu", "infer-kubernetes"),
+            ("hpk", "cpu", "infer-hpk"),
+            ("kubernetes", "gpu", "infer-kubernetes-gpu"),
+            ("hpk", "gpu", "infer-hpk-gpu"),
+        ):
+            given = {"inputs.parameters.runtime": runtime, "inputs.parameters.device": device}
+            run = [name for name, when in conditions.items() if is_true(put_in(when, given), WHEN)]
+            assert run == [expected]
 
     def test_hpk_pods_carry_what_hpk_reads(self, steps: list[dict[str, Any]]) -> None:
         hpk = named(steps, "infer-hpk")
@@ -216,8 +275,25 @@ class TestPods:
 
     def test_what_another_try_may_mend_is_tried_again(self, steps: list[dict[str, Any]]) -> None:
         for template in steps:
-            assert "[75, 137, 143]" in " ".join(template["retryStrategy"]["expression"].split())
+            expression = " ".join(template["retryStrategy"]["expression"].split())
+            assert "asInt(lastRetry.exitCode) in [75, 143]" in expression
+            assert "asInt(lastRetry.exitCode) == 137 && asInt(retries) == 0" in expression
             assert template["retryStrategy"]["limit"] == "3"
+            assert "maxDuration" not in template["retryStrategy"]["backoff"]
+
+    def test_a_later_try_has_at_least_twice_the_memory(self, documents: dict[str, dict[str, Any]]) -> None:
+        every = [template for document in documents.values() for template in document["spec"].get("templates", [])]
+        pods = [template for template in every if "script" in template or "container" in template]
+        assert len(pods) >= 26
+        for template in pods:
+            container = template.get("script") or template["container"]
+            tries = [patches.resources(template, container, {"retries": str(number)}) for number in range(4)]
+            memory = [quantity(each["limits"]["memory"]) for each in tries]
+            assert memory[0] == quantity(container["resources"]["limits"]["memory"])
+            assert memory[1] >= 2 * memory[0]
+            assert memory == sorted(set(memory))
+            assert [quantity(each["requests"]["memory"]) for each in tries] == memory
+            assert {each["requests"]["cpu"] for each in tries} == {container["resources"]["requests"]["cpu"]}
 
     def test_users_are_told_what_to_fill_in(self, documents: dict[str, dict[str, Any]]) -> None:
         for document in documents.values():

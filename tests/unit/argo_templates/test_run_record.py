@@ -9,6 +9,7 @@ import pytest
 from argo_templates import run_record
 from argo_templates.measures import Measure
 from argo_templates.placement.values import Queue, Site
+from argo_templates.resource_requests import of
 from rucio_dafab.stac.schemas import check_profile
 from rucio_dafab.stac.validate import check_document
 
@@ -91,3 +92,20 @@ def test_a_run_without_a_place_has_no_geometry() -> None:
     check_profile(record)
     check_document(record)
     assert record["geometry"] is None and "bbox" not in record
+
+
+@pytest.mark.parametrize(
+    ("template", "display", "asked"),
+    [
+        ("infer-hpk", "infer-hpk(1)", f"{of('infer').at(1):,} MiB "),
+        ("place-scene", "place", f"{of('place_scene').at(0):,} MiB "),
+        ("apply-kubernetes", "apply-kubernetes(0)", f"{of('apply').at(0):,} MiB "),
+        ("of-a-user", "of-a-user(1)", ""),
+    ],
+)
+def test_a_pod_that_argo_killed_for_memory_is_told_with_what_it_asked_for(
+    template: str, display: str, asked: str
+) -> None:
+    told = {"displayName": display, "templateName": template, "message": "OOMKilled (exit code 137)"}
+    run = made(failures=json.dumps([told]))["properties"]["dafab:run"]
+    assert run["failures"] == [f"{display}: killed for memory: it asked for {asked}and used all of it"]

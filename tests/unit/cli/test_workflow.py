@@ -74,7 +74,7 @@ def test_a_run_that_fails_ends_with_its_reason(command: Command) -> None:
         (("submit", "small.yaml", "-p", "kode=4"), "small takes no parameter kode: it takes code", 1),
         (("submit", "small.yaml", "-p", "code"), "-p 'code' is not name=value", 1),
         (("submit", "small.yaml"), "ARGO_SERVER is not set", 1),
-        (("submit", "small.yaml", "--local", "--slurm"), "--local and --slurm: only one of them", 1),
+        (("submit", "small.yaml", "--local", "--slurm"), "--local, --slurm and --podman: only one of them", 1),
         (("stop", "nothing"), "there is no run nothing", 1),
         (("watch", "../../etc"), "there is no run etc", 1),
     ],

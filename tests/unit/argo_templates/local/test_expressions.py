@@ -4,11 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argo_templates import factory
 from argo_templates.local.errors import ExpressionError
 from argo_templates.local.expressions import RETRY, WHEN, Dialect, is_true, parse
 
-LAST = {"lastRetry.status": "Failed", "lastRetry.exitCode": "75", "lastRetry.duration": "3", "lastRetry.message": "x"}
-OURS = "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]"
+LAST = {
+    "lastRetry.status": "Failed",
+    "lastRetry.exitCode": "75",
+    "lastRetry.duration": "3",
+    "lastRetry.message": "x",
+    "retries": "0",
+}
+OURS = str(factory.RETRY.expression)
 TEXTS = st.text(alphabet=st.characters(blacklist_characters="'\\", blacklist_categories=("Cs", "Cc")), max_size=12)
 
 
@@ -55,10 +62,19 @@ def test_conditions(text: str, truth: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "truth"), [("Failed", "75", True), ("Failed", "1", False), ("Error", "-1", True)]
+    ("status", "code", "retries", "truth"),
+    [
+        ("Failed", "75", "2", True),
+        ("Failed", "1", "0", False),
+        ("Error", "-1", "2", True),
+        ("Failed", "143", "1", True),
+        ("Failed", "137", "0", True),
+        ("Failed", "137", "1", False),
+    ],
 )
-def test_the_expression_of_our_retries(status: str, code: str, truth: bool) -> None:
-    assert is_true(OURS, RETRY, LAST | {"lastRetry.status": status, "lastRetry.exitCode": code}) is truth
+def test_the_expression_of_our_retries(status: str, code: str, retries: str, truth: bool) -> None:
+    last = {"lastRetry.status": status, "lastRetry.exitCode": code, "retries": retries}
+    assert is_true(OURS, RETRY, LAST | last) is truth
 
 
 def test_the_words_of_exprs_language() -> None:
