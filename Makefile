@@ -92,6 +92,10 @@ benchmark-workflows: install ## What the local executor costs beyond the steps t
 benchmark-kills: up ## Steps killed at random moments in 20 runs: what a rerun completes, and what is left
 	@$(BIN)/python -m benchmarks.workflows.kills
 
+.PHONY: benchmark-dasi
+benchmark-dasi: install ## DASI over both backends: products beside the disk, chips, listings, first byte, memory
+	@$(BIN)/python -m benchmarks.dasi --items $(ITEMS)
+
 benchmark-eo: install ## What a whole Sentinel-2 tile costs: inference, products, polygons, sizes (makes the tile first)
 	@$(BIN)/python -m benchmarks.eo
 
@@ -100,6 +104,10 @@ models: ## Train the nets again (hours of one core), export and evaluate them; n
 
 evaluate: ## Measure the committed nets, print and store the figures, write their cards; needs the real data
 	@for model in water water_radar fields; do $(BIN)/python -m models.$$model.evaluate || exit 1; done
+
+.PHONY: images
+images: ## Build the images of worker and server with podman (BASE=image, IMAGES="worker server")
+	@$(BIN)/python scripts/images.py $(if $(BASE),--base $(BASE)) $(IMAGES)
 
 lock: ## Resolve the dependencies anew
 	@$(LOCK) --upgrade -o requirements.lock

@@ -1,5 +1,6 @@
 """What every command line of the project shares: a refusal is one line, a fault keeps its traceback."""
 
+import errno
 import inspect
 import os
 import sys
@@ -38,13 +39,34 @@ def guarded(application: typer.Typer, arguments: Sequence[str] | None = None) ->
     Raises:
         SystemExit: always, with the status of the command.
     """
+    _open_streams()
     try:
         application(arguments)
     except DafabError as refusal:
-        Console(stderr=True, soft_wrap=True).print(f"error: {refusal}", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True, emoji=False).print(f"error: {refusal}", markup=False, highlight=False)
         sys.exit(refusal.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        # Of a file it would be a refusal that names it; what Python still holds back cannot be written either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        Console(stderr=True).print("error: the output cannot be written: no space is left where it goes")
+        sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Give standard streams that are closed to nowhere: the next file that is opened would be taken for them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    # Python has none where they were closed when it began.
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 @contextmanager
@@ -53,6 +75,7 @@ def answers_only() -> Iterator[None]:
 
     FDB prints diagnostics to it from C++: with ``DASI_DEBUG=1`` they go to standard error, otherwise nowhere.
     """
+    _open_streams()
     sys.stdout.flush()
     ours = os.dup(1)
     elsewhere = os.dup(2) if os.environ.get(DEBUG) else os.open(os.devnull, os.O_WRONLY)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +12,8 @@ from rucio_dafab import __version__
 from rucio_dafab.cli.main import COMMANDS
 from rucio_dafab.errors import DafabError
 from rucio_dafab.terminal import guarded
+
+PROGRAMS = Path(sys.executable).parent
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,3 +77,24 @@ def test_a_refusal_is_one_line_and_its_own_status(capsys: pytest.CaptureFixture[
         guarded(application, [])
     assert stopped.value.code == 3
     assert capsys.readouterr().err == "error: RSE CLOUD is full: 3 GB are missing [bold]\n"
+
+
+@pytest.mark.parametrize("command", ["rucio-dafab", "dasi"])
+def test_an_output_that_cannot_be_written_is_one_line(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [PROGRAMS / command, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "error: the output cannot be written: no space is left where it goes\n"
+
+
+def test_a_command_whose_standard_streams_are_closed_runs_all_the_same() -> None:
+    refused = subprocess.run(
+        ["sh", "-c", f"'{PROGRAMS / 'dasi'}' list --config /nowhere >&-"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
