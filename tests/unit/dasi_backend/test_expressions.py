@@ -40,7 +40,8 @@ def of(keys: str) -> Expression:
         ("tile=33uwp", {"grid:code": "MGRS-33UWP"}),
         ("orbit=22", {"sat:relative_orbit": "22"}),
         ("id=a", {"id": "a"}),
-        ('cloud_cover="<20", theme=isA:Flood', {"eo:cloud_cover.lt": "20", "theme.isa": "Flood"}),
+        # Keys come in the order of the language.
+        ('cloud_cover="<20", theme=isA:Flood', {"theme.isa": "Flood", "eo:cloud_cover.lt": "20"}),
     ],
 )
 def test_a_request_asks_what_the_same_rucio_filter_asks(keys: str, rucio: dict[str, str]) -> None:

@@ -75,6 +75,14 @@ def test_a_second_request_inherits_from_the_first_of_its_verb() -> None:
     assert (third.verb, third.keys, third.target) == ("list", {"orbit": ("1",)}, None)
 
 
+@pytest.mark.parametrize("key", sorted(language.keys()))
+def test_every_key_is_inherited_and_can_be_dropped(key: str) -> None:
+    value, other = {"date": "20260601", "kind": "band"}.get(key, "1"), "tile" if key == "mission" else "mission"
+    first, second, third = parse(f"list, {key}={value}\nlist, {other}=2\nlist, {key}=off")
+    assert second.keys == {**first.keys, other: ("2",)}
+    assert third.keys == {other: ("2",)}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
