@@ -17,7 +17,7 @@ from rucio_dafab.catalogue.tables import (
     SCHEMA,
     TABLE,
     fixed_columns,
-    former_index,
+    former_indexes,
     later_indexes,
     make_table,
     typed_index,
@@ -72,7 +72,7 @@ def _unfilled(connection: Connection, table: Table, declared: Queryables) -> lis
     return [
         name
         for queryable, name in typed_queryables(declared)
-        if ready.isdisjoint({str(typed_index(table, queryable, name).name), former_index(queryable, name)})
+        if ready.isdisjoint({str(typed_index(table, declared, queryable, name).name), *former_indexes(queryable, name)})
     ]
 
 
@@ -143,8 +143,8 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
             connection.execute(CreateIndex(index))
             made.append(str(index.name))
         for queryable, name in typed_queryables(declared):
-            former = _quoted(engine, former_index(queryable, name))
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{former}"))
+            for former in sorted(former_indexes(queryable, name)):
+                connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, former)}"))
     return made
 
 
@@ -154,7 +154,11 @@ def _wanted_indexes(table: Table, declared: Queryables, present: Container[str])
     typed = typed_queryables(declared)
     return [
         *(later_indexes(table) if is_whole else ()),
-        *(typed_index(table, queryable, name) for queryable, name in typed if is_whole or not queryable.broad),
+        *(
+            typed_index(table, declared, queryable, name)
+            for queryable, name in typed
+            if is_whole or not queryable.broad
+        ),
     ]
 
 

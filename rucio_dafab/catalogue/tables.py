@@ -118,8 +118,11 @@ def typed_column(queryable: Queryable, name: str) -> Column[Any]:
     return Column(name, COLUMN_TYPES[queryable.type])
 
 
-def typed_index(table: Table, queryable: Queryable, name: str) -> Index:
+def typed_index(table: Table, queryables: Queryables, queryable: Queryable, name: str) -> Index:
     """Return the index of a queryable's column: GIN for several strings, else a B-tree without the absent values.
+
+    Where it is mostly asked together with others, their columns follow: an index of each would be read as far as the
+    catalogue has that value, this one as far as it has all of them.
 
     That of a broad one holds what a listing of names reads besides, so that no row is visited for it: of names that
     come by the ten thousand, the visits would take nine tenths of the time.
@@ -130,12 +133,16 @@ def typed_index(table: Table, queryable: Queryable, name: str) -> Index:
     if queryable.broad:
         present = column.is_not(None)
         return Index(f"document_{name}_listed", column, postgresql_where=present, postgresql_include=list(LISTED))
+    if queryable.together:
+        others = [table.c[str(queryables[each].column)] for each in queryable.together]
+        return Index(f"document_{name}_together", column, *others, postgresql_where=column.is_not(None))
     return Index(f"document_{name}", column, postgresql_where=column.is_not(None))
 
 
-def former_index(queryable: Queryable, name: str) -> str:
-    """Return what the index of a queryable is called once it is, or no longer is, a broad one."""
-    return f"document_{name}" if queryable.broad else f"document_{name}_listed"
+def former_indexes(queryable: Queryable, name: str) -> frozenset[str]:
+    """Return what else the index of a queryable may be called: it is, or no longer is, broad or one of several."""
+    kind = "_listed" if queryable.broad else "_together" if queryable.together else ""
+    return frozenset(f"document_{name}{other}" for other in ("", "_listed", "_together") if other != kind)
 
 
 def later_indexes(table: Table) -> list[Index]:
@@ -156,7 +163,7 @@ def make_table(queryables: Queryables, into: MetaData) -> Table:
     fixed_indexes(table)
     later_indexes(table)
     for queryable, name in typed_queryables(queryables):
-        typed_index(table, queryable, name)
+        typed_index(table, queryables, queryable, name)
     return table
 
 

@@ -42,6 +42,7 @@ class Queryable:
         column: Column of the catalogue's document table, or ``None`` where there is none.
         unit: UCUM code, or ``None``.
         broad: Whether it is asked for by ranges that hold much of the catalogue.
+        together: Names of others that are mostly asked together with it, in the order in which they narrow an answer.
         aliases: Other keys for the same queryable.
         description: One line for people.
     """
@@ -52,6 +53,7 @@ class Queryable:
     column: str | None = None
     unit: str | None = None
     broad: bool = False
+    together: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     description: str = ""
 
@@ -198,6 +200,7 @@ def read(path: Path) -> Queryables:
         raise VocabularyError(f"{path.name} cannot be read: {error}") from error
     entries = tuple(_entry(table, path.name) for table in document.get("queryable", []))
     _refuse_shared_keys(entries, path.name)
+    _refuse_strange_company(entries, path.name)
     return Queryables(entries)
 
 
@@ -210,11 +213,21 @@ def load() -> Queryables:
 def _entry(table: dict[str, Any], file: str) -> Queryable:
     try:
         values: dict[str, Any] = {**table, "type": ValueType(str(table["type"]))}
-        entry = Queryable(**{**values, "aliases": tuple(table.get("aliases", ()))})
+        entry = Queryable(**values | {key: tuple(table.get(key, ())) for key in ("aliases", "together")})
         split_pointer(entry.pointer)
     except (KeyError, TypeError, ValueError, VocabularyError) as error:
         raise VocabularyError(f"{file}: the queryable '{table.get('name', '?')}' is wrong: {error}") from error
     return entry
+
+
+def _refuse_strange_company(entries: tuple[Queryable, ...], file: str) -> None:
+    scalar = {ValueType.NUMBER, ValueType.INTEGER, ValueType.STRING, ValueType.BOOLEAN}
+    able = {entry.name for entry in entries if entry.column and entry.type in scalar}
+    for entry in entries:
+        if entry.together and (entry.broad or entry.name not in able):
+            raise VocabularyError(f"{file}: '{entry.name}' cannot be asked together with others: it is broad or a list")
+        if strange := [name for name in entry.together if name not in able or name == entry.name]:
+            raise VocabularyError(f"{file}: '{entry.name}' is asked together with '{strange[0]}', which has no column")
 
 
 def _refuse_shared_keys(entries: tuple[Queryable, ...], file: str) -> None:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +73,10 @@ def test_a_load_that_is_interrupted_finishes_what_it_writes_and_leaves_no_proces
         text=True,
         start_new_session=True,
     )
-    wait_until(lambda: ran.poll() is not None or documents(database_address, "bulk.stopped") > 100)
-    writers = writers_of(ran.pid)
-    # A terminal's ^C reaches all processes of the command.
-    os.killpg(ran.pid, signal.SIGINT)
+    with halfway(ran, database_address, "bulk.stopped"):
+        writers = writers_of(ran.pid)
+        # A terminal's ^C reaches all processes of the command.
+        os.killpg(ran.pid, signal.SIGINT)
     told = ran.communicate(timeout=60)[1]
     assert ran.returncode == 130, told
     assert "Traceback" not in told
@@ -93,14 +95,16 @@ def test_a_load_that_is_killed_is_finished_by_starting_it_again(
     scope = f"bulk.{victim}"
     arguments = ["catalogue", "load", str(many), "--scope", scope, "--batch", "20", "--json"]
     environment = os.environ | {"DAFAB_HOME": str(site.home.root)}
-    ran = subprocess.Popen([str(COMMAND), *arguments], env=environment, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: ran.poll() is not None or documents(database_address, scope) > 100)
-    if victim == "loader":
-        kill(ran)
-    elif victim == "writer":
-        os.kill(writers_of(ran.pid)[0], signal.SIGKILL)
-    else:
-        kill_database(site, database_address)
+    ran = subprocess.Popen(
+        [str(COMMAND), *arguments], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with halfway(ran, database_address, scope):
+        if victim == "loader":
+            kill(ran)
+        elif victim == "writer":
+            os.kill(writers_of(ran.pid)[0], signal.SIGKILL)
+        else:
+            kill_database(site, database_address)
     told = ran.communicate(timeout=60)[1]
     if victim != "loader":
         assert ran.returncode == 1
@@ -116,6 +120,18 @@ def test_a_load_that_is_killed_is_finished_by_starting_it_again(
             made = set if table == "rucio.updated_dids" else list
             assert made(rows(connection, table, scope)) == made(whole[table]), table
     assert json.loads(site.dafab(*arguments, "--update"))["unchanged"] == MANY
+
+
+@contextmanager
+def halfway(loader: "subprocess.Popen[str]", address: str, scope: str) -> Iterator[None]:
+    """Hold a load and its processes once some of it is written: it would be done before anything could happen to it."""
+    wait_until(lambda: loader.poll() is not None or documents(address, scope) > 100)
+    os.killpg(loader.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(loader.pid, signal.SIGCONT)
 
 
 def kill(loader: "subprocess.Popen[str]") -> None:

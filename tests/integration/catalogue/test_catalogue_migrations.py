@@ -199,6 +199,19 @@ def test_the_index_of_a_queryable_that_has_become_broad_replaces_the_one_of_befo
     assert found.fetchall() == [("document_eo_cloud_cover_listed",)]
 
 
+def test_the_index_of_a_queryable_that_is_asked_together_with_others_has_their_columns(
+    db: Db, superuser: Any, empty: None
+) -> None:
+    assert db("upgrade").returncode == 0
+    superuser.execute("DROP INDEX dafab.document_sat_relative_orbit_together")
+    superuser.execute("CREATE INDEX document_sat_relative_orbit ON dafab.document (sat_relative_orbit)")
+    assert "document_sat_relative_orbit_together" in db("check").stderr
+    assert "index document_sat_relative_orbit_together" in db("upgrade").stdout
+    found = superuser.execute("SELECT indexdef FROM pg_indexes WHERE indexname LIKE 'document_sat_relative_orbit%'")
+    ((definition,),) = found.fetchall()
+    assert "(sat_relative_orbit, proj_code, eo_cloud_cover) WHERE (sat_relative_orbit IS NOT NULL)" in definition
+
+
 def test_columns_are_computed_anew_where_they_are_not_right(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     make_dids(superuser)

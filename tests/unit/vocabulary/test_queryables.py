@@ -111,6 +111,14 @@ def _fits(entry: Any, value: Any) -> bool:
             "'a' and 'b' both claim 'a'",
         ),
         ("][", "cannot be read"),
+        (
+            "[[queryable]]\nname='a'\npointer='/a'\ntype='string'\ncolumn='a'\ntogether=['b']",
+            "'a' is asked together with 'b', which has no column",
+        ),
+        (
+            "[[queryable]]\nname='a'\npointer='/a'\ntype='strings'\ncolumn='a'\ntogether=['a']",
+            "'a' cannot be asked together with others",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
