@@ -3,22 +3,24 @@
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Final
 
 from hera.workflows import Input, Output
 
+from argo_templates import lint_names as names
 from argo_templates import references
 from argo_templates.local import depends, patches
 from argo_templates.local.errors import ExpressionError, LocalError
 from argo_templates.local.pods import quantity
 from argo_templates.local.tags import names as tag_names
+from argo_templates.local.tags import of_text as tags_of
 from argo_templates.local.tags import without
 from argo_templates.schema import Finding
 
 Document = Mapping[str, Any]
 
 _AMOUNTS: Final = ("requests", "limits")
-_TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'")
 # What may stand between the quoted texts of a condition.
 _OPERATORS: Final = re.compile(r"[\s()]|==|!=|=~|!~|&&|\|\||!")
@@ -41,7 +43,7 @@ def lint(document: Document, others: Sequence[Document] = ()) -> list[Finding]:
     spec = library.merged(document["spec"])
     templates = references.Templates(library, spec)
     known = {f"workflow.parameters.{each['name']}" for each in spec.get("arguments", {}).get("parameters", [])}
-    findings = [*_parameters(spec), *references.check(document, spec, library)]
+    findings = [*_parameters(spec), *names.check(spec), *references.check(document, spec, library)]
     if "entrypoint" in spec or document.get("kind") == "Workflow":
         findings += _entry(spec, templates)
     for name, template in templates.own.items():
@@ -83,7 +85,7 @@ def _parameters(spec: Document) -> Iterator[Finding]:
 
 def _tags(place: str, value: Any, known: set[str], skip: tuple[str, ...] = ()) -> Iterator[Finding]:
     for text in _texts(value):
-        for tag in (each for each in _TAG.findall(text) if not each.strip().startswith(skip or ("\0",))):
+        for tag in (each for each in tags_of(text) if not each.strip().startswith(skip or ("\0",))):
             if tag.startswith("="):
                 yield Finding(place, f"{{{{{tag}}}}} is an expression, which only Argo itself can evaluate")
             elif tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
@@ -122,19 +124,18 @@ def _patch(name: str, template: Document) -> Iterator[Finding]:
         for amount in (amount for each in asked for amount in each.values()):
             quantity(amount)
     except LocalError as refusal:
-        yield Finding(f"{name}.{patches.MEMBER}", str(refusal).removeprefix(f"{name}: {patches.MEMBER} "))
+        yield Finding(f"{name}.{patches.MEMBER}", str(refusal).removeprefix(f"{name}: {patches.MEMBER}").lstrip(": "))
 
 
 def _entrypoint(name: str, template: Document) -> Iterator[Finding]:
     arguments = template.get("script", {}).get("args", [])
     if "-e" not in arguments:
         return
-    entrypoint = arguments[arguments.index("-e") + 1]
-    module, _, function = entrypoint.partition(":")
+    entrypoint = str([*arguments, ""][arguments.index("-e") + 1])
     try:
-        annotations = getattr(importlib.import_module(module), function).__annotations__
-    except (ImportError, AttributeError) as error:
-        yield Finding(name, f"the entrypoint {entrypoint} cannot be imported: {error}")
+        annotations = _imported(entrypoint).__annotations__
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module of anybody may raise anything
+        yield Finding(name, f"the entrypoint {entrypoint} cannot be imported: {error or type(error).__name__}")
         return
     of_pod = tag_names(template.get("metadata", {}))
     for way, base in (("inputs", Input), ("outputs", Output)):
@@ -146,6 +147,19 @@ def _entrypoint(name: str, template: Document) -> Iterator[Finding]:
             named -= {each for each in named - fields if f"inputs.parameters.{each}" in of_pod}
         if fields != named:
             yield Finding(name, f"{entrypoint} has the {way} {sorted(fields)}, the template {sorted(named)}")
+
+
+def _imported(entrypoint: str) -> FunctionType:
+    """Return the function of ``module:function``.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    module, _, name = entrypoint.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not isinstance(found, FunctionType):
+        raise TypeError(f"{name} is no function")
+    return found
 
 
 def _dag(name: str, tasks: list[Document], templates: references.Templates, known: set[str]) -> Iterator[Finding]:

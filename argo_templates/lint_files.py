@@ -39,9 +39,10 @@ class FileFinding:
     level: str = ERROR
 
     def __str__(self) -> str:
-        """Return all of it in one line."""
+        """Return all of it in one line that no terminal takes for an order."""
         place = ": ".join(filter(None, (self.file, self.document, self.path)))
-        return f"{place}: {'warning: ' if self.level == WARNING else ''}{' '.join(self.message.split())}"
+        line = f"{place}: {'warning: ' if self.level == WARNING else ''}{self.message}"
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(line.split()))
 
 
 def lint_files(files: Sequence[Path], schema: Path | None = None) -> list[FileFinding]:
@@ -57,40 +58,49 @@ def lint_files(files: Sequence[Path], schema: Path | None = None) -> list[FileFi
     """
     named = schema or (Path(os.environ[SCHEMA]) if os.environ.get(SCHEMA) else None)
     strict = None if named is None else load_strict(named)
-    others = [document for file in files for document in _documents(file)]
-    found = [finding for file in files for finding in _of_file(file, strict, others)]
+    read = [(file, _read(file)) for file in files]
+    others = [each for _, held in read if not isinstance(held, LocalError) for each in held]
+    found = [finding for file, held in read for finding in _of_file(file, held, strict, others)]
     if strict is None:
         message = f"no schema of Argo (--schema, {SCHEMA}): misspelt members are not looked for"
         found.append(FileFinding("schema", "", "", message, WARNING))
     return found
 
 
-def _documents(file: Path) -> list[dict[str, Any]]:
-    """Return what a file holds, to which other files may refer; what is wrong with it is told of the file itself."""
+def _read(file: Path) -> list[dict[str, Any]] | LocalError:
+    """Return what a file holds, to which others may refer, or what is wrong with it; once, since it may be a pipe."""
     try:
         return documents.read(file)
-    except LocalError:
-        return []
+    except LocalError as refusal:
+        return refusal
 
 
 def _of_file(
-    file: Path, schema: Mapping[str, Any] | None, others: Sequence[Mapping[str, Any]]
+    file: Path,
+    held: list[dict[str, Any]] | LocalError,
+    schema: Mapping[str, Any] | None,
+    others: Sequence[Mapping[str, Any]],
 ) -> Iterator[FileFinding]:
-    try:
-        read = documents.read(file)
-    except LocalError as refusal:
-        yield FileFinding(str(file), "", "", str(refusal).removeprefix(f"{file}: "))
+    if isinstance(held, LocalError):
+        yield FileFinding(str(file), "", "", str(held).removeprefix(f"{file}: "))
         return
-    if not read:
+    if not held:
         yield FileFinding(str(file), "", "", "it holds no document")
-    for document in read:
-        name = str(document.get("metadata", {}).get("name") or document.get("metadata", {}).get("generateName", ""))
+    for document in held:
+        name = _name(document)
         of_schema = [] if schema is None else check(document, schema)
         for finding in of_schema:
             yield FileFinding(str(file), name, finding.path, finding.message)
         # Where the schema is not kept, what stands where cannot be relied on.
         if not of_schema:
             yield from _meaning(file, name, document, others)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return ""
+    return str(metadata.get("name") or metadata.get("generateName", ""))
 
 
 def _meaning(
@@ -100,8 +110,9 @@ def _meaning(
         workflow = documents.workflow_of(document)
         errors = lint(workflow, others)
         warned = [*warnings(workflow), *references.not_here(workflow, others)]
-    except (KeyError, TypeError, AttributeError) as error:
-        yield FileFinding(str(file), name, "", f"it is not built as a workflow is: {error!r}")
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        yield FileFinding(str(file), name, "", f"it is not built as a workflow is: {said}")
         return
     for finding in errors:
         yield FileFinding(str(file), name, finding.path, finding.message)

@@ -20,7 +20,8 @@ class Library:
     @classmethod
     def of(cls, others: Sequence[Document]) -> Self:
         """Return the committed documents and others, which go before."""
-        given = {each["metadata"]["name"]: each for each in others if "name" in each.get("metadata", {})}
+        named = [each for each in others if isinstance(each.get("metadata"), Mapping) and "name" in each["metadata"]]
+        given = {str(each["metadata"]["name"]): each for each in named}
         return cls({**_committed(), **given})
 
     def merged(self, spec: Document) -> Document:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from argo_templates.local import depends, expressions, memos, patches, retries, shapes, tags
+from argo_templates.local import depends, expressions, memos, patches, retries, shapes, tags, yaml_text
 from argo_templates.local.errors import LocalError, ParameterError, Unsupported
 
 FOLDER: Final = Path(__file__).parents[1] / "rendered"
@@ -28,12 +26,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     Raises:
         LocalError: if it cannot be read or holds something else.
     """
-    try:
-        found = [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each is not None]
-    except (OSError, UnicodeDecodeError) as error:
-        raise LocalError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise LocalError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    found = yaml_text.read_file(path)
     for document in found:
         if not isinstance(document, dict) or document.get("kind") not in KINDS:
             raise LocalError(f"{path}: a document is none of {', '.join(KINDS)}")
@@ -110,7 +103,7 @@ def _as_a_workflow(document: Document) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
         metadata = document.get("metadata")
         name = metadata.get("name", "the workflow") if isinstance(metadata, Mapping) else "the workflow"
         raise LocalError(f"{name} is not built as a workflow is: {type(error).__name__} {error}") from error

@@ -9,9 +9,7 @@ https://argo-workflows.readthedocs.io/en/latest/fields/#template
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import yaml
-
-from argo_templates.local import tags
+from argo_templates.local import tags, yaml_text
 from argo_templates.local.errors import LocalError, Unsupported
 
 MAIN: Final = "main"
@@ -38,10 +36,8 @@ def read(name: str, patch: str) -> dict[str, Any]:
     Raises:
         LocalError: if it is no object of YAML.
     """
-    try:
-        found = yaml.safe_load(patch) or {}
-    except yaml.YAMLError as error:
-        raise LocalError(f"{name}: {MEMBER} is not YAML: {' '.join(str(error).split())}") from error
+    documents = yaml_text.read_all(patch, f"{name}: {MEMBER}")
+    found = documents[0] if len(documents) == 1 else documents or {}
     if not isinstance(found, dict):
         raise LocalError(f"{name}: {MEMBER} is no part of a pod: {patch[:60]!r}")
     return found

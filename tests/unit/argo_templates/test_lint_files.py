@@ -124,6 +124,10 @@ def test_several_documents_and_a_cron_workflow(others: dict[str, Any], tmp_path:
         ("", "it holds no document"),
         ("kind: Workflow", "it is not built as a workflow is"),
         ("kind: Workflow\nspec: {templates: [3]}", "it is not built as a workflow is"),
+        ("kind: Workflow\nmetadata: []\nspec: {}", "it is not built as a workflow is"),
+        ("kind: Workflow\nmetadata:\nspec:", "it is not built as a workflow is"),
+        ("kind: Workflow\nspec: {templates: [{}]}", "it is not built as a workflow is: there is no 'name'"),
+        ("kind: Workflow\nspec: &s {templates: [*s]}", "an anchor stands within itself"),
     ],
 )
 def test_what_is_no_workflow(text: str, line: str, tmp_path: Path) -> None:
@@ -162,3 +166,59 @@ def test_a_document_that_is_not_here_is_a_warning_and_one_beside_it_is_read(tmp_
     other.write_text(yaml.safe_dump(document))
     found = [each for each in lint_files([path, other]) if each.document]
     assert [(each.path, each.message) for each in found] == [("main.a", "the input c of elsewhere/b is not supplied")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-e"], "the entrypoint  cannot be imported: Empty module name"),
+        (["-e", ".:f"], "the entrypoint .:f cannot be imported: the 'package' argument is required"),
+        (["-e", "os:path"], "the entrypoint os:path cannot be imported: path is no function"),
+        (["-e", "leaves:f"], "the entrypoint leaves:f cannot be imported: 3"),
+    ],
+)
+def test_an_entry_point_that_is_none(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    template = {"name": "main", "script": {"image": "x@sha256:0", "args": arguments, "source": ""}}
+    document = {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": [template]}}
+    assert any(" ".join(said.split()) in line for line in found(document, tmp_path))
+
+
+def test_names_that_stand_twice(others: dict[str, Any], tmp_path: Path) -> None:
+    templates = others["spec"]["templates"]
+    templates[0]["steps"][0].append(templates[0]["steps"][0][0])
+    templates[2]["inputs"]["parameters"] *= 2
+    templates.append({"name": "list", "container": {"image": "x@sha256:0"}})
+    assert found(others, tmp_path) == [
+        "steps-: main: the task list stands 2 times",
+        "steps-: say: the parameter of the inputs word stands 2 times",
+        "steps-: spec: the template list stands 2 times",
+    ]
+
+
+def test_a_template_may_call_itself_on_a_condition_alone(tmp_path: Path) -> None:
+    def document(**more: str) -> dict[str, Any]:
+        templates = [
+            {"name": "main", "steps": [[{"name": "a", "template": "other"}]]},
+            {"name": "other", "dag": {"tasks": [{"name": "b", "template": "main"} | more]}},
+        ]
+        return {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": templates}}
+
+    line = "it calls itself whatever happens: a condition has to decide about it"
+    assert found(document(), tmp_path) == [f"main: {line}", f"other: {line}"]
+    assert found(document(when="'{{workflow.name}}' == 'x'"), tmp_path) == []
+
+
+def test_a_name_gives_a_terminal_no_orders(tmp_path: Path) -> None:
+    template = {"name": "a\nerror: b\x1b[31m", "container": {"image": "x", "command": ["{{c}}"]}}
+    document = {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": [template]}}
+    assert "a error: b\\x1b[31m: {{c}} resolves to nothing here" in found(document, tmp_path)
+
+
+def test_a_text_of_braces_takes_no_time(tmp_path: Path) -> None:
+    template = {"name": "main", "container": {"image": "x@sha256:0", "command": ["}}" + "{{" * 500_000]}}
+    document = {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": [template]}}
+    assert found(document, tmp_path) == []
