@@ -16,6 +16,9 @@ RESULTS: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemo
 BARE: Final = ("Succeeded", "Skipped", "Daemoned")
 """What a task's name alone asks: any of these."""
 
+MOST_NESTED: Final = 300
+"""Parentheses and negations of one text: each may stand within the one before."""
+
 Asked: TypeAlias = Callable[[str, str], bool]
 """Tells whether a task has a result."""
 
@@ -65,6 +68,8 @@ def parse(text: str) -> Depends:
     reader = _Reader(text)
     if reader.kind == "end":
         return NOTHING
+    if text.count("(") + text.count("!") > MOST_NESTED:
+        raise ExpressionError(f"depends {text[:60]!r}… has more than {MOST_NESTED} parentheses and negations")
     found = reader.alternatives()
     if reader.kind != "end":
         raise reader.refusal()

@@ -24,6 +24,9 @@ _TOKEN: Final = re.compile(
 _SPELLINGS: Final = {"and": "&&", "or": "||", "not": "!"}
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">", "=~", "!~", "in", "matches", "contains", "startsWith")
 _FUNCTIONS: Final = ("asInt", "asFloat")
+MOST_NESTED: Final = 100
+"""Parentheses, lists and negations of one text: each may stand within the one before."""
+
 LAST_RETRY: Final = ("lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message", "retries")
 
 
@@ -79,6 +82,8 @@ def parse(text: str, dialect: Dialect) -> Expression:
     Raises:
         ExpressionError: naming what cannot be read and where it stands.
     """
+    if sum(text.count(each) for each in "([!") + text.count("not") > MOST_NESTED:
+        raise ExpressionError(f"{dialect.name} {text[:60]!r}… has more than {MOST_NESTED} parentheses and negations")
     reader = _Reader(text, dialect)
     found = reader.alternatives()
     if reader.symbol:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = 1 << 30
 """As many at once as there are."""
+
+MOST_DEPTH: Final = 100
+"""Templates that call one another, Argo's own limit: one that calls itself for ever has to end."""
+
+_DEPTH: Final = ContextVar("depth of calls", default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,17 @@ class Graph:
 
     async def run(self, node: Node) -> Node:
         """Run all of it; return the node with its outcome and outputs."""
+        depth = _DEPTH.get() + 1
+        if depth > MOST_DEPTH:
+            return replace(node, phase=ERROR, message=f"templates call one another more than {MOST_DEPTH} deep")
+        # What is begun from here has it, as each task of asyncio has the context in which it was made.
+        before = _DEPTH.set(depth)
+        try:
+            return await self._run(node)
+        finally:
+            _DEPTH.reset(before)
+
+    async def _run(self, node: Node) -> Node:
         failed = await (self._dag() if "dag" in self._template else self._steps())
         if failed is not None:
             return replace(node, phase=failed.phase, message=_told(failed))

@@ -72,3 +72,9 @@ def test_what_cannot_be_read_is_named(text: str, line: str) -> None:
     with pytest.raises(ExpressionError) as refusal:
         depends.parse(text)
     assert str(refusal.value).startswith(line)
+
+
+@pytest.mark.parametrize("text", ["(" * 5000 + "a" + ")" * 5000, "!" * 5000 + "a"])
+def test_what_is_nested_without_an_end_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError, match="has more than 300 parentheses and negations"):
+        depends.parse(text)

@@ -266,3 +266,22 @@ def test_a_dag_hands_its_outputs_up(ran: Ran) -> None:
         """
     )
     assert done["main.say"].result == "up"
+
+
+def test_a_template_that_calls_itself_for_ever_ends(ran: Ran) -> None:
+    done = ran("templates: [{name: main, steps: [[{name: a, template: main}]]}]")
+    assert done.status.phase == "Error"
+    assert done.status.message.endswith(": templates call one another more than 100 deep")
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "!" * 5000, "[" * 5000, "not " * 5000])
+def test_conditions_have_an_end(ran: Ran, text: str) -> None:
+    done = ran(
+        """
+        arguments: {parameters: [{name: text}]}
+        templates: [{name: main, steps: [[{name: a, template: sh, when: "{{workflow.parameters.text}}"}]]}]
+        """,
+        parameters={"text": text},
+    )
+    assert done.status.phase == "Error"
+    assert "has more than 100 parentheses and negations" in done.status.message
