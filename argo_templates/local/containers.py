@@ -4,6 +4,7 @@ Nothing is rewritten here. The folders behind the volumes are mounted where the 
 what is run, and where, if the template does not.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ PULL: Final = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
 ENFORCED: Final = frozenset(("image", "imagePullPolicy", "readOnly"))
 """Members of documents that mean nothing to a process of this machine, and something to a container."""
 
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][\w./:@+-]*", re.ASCII)
 _GIVEN: Final = frozenset(("cpu", "memory", "ephemeral-storage"))
 """Resources that are given here; the last as much as there is."""
 
@@ -80,12 +82,10 @@ def of(
         folder: of the pod.
 
     Raises:
-        LocalError: if a folder cannot be mounted, or a resource is asked for that no container gets here.
+        LocalError: if it names no image, a folder cannot be mounted, or no container gets here what is asked for.
     """
     name = template["name"]
-    beyond = {member for kind in asked.values() for member, value in kind.items() if str(value) != "0"} - _GIVEN
-    if beyond:
-        raise LocalError(f"{name}: {', '.join(sorted(beyond))} is nothing that a container of this executor gets")
+    _check_resources(name, asked)
     policy = container.get("imagePullPolicy", "IfNotPresent")
     if policy not in PULL:
         raise LocalError(f"{name}: imagePullPolicy {policy!r} is none of {', '.join(PULL)}")
@@ -94,7 +94,7 @@ def of(
         mounts.append(Mount(STAGING, folder / "script", read_only=True))
     reaches = template.get("metadata", {}).get("labels", {}).get(REACHES)
     return Container(
-        image=container["image"],
+        image=_image(name, container),
         pull=PULL[policy],
         entry_point="command" not in container,
         working_folder=container.get("workingDir", ""),
@@ -102,6 +102,20 @@ def of(
         read_only=bool(container.get("securityContext", {}).get("readOnlyRootFilesystem")),
         network="none" if reaches == "nothing" else "host",
     )
+
+
+def _check_resources(name: str, asked: Mapping[str, Mapping[str, Any]]) -> None:
+    beyond = {member for kind in asked.values() for member, value in kind.items() if str(value) != "0"} - _GIVEN
+    if beyond:
+        raise LocalError(f"{name}: {', '.join(sorted(beyond))} is nothing that a container of this executor gets")
+
+
+def _image(name: str, container: Mapping[str, Any]) -> str:
+    """Return the image: a name that podman cannot take for one of its options, or for several words."""
+    image = str(container.get("image", ""))
+    if not _IMAGE.fullmatch(image):
+        raise LocalError(f"{name}: {image!r} is no name of an image")
+    return image
 
 
 def _mounts(

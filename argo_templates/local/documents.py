@@ -280,6 +280,7 @@ def _check_template(name: str, template: Mapping[str, Any]) -> None:
         for other in sorted(others - needed.keys()):
             raise LocalError(f"{name}.{task} depends on {other}, which is no task there")
     _check_order(name, needed)
+    _check_texts(name, template.get("script") or template.get("container") or {})
     memos.check(name, template)
     patches.check(name, template)
     if "retryStrategy" in template:
@@ -287,6 +288,17 @@ def _check_template(name: str, template: Mapping[str, Any]) -> None:
     for user in users(template):
         if "when" in user:
             expressions.parse(tags.without(str(user["when"])), expressions.WHEN)
+
+
+def _check_texts(name: str, container: Mapping[str, Any]) -> None:
+    """Refuse what a cluster refuses, too: a number among the arguments, or a command that is one text."""
+    for member in ("command", "args"):
+        listed = container.get(member, [])
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            raise LocalError(f"{name}: {member} has to be a list of texts: put numbers into quotation marks")
+    for member in ("image", "source", "workingDir"):
+        if not isinstance(container.get(member, ""), str):
+            raise LocalError(f"{name}: {member} has to be a text")
 
 
 def _check_order(name: str, needed: Mapping[str, frozenset[str]]) -> None:

@@ -7,6 +7,7 @@ takes its place. It runs as the user who submitted it, whose the mounted folders
 import asyncio
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ GRACE: Final = 5
 
 _OUT_OF_MEMORY: Final = 137
 _NOT_FOUND: Final = (126, 127)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OWN_VARIABLES: Final = ("HOME", "PATH", "TMPDIR")
 _OWN_PREFIXES: Final = ("CONTAINERS_", "DBUS_", "LD_", "REGISTRY_", "STORAGE_", "XDG_")
 """Variables by which podman itself is told something, which the key of a secret must not stand in for."""
@@ -135,9 +137,12 @@ def _secrets(pod: Pod) -> dict[str, str]:
     """Return the variables with keys of secrets.
 
     Raises:
-        BackEndError: if one is called like what podman itself reads.
+        BackEndError: if one is called like what podman itself reads, or like several: ``A*`` would be all that
+            begin so, of this machine's own.
     """
     found = {name: pod.environment[name] for name in pod.secret if name in pod.environment}
+    if wrong := [name for name in found if not _VARIABLE.fullmatch(name)]:
+        raise BackEndError(f"{wrong[0]!r} is no name of a variable, and cannot hold the key of a secret")
     if wrong := [name for name in found if name in _OWN_VARIABLES or name.startswith(_OWN_PREFIXES)]:
         raise BackEndError(f"{wrong[0]} is read by podman itself, and cannot hold the key of a secret")
     return found

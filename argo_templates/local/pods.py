@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -118,21 +118,41 @@ def make(
     paths = (Mounted if contained else Paths)(folder / "root", mounts)
     _take_in(template, artifacts, paths)
     asked = patches.resources(template, container, scope)
-    annotations = tags.put_in(template.get("metadata", {}).get("annotations", {}), scope)
+    made = _of(path, container, folder, paths, mapping, asked, _flags(template, scope))
+    if not contained:
+        return made
+    return replace(made, container=containers.of(template, container, mounts, declared, asked, folder))
+
+
+def _of(
+    path: str,
+    container: Mapping[str, Any],
+    folder: Path,
+    paths: Paths,
+    mapping: Mapping[str, str],
+    asked: Mapping[str, Mapping[str, Any]],
+    flags: tuple[str, ...],
+) -> Pod:
+    """Return the pod of a container without tags."""
     return Pod(
         path=path,
         folder=folder,
         command=tuple(_command(container, paths, folder)),
         environment=_environment(container, paths, folder, mapping),
         working_folder=Path(paths.here(container.get("workingDir", TMP))),
-        flags=tuple(annotations.get("slurm.hpk.io/flags", "").split()),
+        flags=flags,
         cpu=max(1, -int(-quantity(asked["requests"].get("cpu", 0)) // 1)),
         memory=int(quantity(asked["requests"].get("memory", 0))),
         paths=paths,
         secret=_secret(container),
         limit=int(quantity(asked["limits"].get("memory", 0))),
-        container=containers.of(template, container, mounts, declared, asked, folder) if contained else None,
     )
+
+
+def _flags(template: Mapping[str, Any], scope: tags.Scope) -> tuple[str, ...]:
+    """Return what HPK would hand to ``sbatch``."""
+    annotations = tags.put_in(template.get("metadata", {}).get("annotations", {}), scope)
+    return tuple(annotations.get("slurm.hpk.io/flags", "").split())
 
 
 def _mounts(

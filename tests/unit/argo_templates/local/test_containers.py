@@ -1,11 +1,12 @@
 """What a container of a template is, and what is refused."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from argo_templates.local import containers
+from argo_templates.local import containers, podman, pods
 from argo_templates.local.containers import Mount
 from argo_templates.local.errors import LocalError
 
@@ -86,3 +87,34 @@ def test_the_policy_of_pulling() -> None:
 def test_the_label_says_the_network() -> None:
     labels = [{"metadata": {"labels": {"dafab.eu/reaches": value}}} for value in ("nothing", "catalogue", "archives")]
     assert [made(template=each).network for each in ({}, *labels)] == ["host", "none", "host", "host"]
+
+
+@pytest.mark.parametrize(
+    "image", ["--privileged", "-v=/:/host", "", "two words", "a\nb", "--volume=/:/host", "{{x}}", "a;b"]
+)
+def test_what_podman_would_not_take_for_an_image_is_refused(image: str) -> None:
+    with pytest.raises(LocalError, match=r"^main: .* is no name of an image$"):
+        made(image=image)
+
+
+@pytest.mark.parametrize(
+    "image", ["x", "localhost:5000/a/b_c:1.2-3", "a.b/c@sha256:0f", "docker://a/b", "ABC", "oci-archive:/a/b+c"]
+)
+def test_names_of_images(image: str) -> None:
+    assert made(image=image).image == image
+
+
+@pytest.mark.parametrize("name", ["*", "AWS_*", "A B", "-e", "A=B"])
+def test_a_secret_stands_in_one_variable(name: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    variable = {"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "token"}}}
+    container = {"image": "x", "command": ["true"], "env": [variable]}
+    template = {"name": "main", "container": container}
+    pod = pods.make("main", template, {}, {}, tmp_path / "pod", [], {"s": str(tmp_path)}, contained=True)
+
+    def began(_where: object) -> None:
+        raise AssertionError("it began")
+
+    ended = asyncio.run(podman.PodmanBackEnd().run(pod, began))
+    assert ended.status is None
+    assert ended.error == f"{name!r} is no name of a variable, and cannot hold the key of a secret"

@@ -90,6 +90,15 @@ def test_what_is_not_done_is_named(prepared: Callable[..., Any], text: str, name
             "the config map nowhere has no folder here: name one by --volume nowhere=FOLDER",
         ),
         (
+            "templates: [{name: main, container: {image: x, command: echo}}]",
+            "main: command has to be a list of texts: put numbers into quotation marks",
+        ),
+        (
+            "templates: [{name: main, container: {image: x, command: [sleep], args: [5]}}]",
+            "main: args has to be a list of texts: put numbers into quotation marks",
+        ),
+        ("templates: [{name: main, script: {image: x, command: [sh], source: 5}}]", "main: source has to be a text"),
+        (
             "templates: [{name: main, memoize: {key: a, maxAge: soon, cache: {configMap: {name: a}}},"
             " container: {image: x, command: [a]}}]",
             "'soon' is no duration",
