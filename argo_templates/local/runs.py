@@ -48,15 +48,16 @@ def find(home: Home, name: str) -> Run:
     """Return a run by its name.
 
     Raises:
-        RunError: if there is none.
+        RunError: if there is none, or that cannot be its name.
     """
-    return Run.open(folder(home) / Path(name).name)
+    return Run.open(folder(home) / check_name(name))
 
 
 def every(home: Home) -> list[Run]:
     """Return the runs of a site, the newest first."""
-    found = [Run(path.parent) for path in folder(home).glob("*/options.json")]
-    return sorted(found, key=lambda run: run.options().created, reverse=True)
+    found = [(path.stat().st_mtime, Run(path.parent)) for path in folder(home).glob("*/options.json")]
+    # It is written once, when the run is made; what is in it may be another version's.
+    return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].name), reverse=True)]
 
 
 def prepare(
@@ -158,7 +159,7 @@ def detach(home: Home, run: Run) -> int:
     """Run a workflow in a process of its own, which goes on when this one ends; return its number.
 
     Raises:
-        RunError: if it does not begin.
+        RunError: if it does not begin; with the exit status of its process, which says whether to try again.
     """
     with (run.folder / "executor.log").open("ab") as log:
         streams = [(os.POSIX_SPAWN_DUP2, log.fileno(), number) for number in (1, 2)]
@@ -171,11 +172,19 @@ def detach(home: Home, run: Run) -> int:
         )
     end = time.monotonic() + _PATIENCE
     while run.status().pid != pid:
-        if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() > end:
-            said = (run.folder / "executor.log").read_text(encoding="utf-8").strip().splitlines()
-            raise RunError(f"{run.name} did not begin: {said[-1] if said else 'it said nothing'}")
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended or time.monotonic() > end:
+            raise _did_not_begin(run, os.waitstatus_to_exitcode(status))
         time.sleep(0.05)
     return pid
+
+
+def _did_not_begin(run: Run, status: int) -> RunError:
+    said = (run.folder / "executor.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = said[-1].removeprefix("error: ") if said else "it said nothing"
+    refusal = RunError(f"{run.name} did not begin: {last}")
+    refusal.exit_code = max(1, status)
+    return refusal
 
 
 def phase(run: Run) -> str:

@@ -11,7 +11,8 @@ RUN/record.json      what came of it
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -101,14 +102,19 @@ class Run:
         Raises:
             RunError: if there is none.
         """
-        if not (folder / "options.json").is_file():
+        try:
+            found = (folder / "options.json").is_file()
+        except OSError as error:
+            raise RunError(f"the run {folder.name} cannot be read: {error.strerror}") from error
+        if not found:
             raise RunError(f"there is no run {folder.name}")
         return cls(folder)
 
     def options(self) -> Options:
         """Return how it was started."""
-        value = self._read("options.json")
-        return Options(**{**value, "noted": tuple(value["noted"])})
+        with self._of_this_version("options.json"):
+            value = self._read("options.json")
+            return Options(**{**value, "noted": tuple(value["noted"])})
 
     def document(self) -> dict[str, Any]:
         """Return the workflow."""
@@ -116,7 +122,8 @@ class Run:
 
     def status(self) -> Status:
         """Return how it stands; a run whose process is gone without a word was killed."""
-        return Status(**self._read("status.json"))
+        with self._of_this_version("status.json"):
+            return Status(**self._read("status.json"))
 
     def set_status(self, status: Status) -> None:
         """Keep how it stands."""
@@ -138,13 +145,12 @@ class Run:
 
     def node(self, path: str) -> Node | None:
         """Return how a step stands, ``None`` for one that was never begun."""
-        value = read_json(self._of(path))
-        return None if value is None else Node.from_json(value)
+        return self._node(self._of(path))
 
     def nodes(self) -> list[Node]:
         """Return every step that was begun, in the order of beginning."""
-        values = (read_json(path) for path in (self.folder / "nodes").glob("[!.]*.json"))
-        found = [Node.from_json(value) for value in values if value is not None]
+        read = (self._node(path) for path in (self.folder / "nodes").glob("[!.]*.json"))
+        found = [node for node in read if node is not None]
         return sorted(found, key=lambda node: (node.began, node.path))
 
     def forget(self, path: str) -> None:
@@ -163,6 +169,23 @@ class Run:
 
     def _of(self, path: str) -> Path:
         return self.folder / "nodes" / f"{_file_name(path)}.json"
+
+    def _node(self, path: Path) -> Node | None:
+        with self._of_this_version(f"nodes/{path.name}"):
+            value = read_json(path)
+            return None if value is None else Node.from_json(value)
+
+    @contextmanager
+    def _of_this_version(self, name: str) -> Iterator[None]:
+        """Turn members that a file lacks, or that nobody knows, into one line.
+
+        Raises:
+            RunError: naming the file.
+        """
+        try:
+            yield
+        except (KeyError, TypeError) as error:
+            raise RunError(f"the run {self.name} is another version's, or damaged: {name}: {error}") from error
 
     def _read(self, name: str) -> dict[str, Any]:
         value = read_json(self.folder / name)

@@ -16,6 +16,8 @@ from rucio_dafab.site.home import Home
 from rucio_dafab.terminal import application
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from argo_templates.local.state import Run
     from argo_templates.server import ArgoServer
 
@@ -24,6 +26,8 @@ app.command()(workflow_files.lint)
 app.command()(workflow_files.render)
 
 SUCCEEDED: Final = "Succeeded"
+UNREADABLE: Final = "Unreadable"
+"""What the list says of a run whose folder another version wrote, or that is damaged."""
 _PAUSE: Final = 0.3
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -63,18 +67,12 @@ def submit(
         _submit_to_server(program.name, documents.arguments(program, given), name, namespace, dry_run, wait, as_json)
         return
     options: dict[str, Any] = {"jobs": jobs, "fresh": fresh, "name": name, "back_end": back_end}
-    folders = {key: Path(value) for key, value in _pairs("--volume", volume or ()).items()}
-    home = Home.from_environment()
+    folders, home = _folders(volume or ()), Home.from_environment()
     if dry_run:
         plan = runs.check(home, document, given, mapping=folders, back_end=back_end)
         typer.echo(json.dumps(asdict(plan), indent=1) if as_json else f"{program.name} can be run here")
         return
-    run = runs.prepare(home, document, given, mapping=folders, **options)
-    if wait:
-        _foreground(home, run, as_json)
-        return
-    runs.detach(home, run)
-    typer.echo(json.dumps({"run": run.name}) if as_json else run.name)
+    _carry_out(home, runs.prepare(home, document, given, mapping=folders, **options), wait, as_json)
 
 
 @app.command()
@@ -90,11 +88,7 @@ def resume(
     run = runs.find(home, name)
     if run.status().phase == SUCCEEDED:
         raise DafabError(f"{name} has succeeded: there is nothing to take up")
-    if wait:
-        _foreground(home, run, as_json)
-        return
-    runs.detach(home, run)
-    typer.echo(json.dumps({"run": run.name}) if as_json else run.name)
+    _carry_out(home, run, wait, as_json)
 
 
 @app.command("list")
@@ -193,6 +187,24 @@ def _pairs(option: str, given: "list[str] | tuple[str, ...]") -> dict[str, str]:
     return pairs
 
 
+def _folders(given: "list[str] | tuple[str, ...]") -> dict[str, Path]:
+    pairs = _pairs("--volume", given)
+    if unnamed := [name for name, folder in pairs.items() if not folder]:
+        raise DafabError(f"--volume {unnamed[0]}= names no folder")
+    return {name: Path(folder) for name, folder in pairs.items()}
+
+
+def _carry_out(home: Home, run: "Run", wait: bool, as_json: bool) -> None:
+    """Run a workflow here and watch it, or in a process of its own."""
+    if wait:
+        _foreground(home, run, as_json)
+        return
+    from argo_templates.local import runs  # noqa: PLC0415
+
+    runs.detach(home, run)
+    typer.echo(json.dumps({"run": run.name}) if as_json else run.name)
+
+
 def _submit_to_server(
     template: str,
     values: dict[str, str],
@@ -250,15 +262,16 @@ def _watch_server(server: "ArgoServer", name: str) -> str:
 def _of_site() -> list[dict[str, str]]:
     from argo_templates.local import runs  # noqa: PLC0415
 
-    return [
-        {
-            "name": run.name,
-            "phase": runs.phase(run),
-            "created": datetime.fromtimestamp(run.options().created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "message": run.status().message,
-        }
-        for run in runs.every(Home.from_environment())
-    ]
+    return [_line(run, runs.phase) for run in runs.every(Home.from_environment())]
+
+
+def _line(run: "Run", phase_of: "Callable[[Run], str]") -> dict[str, str]:
+    """Return how a run stands; one that cannot be read does not hide the others."""
+    try:
+        created = datetime.fromtimestamp(run.options().created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"name": run.name, "phase": phase_of(run), "created": created, "message": run.status().message}
+    except DafabError as refusal:
+        return {"name": run.name, "phase": UNREADABLE, "created": "", "message": str(refusal)}
 
 
 def _of_server(namespace: str) -> list[dict[str, str]]:

@@ -76,7 +76,9 @@ def test_a_run_that_fails_ends_with_its_reason(command: Command) -> None:
         (("submit", "small.yaml"), "ARGO_SERVER is not set", 1),
         (("submit", "small.yaml", "--local", "--slurm"), "--local, --slurm and --podman: only one of them", 1),
         (("stop", "nothing"), "there is no run nothing", 1),
-        (("watch", "../../etc"), "there is no run etc", 1),
+        (("watch", "../../etc"), "'../../etc' cannot be the name of a run", 1),
+        (("show", ""), "'' cannot be the name of a run", 1),
+        (("submit", "small.yaml", "--local", "--volume", "dafab-work="), "--volume dafab-work= names no folder", 1),
     ],
 )
 def test_refusals(command: Command, arguments: tuple[str, ...], line: str, status: int) -> None:
@@ -84,6 +86,50 @@ def test_refusals(command: Command, arguments: tuple[str, ...], line: str, statu
     assert ended.returncode == status
     assert ended.stderr.startswith(f"error: {line}")
     assert (ended.stderr.count("\n"), ended.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("options.json", "{}", "the run odd is another version's, or damaged: options.json: 'noted'"),
+        ("options.json", "nonsense", "is not JSON"),
+        ("status.json", '{"phase": "Failed", "planet": "Mars"}', "status.json: "),
+        ("status.json", None, "the run odd has lost its status.json"),
+        ("nodes/x.json", '{"path": "main"}', "nodes/x.json: 'children'"),
+    ],
+)
+def test_a_run_of_another_version(command: Command, tmp_path: Path, file: str, content: str | None, line: str) -> None:
+    assert command("submit", "small.yaml", "--local", "--wait", "-p", "code=3", "--name", "odd").returncode == 1
+    assert command("submit", "small.yaml", "--local", "--wait", "--name", "fine").returncode == 0
+    path = tmp_path / "home" / "runs" / "odd" / file
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+    for ended in (command("show", "odd"), command("resume", "odd"), command("resume", "odd", "--wait")):
+        assert ended.returncode == 1
+        assert (ended.stderr.count("\n"), ended.stdout) == (1, "")
+        assert line in ended.stderr
+    listed = {each["name"]: each for each in json.loads(command("list", "--json").stdout)}
+    assert listed["fine"]["phase"] == "Succeeded"
+    if not file.startswith("nodes"):
+        assert listed["odd"]["phase"] == "Unreadable"
+        assert line in listed["odd"]["message"]
+
+
+def test_a_run_is_taken_up_by_one(command: Command, tmp_path: Path) -> None:
+    waits = SMALL.replace("echo said;", "while [ ! -e /outside/go ]; do sleep 0.05; done;").replace(
+        "args:", "volumeMounts: [{name: outside, mountPath: /outside}], args:"
+    )
+    outside = f"  volumes: [{{name: outside, hostPath: {{path: {tmp_path}}}}}]\n"
+    (tmp_path / "waits.yaml").write_text(waits + outside)
+    assert command("submit", "waits.yaml", "--local", "--name", "one").returncode == 0
+    for arguments in (("resume", "one"), ("resume", "one", "--wait")):
+        ended = command(*arguments)
+        assert ended.returncode == 75
+        assert ended.stderr.count("error") == ended.stderr.count("\n") == 1
+        assert "is at work on" in ended.stderr
+    (tmp_path / "go").touch()
+    assert command("watch", "one").returncode == 0
 
 
 def test_a_server_that_does_not_answer(command: Command) -> None:
