@@ -203,7 +203,9 @@ class Soak:
 
 
 def main(seconds: float, folder: str | None) -> None:
-    """Run it and print what was counted."""
+    """Run it in a folder, by default that of temporary files, and print what was counted."""
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         print(json.dumps(Soak(Path(place), seconds).run(), indent=1))
 
