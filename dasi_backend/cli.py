@@ -24,17 +24,23 @@ from dasi_backend.items import Item, Retrieved
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.select import SelectBackend
-from rucio_dafab.terminal import answers_only, application, guarded
+from rucio_dafab.terminal import answers_only, application, guarded, says_version
 
-app = application(
-    add_completion=True,
-    help="Data by what they are: the rolling store, and the Rucio catalogue behind the same requests.",
-)
+app = application(add_completion=True)
 
 _CATALOGUE_COLUMNS: Final = {"id": "id", "collection": "collection", "date": "date", "asset": "asset"}
 _SELECT_COLUMNS: Final = {"date": "date", "mission": "mission", "level": "level", "tile": "tile"}
 _FIELD_COLUMNS: Final = {key: key for key in ("date", "time", "stream", "type", "step", "levtype", "param")}
 _EVERYTHING: Final = Request("list", {})
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=says_version("dasi"), is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Data by what they are: the rolling store, and the Rucio catalogue behind the same requests."""
 
 
 @app.command("list")

@@ -11,6 +11,7 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 
+from rucio_dafab import __version__
 from rucio_dafab.errors import DafabError
 
 DEBUG: Final = "DASI_DEBUG"
@@ -26,6 +27,17 @@ def application(**options: Any) -> typer.Typer:
         "pretty_exceptions_enable": False,
     }
     return typer.Typer(**(common | options))
+
+
+def says_version(command: str) -> Callable[[bool], None]:
+    """Return what an option calls that prints the name and version of a command and ends it."""
+
+    def say(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"{command} {__version__}")
+            raise typer.Exit
+
+    return say
 
 
 def help_of(function: Callable[..., Any]) -> str:

@@ -8,8 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from rucio_dafab import __version__
-from rucio_dafab.terminal import application, guarded, help_of
+from rucio_dafab.terminal import application, guarded, help_of, says_version
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("rucio_dafab.cli.site:up", "Start the site on this machine."),
@@ -73,15 +72,11 @@ def _single(function: Callable[..., Any]) -> typer.Typer:
 app = application(cls=LazyGroup, add_completion=True)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"rucio-dafab {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=says_version("rucio-dafab"), is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     """Earth observation in Rucio, findable by what is in the images."""
 

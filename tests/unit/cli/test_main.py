@@ -32,8 +32,10 @@ def test_help_names_every_command() -> None:
     assert [name for name in COMMANDS if name not in result.stdout] == []
 
 
-def test_version() -> None:
-    assert command("--version").stdout.strip() == f"rucio-dafab {__version__}"
+@pytest.mark.parametrize("name", ["rucio-dafab", "dasi"])
+def test_version(name: str) -> None:
+    said = subprocess.run([PROGRAMS / name, "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == f"{name} {__version__}"
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
