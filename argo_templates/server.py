@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
 
@@ -48,11 +49,11 @@ class ArgoServer:
 
     def __init__(self, address: str, token: str, namespace: str) -> None:
         self.url = (address if "://" in address else f"https://{address}").rstrip("/")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise ServerError(f"{ADDRESS} {address!r} is no address: host:port, or an https URL")
-        if parts.scheme == "http" and token and not _is_loopback(parts.hostname):
+        scheme, host = _parts(self.url)
+        if scheme == "http" and token and not _is_loopback(host):
             raise ServerError(f"{self.url}: a token is not sent unencrypted, use https")
+        if not (token.isascii() and token.isprintable()):
+            raise ServerError(f"{TOKEN} holds no token: a line end or a letter that no token has is in it")
         self.namespace = namespace
         self._session = requests.Session()
         # A file of passwords (.netrc) would replace the token.
@@ -76,7 +77,8 @@ class ArgoServer:
     def submit(self, template: str, parameters: Mapping[str, str], name: str | None = None) -> str:
         """Start a workflow from a template that the server has; return its name."""
         answer = self._json("POST", "/submit", submission(self.namespace, template, parameters, name))
-        return str(answer["metadata"]["name"])
+        with as_argo_answers():
+            return str(answer["metadata"]["name"])
 
     def every(self) -> list[dict[str, Any]]:
         """Return the workflows of the namespace."""
@@ -94,10 +96,17 @@ class ArgoServer:
     def logs(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield pods and the lines that they wrote."""
         path = f"/{quote(name, safe='')}/log?logOptions.container=main"
-        for line in self._send("GET", path, stream=True).iter_lines():
-            if line:
+        for line in self._lines(self._send("GET", path, stream=True)):
+            with as_argo_answers():
                 result = _object(line).get("result", {})
-                yield result.get("podName", ""), result.get("content", "")
+                said = str(result.get("podName", "")), str(result.get("content", ""))
+            yield said
+
+    def _lines(self, answer: requests.Response) -> Iterator[bytes]:
+        try:
+            yield from filter(None, answer.iter_lines())
+        except requests.exceptions.RequestException as error:
+            raise ServerUnreachable(f"{self.url} does not go on ({_reason(error)})") from error
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return _object(self._send(method, path, body).content)
@@ -122,6 +131,37 @@ class ArgoServer:
         if answer.status_code != 200:
             raise ServerError(f"{self.url} refuses ({answer.status_code}): {_message(answer)}")
         return answer
+
+
+@contextmanager
+def as_argo_answers() -> Iterator[None]:
+    """Turn what an answer that is built otherwise does to its reader into one line.
+
+    Raises:
+        ServerError: saying what it lacks.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ServerError(f"the server does not answer as an Argo server does: {error}") from error
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Return the scheme and the host of an address.
+
+    Raises:
+        ServerError: if it is none.
+    """
+    # It is not shown: a password may stand in it.
+    refusal = ServerError(f"{ADDRESS} holds no address: host:port, or an https URL without a name or a question in it")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read for the refusal of what is no port
+    except ValueError as error:
+        raise refusal from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise refusal
+    return parts.scheme, parts.hostname
 
 
 def submission(namespace: str, template: str, parameters: Mapping[str, str], name: str | None) -> dict[str, Any]:

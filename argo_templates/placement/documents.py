@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from argo_templates.local import yaml_text
+from argo_templates.local.errors import LocalError
 from argo_templates.placement.errors import SiteFault
 
 Value = TypeVar("Value")
@@ -19,11 +20,12 @@ def read_yaml(path: Path) -> Any:
         SiteFault: if it cannot be read or is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SiteFault(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise SiteFault(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        documents = yaml_text.read_file(path)
+    except LocalError as refusal:
+        raise SiteFault(str(refusal)) from refusal
+    if len(documents) > 1:
+        raise SiteFault(f"{path} is not YAML of one document: it holds {len(documents)}")
+    return documents[0] if documents else None
 
 
 def value_of(kind: type[Value], content: Any, where: str) -> Value:

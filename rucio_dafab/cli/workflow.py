@@ -247,15 +247,19 @@ def _asked(namespace: str) -> "ArgoServer":
 
 def _watch_server(server: "ArgoServer", name: str) -> str:
     """Show the nodes of a workflow until it has ended; return its phase."""
+    from argo_templates.server import as_argo_answers  # noqa: PLC0415
+
     seen: dict[str, str] = {}
     while True:
-        status = server.workflow(name).get("status", {})
-        for node in status.get("nodes", {}).values():
-            if seen.get(node["id"]) != node.get("phase"):
-                seen[node["id"]] = node.get("phase", "")
-                typer.echo(f"{seen[node['id']]:<10} {node.get('displayName', '')}  {node.get('message', '')}".rstrip())
-        if status.get("finishedAt"):
-            return str(status.get("phase", ""))
+        with as_argo_answers():
+            # A workflow that no controller has looked at has no status, and one that waits no nodes.
+            status = server.workflow(name).get("status") or {}
+            for node in (status.get("nodes") or {}).values():
+                if seen.get(node["id"]) != node.get("phase"):
+                    phase = seen[node["id"]] = str(node.get("phase", ""))
+                    typer.echo(f"{phase:<10} {node.get('displayName', '')}  {node.get('message', '')}".rstrip())
+            if status.get("finishedAt"):
+                return str(status.get("phase", ""))
         time.sleep(10 * _PAUSE)
 
 
@@ -275,15 +279,18 @@ def _line(run: "Run", phase_of: "Callable[[Run], str]") -> dict[str, str]:
 
 
 def _of_server(namespace: str) -> list[dict[str, str]]:
-    found = [
-        {
-            "name": each["metadata"]["name"],
-            "phase": each.get("status", {}).get("phase", "Pending"),
-            "created": each["metadata"].get("creationTimestamp", ""),
-            "message": each.get("status", {}).get("message", ""),
-        }
-        for each in _asked(namespace).every()
-    ]
+    from argo_templates.server import as_argo_answers  # noqa: PLC0415
+
+    with as_argo_answers():
+        found = [
+            {
+                "name": str(each["metadata"]["name"]),
+                "phase": str((each.get("status") or {}).get("phase", "Pending")),
+                "created": str(each["metadata"].get("creationTimestamp", "")),
+                "message": str((each.get("status") or {}).get("message", "")),
+            }
+            for each in _asked(namespace).every()
+        ]
     return sorted(found, key=lambda each: each["created"], reverse=True)
 
 

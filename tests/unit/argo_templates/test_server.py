@@ -5,6 +5,8 @@ No real Argo server was ever asked: what is checked here is what is sent, and wh
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +31,7 @@ class Recorder(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str, Any]] = []
         self.answer: tuple[int, bytes] | None = None
+        self.breaks_off = False
 
     @property
     def address(self) -> str:
@@ -57,7 +60,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.send_header("Content-Length", str(len(answer)))
+        if self.server.breaks_off:
+            self.send_header("Transfer-Encoding", "chunked")
+            answer = b"ffff\r\n" + answer
+        else:
+            self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
@@ -153,5 +160,62 @@ def test_an_encrypted_connection_is_asked_for_where_none_is_offered(recorder: Re
 
 @pytest.mark.parametrize("address", ["http://argo.example.org", "ftp://argo", "https://me:secret@argo", "https://"])
 def test_addresses_that_are_refused(address: str) -> None:
-    with pytest.raises(ServerError):
+    with pytest.raises(ServerError) as refusal:
         ArgoServer(address, TOKEN, "dafab")
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("address", ["https://[::1", "argo:99999999", "argo:port", "argo?a=b"])
+def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
+    with pytest.raises(ServerError, match=r"^ARGO_SERVER holds no address: "):
+        ArgoServer(address, TOKEN, "dafab")
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\r\nX-More: b", "€", "a\0"])
+def test_what_is_no_token_is_not_sent_and_not_shown(recorder: Recorder, token: str) -> None:
+    with pytest.raises(ServerError, match=r"^ARGO_TOKEN holds no token: ") as refusal:
+        ArgoServer(recorder.address, token, "dafab")
+    assert token not in str(refusal.value)
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("answer", [{"metadata": {}}, {"metadata": None}, {"metadata": []}, {}])
+def test_a_submission_without_a_name(recorder: Recorder, answer: dict[str, Any]) -> None:
+    recorder.answer = (200, json.dumps(answer).encode())
+    with pytest.raises(ServerError, match="does not answer as an Argo server does"):
+        ArgoServer(recorder.address, TOKEN, "dafab").submit("dafab-process", {})
+
+
+@pytest.mark.parametrize("answer", [b'{"result": 3}', b'{"result": null}', b"<html>", b"3"])
+def test_logs_that_are_none(recorder: Recorder, answer: bytes) -> None:
+    recorder.answer = (200, answer)
+    with pytest.raises(ServerError, match="does not answer as an Argo server does"):
+        list(ArgoServer(recorder.address, TOKEN, "dafab").logs("x"))
+
+
+def test_logs_that_break_off(recorder: Recorder) -> None:
+    recorder.breaks_off = True
+    with pytest.raises(ServerUnreachable, match="does not go on") as refusal:
+        list(ArgoServer(recorder.address, TOKEN, "dafab").logs("x"))
+    assert refusal.value.exit_code == 75
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "line"),
+    [
+        (("list", "--server"), b'{"items": [{"metadata": {}}]}', "does not answer as an Argo server does: 'name'"),
+        (("list", "--server"), b'{"items": [3]}', "does not answer as an Argo server does"),
+        (("watch", "x", "--server"), b'{"status": {"nodes": {"a": {}}}}', "not answer as an Argo server does: 'id'"),
+        (("watch", "x", "--server"), b'{"status": {"nodes": null, "phase": "Failed", "finishedAt": 1}}', "as Failed"),
+    ],
+)
+def test_the_command_says_it_in_one_line(
+    recorder: Recorder, arguments: tuple[str, ...], answer: bytes, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGO_SERVER", recorder.address)
+    recorder.answer = (200, answer)
+    command = [sys.executable, "-c", "from rucio_dafab.cli.main import run; run()", "workflow", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert line in ended.stderr

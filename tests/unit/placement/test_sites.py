@@ -129,3 +129,19 @@ def test_figures_of_a_device_that_is_not_there(tmp_path: Path) -> None:
     path.write_text(f"devices: {{}}\nmodels: {{water: {{moon: {figure}}}}}\n")
     with pytest.raises(SiteFault, match=r"figures.yaml: models.water.moon: there is no such device"):
         load_figures(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[" * 50_000, "more than 100 deep"),
+        ("a: &a [*a]", "an anchor stands within itself"),
+        ("name: one\n---\nname: two", "it holds 2"),
+        ("name: one\nname: two", "'name' stands twice"),
+    ],
+)
+def test_a_file_that_is_hostile_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(SiteFault, match=line) as refusal:
+        load_sites(tmp_path)
+    assert "\n" not in str(refusal.value)
