@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from argo_templates import references
 from argo_templates.lint import lint
-from argo_templates.local import documents
+from argo_templates.local import documents, shapes
 from argo_templates.local.errors import LocalError
 from argo_templates.schema import SchemaUnreadable, check, load_strict
 from argo_templates.warnings import warnings
@@ -108,6 +108,8 @@ def _meaning(
 ) -> Iterator[FileFinding]:
     try:
         workflow = documents.workflow_of(document)
+        if wrong := shapes.misbuilt(workflow):
+            raise ValueError("; ".join(wrong[:3]))
         errors = lint(workflow, others)
         warned = [*warnings(workflow), *references.not_here(workflow, others)]
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:

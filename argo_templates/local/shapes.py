@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from argo_templates.local.errors import Unsupported
+from argo_templates.local.errors import LocalError, Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,53 @@ SHAPES: Final[Mapping[str, Shape]] = {
 }
 
 
+_LISTS: Final = _names(
+    "templates volumes tasks steps parameters artifacts env volumeMounts mutexes semaphores withItems dependencies enum"
+)
+"""Members that are lists; ``steps`` is one of lists."""
+
+_TEXTS: Final = _names("name template entrypoint when depends withParam onExit expression podSpecPatch")
+
+
+def misbuilt(document: Mapping[str, Any]) -> list[str]:
+    """Return what is no list, object or text where a workflow has one, as ``spec.templates[0] has to be an object``."""
+    return list(_misbuilt(document, "document", ""))
+
+
+def _misbuilt(value: Any, shape: str, path: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{path} has to be an object"
+        return
+    for member, inner in value.items():
+        place = f"{path}.{member}" if path else str(member)
+        if member in SHAPES[shape].within:
+            yield from _inner(inner, member, SHAPES[shape].within[member], place)
+        elif member in _LISTS and not isinstance(inner, list):
+            yield f"{place} has to be a list"
+        elif member in _TEXTS and not isinstance(inner, str):
+            yield f"{place} has to be a text: put it into quotation marks"
+
+
+def _inner(value: Any, member: str, shape: str, path: str) -> Iterator[str]:
+    if member not in _LISTS:
+        yield from _misbuilt(value, shape, path)
+    elif not isinstance(value, list) or (member == "steps" and not all(isinstance(row, list) for row in value)):
+        yield f"{path} has to be a list{' of lists' if member == 'steps' else ''}"
+    else:
+        rows = enumerate(value if member != "steps" else [step for row in value for step in row])
+        for position, each in rows:
+            yield from _misbuilt(each, shape, f"{path}[{position}]")
+
+
 def check(document: Mapping[str, Any]) -> list[str]:
     """Return the members of a Workflow or WorkflowTemplate that have no counterpart here, as ``podGC``.
 
     Raises:
+        LocalError: if a list, an object or a text is something else.
         Unsupported: naming every member that the local executor does not do.
     """
+    if wrong := misbuilt(document):
+        raise LocalError(f"it is not built as a workflow is: {'; '.join(wrong[:3])}")
     found = list(_walk(document, "document", ""))
     refused = sorted({path for path, noted in found if not noted})
     if refused:
