@@ -48,6 +48,15 @@ def drop_bands(rng: np.random.Generator, chips: Array, columns: list[int], share
         chips[chosen, column] = 0
 
 
+def end_bands(rng: np.random.Generator, chips: Array, columns: list[int], share: float) -> None:
+    """Set the channels ``columns`` of a share of the normalised chips to 0 on one side of a line, in place."""
+    rows, across = np.indices(chips.shape[2:], np.float32)
+    for chip in np.flatnonzero(rng.random(len(chips)) < share):
+        angle = rng.uniform(0, 2 * np.pi)
+        along = rows * np.cos(angle) + across * np.sin(angle)
+        chips[np.ix_([chip], columns)] *= along < rng.uniform(along.min(), along.max())
+
+
 def turn(rng: np.random.Generator, *layers: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Turn and mirror layers (…, row, column) alike, by one of the eight symmetries of the square."""
     quarter, mirrored = int(rng.integers(4)), rng.random() < 0.5

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.common.cost import precisions, training_cost
+from rucio_dafab.eo.models import PRECISIONS
 
 SIMULATED_ALONE = """scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with
   changed light, air, noise and absent bands. No real pixel was used in training, so no licence but the project's own
@@ -17,7 +18,7 @@ TEMPLATE = """# {title}
 
 {purpose}
 
-- sha256: {sha256}
+{checksums}
 - version: {version}
 - bands: {bands}
 - bands that may be absent: {optional} (an absent band is 0 after normalisation)
@@ -72,8 +73,10 @@ def write_card(
     training: dict[str, Any] = json.loads(model.with_name("training.json").read_text())
     described, content = training["specification"], model.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
+    files = [model, *(path for name in PRECISIONS.values() if (path := model.with_name(name)) != model)]
+    checksums = "\n".join(_checksum(path) for path in files if path.is_file())
     text = TEMPLATE.format(
-        title=title, purpose=purpose, figures=figures, limits=limits, data=data, unit=unit, sha256=sha256,
+        title=title, purpose=purpose, figures=figures, limits=limits, data=data, unit=unit, checksums=checksums,
         guard=", ".join(described.get("guard", ())) or "none", cost=training_cost(training),
         precisions=precisions(model, sha256),
         version=described["version"], bands=", ".join(described["bands"]), outputs=", ".join(described["outputs"]),
@@ -83,3 +86,7 @@ def write_card(
     card = model.with_name("MODEL_CARD.md")
     card.write_text(text)
     return card
+
+
+def _checksum(path: Path) -> str:
+    return f"- sha256: {hashlib.sha256(path.read_bytes()).hexdigest()} ({path.name})"

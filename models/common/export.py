@@ -29,6 +29,9 @@ class Card:
         seed: Seed of the last run.
         chips_a_second: Chips of 256×256 (four of 128×128 make one) that the last run trained on in a second.
         pieces: The real images that the last run trained on, beside the simulator.
+        watt_hours: Energy of all runs, Wh.
+        co2_grams: Its CO2 equivalent, g.
+        energy_by: Who measured that, and how.
     """
 
     specification: Specification
@@ -41,6 +44,9 @@ class Card:
     seed: int
     chips_a_second: float
     pieces: tuple[str, ...]
+    watt_hours: float
+    co2_grams: float
+    energy_by: str
 
 
 class Probabilities(nn.Module):

@@ -1,8 +1,8 @@
 """What a net costs and loses by precision: ``python -m models.common.precision water`` (in the training environment).
 
-Static int8 (QDQ, per channel) is calibrated on simulated scenes of training, and measured on those held out. Speed is
-chips per second of CPU time of one thread, the best of many, which other work on the machine changes little. Energy is
-estimated from it, not measured: this needs a meter that shared machines do not have.
+It writes the net in int8 and fp16, too. Static int8 is calibrated on simulated scenes of training, IoU is of others.
+Speed is chips per second of CPU time of one thread, the best of many, which other work on the machine changes little.
+Energy is estimated from it, not measured: this needs a meter that shared machines do not have.
 """
 
 import hashlib
@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 from models.common.pool import HELD_OUT, Array
 from models.common.scores import iou
 from models.common.task import Task
+from rucio_dafab.eo.models import PRECISIONS
 
 WATTS: Final = 8.0
 """Assumed power of one busy core of a server (its share of a processor's 200 W), in W."""
@@ -61,8 +65,8 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if found is None else {"chips": found[0]}
 
 
-def measure(path: Path, task: Task, scale: tuple[Array, Array]) -> dict[str, float]:
-    """Return IoU over the held-out chips, and CPU seconds a chip on one thread."""
+def measure(path: Path, task: Task, scale: tuple[Array, Array]) -> dict[str, Any]:
+    """Return the checksum of a file, IoU over the held-out chips, and CPU seconds a chip on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -79,29 +83,60 @@ def measure(path: Path, task: Task, scale: tuple[Array, Array]) -> dict[str, flo
     # The least: what other work on the machine adds by emptying caches is not the net's.
     seconds = min(spent)
     score = iou(*(np.stack(layers) for layers in (found, truth, valid)))
-    return {"iou": round(score, 4), "cpu_seconds": round(seconds, 4), "megabytes": round(path.stat().st_size / 1e6, 2)}
+    return {
+        "sha256": _checksum(path),
+        "iou": round(score, 4),
+        "cpu_seconds": round(seconds, 4),
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+    }
+
+
+def quantised(model: Path, task: Task, scale: tuple[Array, Array], path: Path) -> None:
+    """Write a net as static int8 (QDQ, a scale a channel), calibrated on simulated scenes of training."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.onnx"
+        # Folds the normalisations into the convolutions: between them and int8 they would stay in fp32.
+        quant_pre_process(model, plain, skip_symbolic_shape=True)
+        quantize_static(
+            plain, path, _Reader(chips_of(task, scale, CALIBRATION)), quant_format=QuantFormat.QDQ, per_channel=True,
+            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, op_types_to_quantize=QUANTISED,
+        )  # fmt: skip
+    _described_as(model, onnx.load(path), path)
+
+
+def halved(model: Path, path: Path) -> None:
+    """Write a net in fp16; its input and output stay fp32."""
+    net = OnnxModel(convert_float_to_float16(onnx.load(model), keep_io_types=True))
+    # The conversion of the input stands last.
+    net.topological_sort()
+    _described_as(model, net.model, path)
+
+
+def _described_as(model: Path, net: onnx.ModelProto, path: Path) -> None:
+    """Write a net with the description of the one that it was made from."""
+    onnx.helper.set_model_props(net, {each.key: each.value for each in onnx.load(model).metadata_props})
+    net.producer_name = "rucio-dafab"
+    onnx.checker.check_model(net)
+    onnx.save(net, path)
 
 
 def main(name: str) -> None:
-    """Measure the committed net ``name`` in both precisions and write ``precision.json`` beside it."""
+    """Write the net ``name`` in int8 and fp16 beside itself, measure all three and write ``precision.json``."""
     model, task = MODELS / name / "model.onnx", import_module(f"models.{name}.task").TASK
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     described = session.get_modelmeta().custom_metadata_map
     mean, deviation = (np.array(described[f"dafab:{key}"].split(","), np.float32) for key in ("mean", "std"))
-    scale = (mean, deviation)
-    results: dict[str, Any] = {"fp32": measure(model, task, scale)}
-    with tempfile.TemporaryDirectory() as folder:
-        plain, small = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
-        # Folds the normalisations into the convolutions: between them and int8 they would stay in fp32.
-        quant_pre_process(model, plain, skip_symbolic_shape=True)
-        quantize_static(
-            plain, small, _Reader(chips_of(task, scale, CALIBRATION)), quant_format=QuantFormat.QDQ, per_channel=True,
-            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, op_types_to_quantize=QUANTISED,
-        )  # fmt: skip
-        results["int8"] = measure(small, task, scale)
-    content = {"sha256": hashlib.sha256(model.read_bytes()).hexdigest(), "watts": WATTS, "precisions": results}
+    files = {precision: model.with_name(file) for precision, file in PRECISIONS.items()}
+    quantised(model, task, (mean, deviation), files["int8"])
+    halved(model, files["fp16"])
+    results = {precision: measure(path, task, (mean, deviation)) for precision, path in files.items()}
+    content: dict[str, Any] = {"sha256": _checksum(model), "watts": WATTS, "precisions": results}
     model.with_name("precision.json").write_text(json.dumps(content, indent=1) + "\n")
     sys.stdout.write(json.dumps(results) + "\n")
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

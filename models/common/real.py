@@ -8,6 +8,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
@@ -97,13 +98,19 @@ def spain_flood_radar() -> Labelled:
 
 
 def denmark(bands: tuple[str, ...]) -> Labelled:
-    """Return the Danish piece with its parcels; bands that it lacks (B08) are NaN."""
-    place = folder() / "labels" / "denmark_west"
-    with rasterio.open(place / "rgb.tif") as image:
+    """Return the Danish piece with its parcels; bands that it lacks (B08, a second acquisition) are NaN."""
+    with rasterio.open(folder() / "labels" / "denmark_west" / "rgb.tif") as image:
         stored = dict(zip(("B04", "B03", "B02"), image.read().astype(np.float32) / 10000, strict=True))
-        parcels = geopandas.read_file(place / "parcels.gpkg").to_crs(image.crs)
-        shapes = [(shape, number) for number, shape in enumerate(parcels.geometry, 1)]
-        truth = rasterize(shapes, out_shape=image.shape, transform=image.transform, dtype="int32")
+        parcels, transform = denmark_parcels()
+        shapes = [(shape, number) for number, shape in enumerate(parcels, 1)]
+        truth = rasterize(shapes, out_shape=image.shape, transform=transform, dtype="int32")
     absent = np.full(truth.shape, np.nan, np.float32)
     pixels = np.stack([stored.get(band, absent) for band in bands])
     return Labelled("denmark_west", pixels, truth, (np.nan_to_num(pixels, nan=1.0) > 0).all(axis=0))
+
+
+def denmark_parcels() -> tuple[geopandas.GeoSeries, Affine]:
+    """Return the polygons of the Danish piece in its image's reference system, and its transform (pixel to metres)."""
+    place = folder() / "labels" / "denmark_west"
+    with rasterio.open(place / "rgb.tif") as image:
+        return geopandas.read_file(place / "parcels.gpkg").to_crs(image.crs).geometry, image.transform

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.common.augment import augment
 from models.common.pool import Array, Sample
 from models.common.specification import Specification
 
@@ -30,6 +29,21 @@ class RealPiece:
     uncorrected: bool = False
 
 
+@dataclass(frozen=True)
+class Absence:
+    """Bands that are left out of training chips together, so that a net learns to do without them.
+
+    Attributes:
+        bands: Which.
+        share: Share of the chips that are shown without them.
+        ending: Share of the chips in which they end somewhere, as at the edge of a swath.
+    """
+
+    bands: tuple[str, ...]
+    share: float
+    ending: float = 0.0
+
+
 def no_pieces() -> tuple[RealPiece, ...]:
     """Return no real pieces."""
     return ()
@@ -50,7 +64,7 @@ class Task:
         vary: Changes light, air and noise of pixels (batch, band, row, column), which it may look up in the targets.
         pieces: Returns the real pieces, from the folder of the real data.
         enrich: Changes chips of a real piece, pixels and truth alike.
-        absent: Share of the chips that are shown without the optional bands.
+        absent: Which bands are left out of how many chips.
     """
 
     specification: Specification
@@ -58,9 +72,4 @@ class Task:
     vary: Callable[[np.random.Generator, Array, Array], Array]
     pieces: Callable[[], tuple[RealPiece, ...]] = no_pieces
     enrich: Callable[[np.random.Generator, RealPiece, Batch], Batch] = as_it_is
-    absent: float = 0.1
-
-
-def optical(bands: tuple[str, ...]) -> Callable[[np.random.Generator, Array, Array], Array]:
-    """Return the change of light, air and noise that all optical nets learn under (:func:`augment`)."""
-    return lambda rng, pixels, _: augment(rng, pixels, bands)
+    absent: tuple[Absence, ...] = ()

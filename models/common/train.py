@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.common.augment import drop_bands
+from models.common.augment import drop_bands, end_bands
+from models.common.energy import Meter
 from models.common.export import CHIP, Card, export
 from models.common.net import Informed
 from models.common.pool import Array, Pool, crop, stacked
+from models.common.specification import Specification
 from models.common.task import Batch, RealPiece, Task
 
 LOG: Final = logging.getLogger("models")
@@ -74,32 +76,42 @@ def train(task: Task, loss: Loss, recipe: Recipe) -> Card:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
-    began, specification = time.monotonic(), task.specification
-    source = _Source(task, recipe)
     past: dict[str, Any] = torch.load(recipe.start, weights_only=True) if recipe.start else {}
-    mean, deviation = past["scale"] if past else [np.round(values, 4).tolist() for values in source.pool.statistics()]
-    # The layout of memory that convolutions on a CPU are twice as fast with.
+    began = time.monotonic()
+    with Meter() as meter:
+        source = _Source(task, recipe)
+        mean, deviation = past["scale"] if past else (np.round(each, 4).tolist() for each in source.pool.statistics())
+        net = _net(task.specification, mean, deviation, past)
+        steps = _loop(net, source, loss, recipe, (np.array(mean, np.float32), np.array(deviation, np.float32)))
+    minutes = (time.monotonic() - began) / 60
+    spent = (steps, steps * recipe.batch, minutes, 1, meter.watt_hours, meter.grams)
+    total = [now + before for now, before in zip(spent, past.get("spent", (0,) * len(spent)), strict=True)]
+    card = Card(
+        task.specification,
+        tuple(mean),
+        tuple(deviation),
+        steps=int(total[0]),
+        chips=int(total[1]),
+        minutes=round(total[2], 1),
+        runs=int(total[3]),
+        seed=recipe.seed,
+        chips_a_second=round(steps * recipe.batch * recipe.side**2 / CHIP**2 / minutes / 60, 2),
+        pieces=tuple(piece.name for piece in source.pieces),
+        watt_hours=round(total[4], 2),
+        co2_grams=round(total[5], 2),
+        energy_by=meter.method,
+    )
+    _keep(net, card, total, recipe.output)
+    return card
+
+
+def _net(specification: Specification, mean: list[float], deviation: list[float], past: dict[str, Any]) -> Informed:
+    """Return a new net, or that of an earlier run, in the layout that convolutions on a CPU are twice as fast with."""
     net = Informed(specification, mean, deviation).to(memory_format=torch.channels_last)
     LOG.info("%s: %s parameters", specification.name, f"{sum(p.numel() for p in net.parameters()):,}")
     if past:
         resume(net, past["net"])
-    steps = _loop(net, source, loss, recipe, (np.array(mean, np.float32), np.array(deviation, np.float32)))
-    spent = (steps, steps * recipe.batch, (time.monotonic() - began) / 60, 1)
-    total = [now + before for now, before in zip(spent, past.get("spent", (0, 0, 0, 0)), strict=True)]
-    card = Card(
-        specification,
-        tuple(mean),
-        tuple(deviation),
-        int(total[0]),
-        int(total[1]),
-        round(total[2], 1),
-        int(total[3]),
-        recipe.seed,
-        round(steps * recipe.batch * recipe.side**2 / CHIP**2 / spent[2] / 60, 2),
-        tuple(piece.name for piece in source.pieces),
-    )
-    _keep(net, card, total, recipe.output)
-    return card
+    return net
 
 
 def resume(net: Informed, weights: dict[str, Tensor]) -> None:
@@ -141,7 +153,10 @@ class _Source:
         pixels, target, weight = (np.concatenate(layers) for layers in zip(*parts, strict=True))
         mean, deviation = (values.reshape(1, -1, 1, 1) for values in scale)
         chips = ((self._task.vary(rng, pixels, target) - mean) / deviation).clip(-6, 12)
-        drop_bands(rng, chips, [specification.bands.index(band) for band in specification.optional], self._task.absent)
+        for absence in self._task.absent:
+            columns = [specification.bands.index(band) for band in absence.bands]
+            end_bands(rng, chips, columns, absence.ending)
+            drop_bands(rng, chips, columns, absence.share)
         return chips, target, weight
 
     def _real(self) -> Batch:

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.common.pool import Array, sampler
 from models.common.specification import Specification
-from models.common.task import Task
+from models.common.task import Absence, Task
 from models.water.augment import enrich, vary
 from models.water.pieces import training_pieces
 from rucio_dafab.eo.simulate import SimulatedScene
@@ -24,5 +24,5 @@ def truth(scene: SimulatedScene) -> tuple[Array, Array]:
 
 TASK: Final = Task(
     SPECIFICATION, sampler(SPECIFICATION.bands, truth), vary, lambda: training_pieces(SPECIFICATION.bands), enrich,
-    absent=0.15,
+    absent=(Absence(SPECIFICATION.optional, 0.15),),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from models.common.pool import Array, Sample, as_sample
 from models.common.pool import vary as options_of
 from models.common.real import terramesh, terramesh_radar
 from models.common.specification import Specification
-from models.common.task import Batch, RealPiece, Task
+from models.common.task import Absence, Batch, RealPiece, Task
 from models.water.augment import patches
 from models.water.pieces import COAST, CROPS, contradicted, margin, south
 from rucio_dafab.eo.simulate.radar import CALM, POLARISATIONS, ROUGH, simulate_radar, speckle
@@ -69,4 +69,4 @@ def enrich(rng: np.random.Generator, _piece: RealPiece, batch: Batch) -> Batch:
     return pixels, target, weight
 
 
-TASK: Final = Task(SPECIFICATION, sample, vary, pieces, enrich, absent=0.1)
+TASK: Final = Task(SPECIFICATION, sample, vary, pieces, enrich, absent=(Absence(SPECIFICATION.optional, 0.1),))

@@ -226,7 +226,7 @@ class _Run:
     def _run(self, normalised: NDArray[np.float32], starts: list[int]) -> None:
         chips = np.stack([normalised[:, :, start : start + CHIP] for start in starts])
         began = time.perf_counter()
-        (outputs,) = self._model.session.run(["probabilities"], {"chips": chips})
+        outputs = self._model.run(chips)
         self.session_seconds += time.perf_counter() - began
         for start, output in zip(starts, outputs, strict=True):
             self._sum[:, :, start : start + CHIP] += output * self._weight

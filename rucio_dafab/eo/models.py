@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from rucio_dafab.eo.bands import BAND_NAMES
@@ -22,6 +24,11 @@ CARD_NAME = "MODEL_CARD.md"
 MODEL_NAMES = ("water", "fields")
 # Nets that make the same products of scenes whose bands the model lacks: water by radar alone.
 VARIANTS: Mapping[str, tuple[str, ...]] = {"water": ("water_radar",)}
+PRECISIONS: Mapping[str, str] = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
+"""The files of a net, by the precision of what they compute with; input and output are fp32."""
+PRECISION = "DAFAB_PRECISION"
+"""The variable that chooses one; else a GPU takes fp16 and a CPU fp32, so that all CPUs make the same bytes."""
+_CUDA = "CUDAExecutionProvider"
 _CHECKSUM = re.compile(r"^[\s*`-]*sha256[\s*`]*:[\s*`]*([0-9a-f]{64})\b", re.MULTILINE)
 _UNUSABLE = (
     failures.Fail,
@@ -48,6 +55,7 @@ class Model:
         sha256: The file's checksum, hexadecimal.
         provider: The onnxruntime execution provider in use.
         batch: How many chips go into one call: many for a GPU, one for a CPU, where more brings nothing.
+        precision: One of :data:`PRECISIONS`; ``fp32`` of a file of the user's, whatever it computes with.
         session: The onnxruntime session.
         optional: Bands of ``bands`` that a scene may lack; the net is given 0 in their place, after normalisation.
         guard: Indices of :data:`~rucio_dafab.eo.indices.INDICES` that vote with the net on each pixel; none by default.
@@ -66,6 +74,20 @@ class Model:
     session: Any
     optional: tuple[str, ...] = ()
     guard: tuple[str, ...] = ()
+    precision: str = "fp32"
+
+    def run(self, chips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs of chips (batch, band, row, column) that are normalised: (batch, output, row, column).
+
+        Input and output are bound: a GPU is handed the chips once and hands back the result once, and nothing is
+        copied for a CPU.
+        """
+        binding = self.session.io_binding()
+        binding.bind_cpu_input("chips", np.ascontiguousarray(chips, np.float32))
+        binding.bind_output("probabilities", "cpu")
+        self.session.run_with_iobinding(binding)
+        (outputs,) = binding.copy_outputs_to_cpu()
+        return np.asarray(outputs, np.float32)
 
     def lacks(self, bands: Collection[str]) -> tuple[str, ...]:
         """Return the bands that it cannot do without and that are not among ``bands``."""
@@ -90,17 +112,20 @@ def choose_model(name: str, bands: Collection[str], threads: int | None = None) 
 def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
     """Return the model called ``water``, ``fields`` or ``water_radar``, or the one in an ONNX file.
 
-    It runs on CUDA where onnxruntime has that provider, else on the CPU.
+    It runs on CUDA where onnxruntime has that provider, else on the CPU; in the precision that the environment
+    (:data:`PRECISION`) or the provider asks for, where it is one of this project's.
 
     Args:
         name_or_path: One of :data:`MODEL_NAMES` or their :data:`VARIANTS`, or a path.
         threads: CPU threads; None for all.
 
     Raises:
-        ModelError: if there is no such file, it is not ONNX, lacks the metadata, has other inputs or outputs than the
-            metadata says, or has another checksum than the ``sha256:`` line of the ``MODEL_CARD.md`` beside it.
+        ModelError: if there is no such file or precision, it is not ONNX, lacks the metadata, has other inputs or
+            outputs than the metadata says, or another checksum than each ``sha256:`` line of the ``MODEL_CARD.md``
+            beside it.
     """
-    path = _model_path(name_or_path)
+    precision = _precision() if str(name_or_path) in _shipped() else "fp32"
+    path = _model_path(name_or_path, precision)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -111,17 +136,25 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
     declared = _Declared.read(path, session.get_modelmeta().custom_metadata_map)
     free_batch = _check_tensors(path, session, declared)
     provider = session.get_providers()[0]
-    batch = 16 if provider.startswith("CUDA") and free_batch else 1
-    return Model(path=path, sha256=checksum, provider=provider, batch=batch, session=session, **vars(declared))
+    batch = 16 if provider == _CUDA and free_batch else 1
+    ready = {"path": path, "sha256": checksum, "provider": provider, "batch": batch, "session": session}
+    return Model(**ready, precision=precision, **vars(declared))
 
 
 def _shipped() -> tuple[str, ...]:
     return (*MODEL_NAMES, *(variant for variants in VARIANTS.values() for variant in variants))
 
 
-def _model_path(name_or_path: str | Path) -> Path:
+def _precision() -> str:
+    wanted = os.environ.get(PRECISION, "")
+    if wanted and wanted not in PRECISIONS:
+        raise ModelError(f"{PRECISION}={wanted}: one of {', '.join(PRECISIONS)}")
+    return wanted or ("fp16" if _CUDA in onnxruntime.get_available_providers() else "fp32")
+
+
+def _model_path(name_or_path: str | Path, precision: str) -> Path:
     if str(name_or_path) in _shipped():
-        return resources() / "models" / str(name_or_path) / "model.onnx"
+        return resources() / "models" / str(name_or_path) / PRECISIONS[precision]
     path = Path(name_or_path)
     if not path.is_file():
         raise ModelError(f"model {name_or_path}: neither a file nor one of {', '.join(_shipped())}")
@@ -148,7 +181,7 @@ def _session(path: Path, content: bytes, threads: int | None) -> Any:
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     options.use_deterministic_compute = True
     options.log_severity_level = 4
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    wanted = (_CUDA, "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)

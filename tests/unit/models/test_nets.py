@@ -1,20 +1,24 @@
 """The committed nets: described, small, and good enough on scenes they never saw. No torch is needed."""
 
+import datetime as dt
 import hashlib
 import json
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.common.augment import drop_bands, end_bands
 from models.common.pool import HELD_OUT, on_grid, vary
 from models.common.predict import load, predict
 from models.common.scores import best_threshold, boundary_scores, difference_index, iou
+from models.fields.task import BANDS, DAYS_BETWEEN, SECOND, edges, later
 from models.fields.task import SPECIFICATION as FIELDS
-from models.fields.task import edges
 from models.water.task import SPECIFICATION as WATER
 from models.water_radar.task import SPECIFICATION as RADAR
-from rucio_dafab.eo.inference import Model
+from rucio_dafab.eo.models import PRECISION, PRECISIONS, Model, load_model
 from rucio_dafab.eo.simulate import Options, simulate
 from rucio_dafab.eo.simulate.radar import simulate_radar
 from rucio_dafab.resources import resources
@@ -69,7 +73,9 @@ def test_a_net_is_small_and_names_no_machine(model: Model) -> None:
 
 def test_the_card_speaks_of_this_very_file(model: Model) -> None:
     card = model.path.with_name("MODEL_CARD.md").read_text()
-    assert f"sha256: {hashlib.sha256(model.path.read_bytes()).hexdigest()}" in card
+    for name in PRECISIONS.values():
+        checksum = hashlib.sha256(model.path.with_name(name).read_bytes()).hexdigest()
+        assert f"- sha256: {checksum} ({name})" in card
     training = json.loads(model.path.with_name("training.json").read_text())
     assert f"{training['steps']:,} steps" in card
     assert ("No real pixel was used in training" in card) == (model.name == "fields")
@@ -113,14 +119,56 @@ def test_water_is_found_by_radar_in_a_scene_the_net_never_saw() -> None:
     assert iou(found, scene.water >= 0.5, everywhere) >= RADAR_IOU
 
 
-def test_fields_are_found_in_a_scene_the_net_never_saw() -> None:
-    scene = simulate(HELD_OUT + 78, Options(size=256, clouds=0.0, flood=0.0, wooded=0.35), FIELDS.bands)
-    extent, boundary, _ = predict(load(MODELS / "fields" / "model.onnx"), on_grid(scene, FIELDS.bands))
+@pytest.mark.parametrize("absent", [SECOND, ()], ids=["one date", "two dates"])
+def test_fields_are_found_in_a_scene_the_net_never_saw(absent: tuple[str, ...]) -> None:
+    options = Options(size=256, clouds=0.0, flood=0.0, wooded=0.35)
+    scene = simulate(HELD_OUT + 78, options, BANDS)
+    second = simulate(HELD_OUT + 78, replace(options, date=dt.date(2026, 4, 20)), BANDS)
+    assert (scene.parcels == second.parcels).all()
+    pixels = np.concatenate([on_grid(scene, BANDS), on_grid(second, BANDS)])
+    extent, boundary, _ = predict(load(MODELS / "fields" / "model.onnx"), pixels, absent)
     seen = scene.visible
     assert iou(extent >= 0.5, scene.parcels > 0, seen) >= FIELDS_IOU
     precision, recall = boundary_scores(boundary >= 0.5, edges(scene.parcels), seen)
     assert precision >= BOUNDARY_PRECISION
     assert recall >= BOUNDARY_RECALL
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("name", ["water", "water_radar", "fields"])
+def test_a_net_says_nearly_the_same_in_every_precision(
+    name: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = import_module(f"models.{name}.task").TASK
+    whole = load_model(name, threads=2)
+    monkeypatch.setenv(PRECISION, precision)
+    other = load_model(name, threads=2)
+    assert (other.precision, other.path.name) == (precision, PRECISIONS[precision])
+    assert (other.bands, other.mean, other.outputs) == (whole.bands, whole.mean, whole.outputs)
+    pixels = task.sample(HELD_OUT + 79, 256).pixels.astype(np.float32)
+    differs = np.abs(predict(other, pixels) - predict(whole, pixels))
+    assert differs.mean() < (0.002 if precision == "fp16" else 0.02)
+
+
+def test_training_chips_lack_bands_together() -> None:
+    rng = np.random.default_rng(1)
+    chips = np.ones((400, 4, 16, 16), np.float32)
+    end_bands(rng, chips, [1, 2], 0.2)
+    ended = (chips[:, 1] == 0).any(axis=(1, 2))
+    assert 0.1 < ended.mean() < 0.3
+    assert (chips[:, 1] == chips[:, 2]).all()
+    assert (chips[:, [0, 3]] == 1).all()
+    drop_bands(rng, chips, [1, 2], 0.5)
+    assert 0.4 < (chips[:, 1] == 0).all(axis=(1, 2)).mean() < 0.6
+    assert (chips[:, [0, 3]] == 1).all()
+
+
+def test_a_second_acquisition_is_of_the_same_place_on_another_day() -> None:
+    first = vary(5, 128)
+    second = later(5, first)
+    between = abs(second.date - first.date).days
+    assert DAYS_BETWEEN[0] <= min(between, 365 - between) < DAYS_BETWEEN[1]
+    assert replace(second, date=first.date, clouds=first.clouds) == first
 
 
 def test_held_out_scenes_vary() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rucio_dafab.eo.errors import ModelError
-from rucio_dafab.eo.models import MODEL_NAMES, choose_model, load_model
+from rucio_dafab.eo.models import MODEL_NAMES, PRECISION, choose_model, load_model
 
 from .conftest import MakeModel, metadata
 
@@ -24,6 +24,12 @@ def test_a_model_says_what_it_is(make_model: MakeModel) -> None:
     assert model.mean == (0.1, 0.2, 0.3)
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert model.provider.endswith("ExecutionProvider")
+
+
+def test_a_precision_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PRECISION, "int4")
+    with pytest.raises(ModelError, match="DAFAB_PRECISION=int4: one of fp32, fp16, int8"):
+        load_model("water")
 
 
 @pytest.mark.parametrize(
