@@ -43,10 +43,12 @@ class Product:
         bytes: where the archive says so, else 0.
         tile: MGRS tile without the T; empty where neither archive nor id say it.
         cloud_cover: per cent; 100 where the archive does not say it.
+        day: of the acquisition, in UTC.
     """
 
     id: str
     reference: str
+    day: date
     bytes: int = 0
     tile: str = ""
     cloud_cover: float = 100.0
@@ -105,6 +107,7 @@ def products(region: Region, start: date, end: date) -> list[Product]:
         Product(
             name,
             f"{region.source}:{name}",
+            each.start.date(),
             each.size or 0,
             each.tile or _tile(name),
             100.0 if each.cloud_cover is None else each.cloud_cover,

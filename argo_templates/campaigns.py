@@ -8,7 +8,12 @@ from argo_templates.factory import SEASONS, WORK
 from argo_templates.library import PLACED, done_or_left_out, inputs
 from argo_templates.process import models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
+from argo_templates.work import SECOND_OF
 
+TILE: Final = ("key", "scene", "second", "second_scene", "season")
+"""What the step ``season`` says of a tile."""
+
+_KEY: Final = f"{WORK}/scenes/{{{{inputs.parameters.key}}}}"
 WHERE: Final = ("source", "area", "cloud_cover")
 WHEN: Final = ("start", "end")
 PLACE: Final = [
@@ -122,7 +127,8 @@ def season() -> WorkflowTemplate:
         "dafab-season",
         "Delineate fields before the harvest",
         "For every crop season in the weeks before its harvest: the clearest scene of each tile that has no fields of "
-        "this season is processed, and the season is written on the item of its fields.",
+        "this season is processed, with the clearest of those ten days away or more where there is one, and the season "
+        "is written on the item of its fields.",
         [
             Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
             PLACE[0],
@@ -143,33 +149,54 @@ def season() -> WorkflowTemplate:
                 name="tile",
                 template=tile,
                 with_param="{{tasks.season.outputs.parameters.scenes}}",
-                arguments={name: f"{{{{item.{name}}}}}" for name in ("key", "scene", "season")},
+                arguments={name: f"{{{{item.{name}}}}}" for name in TILE},
                 depends="season.Succeeded",
             )
     return made
 
 
 def _tile() -> DAG:
-    """Return what is done for one tile: fields of its scene, and the season written on their item."""
-    with DAG(name="tile", inputs=[Parameter(name=name) for name in ("key", "scene", "season")]) as tile:
+    """Return what is done for one tile: fields of its scene, and the season written on their item.
+
+    A second acquisition is fetched first; where it cannot be, one date has to do.
+    """
+    there_is = "'{{inputs.parameters.second}}' != ''"
+    with DAG(name="tile", inputs=[Parameter(name=name) for name in TILE]) as tile:
         Task(
-            name="scene",
-            template_ref=ref("scene"),
+            name="second",
+            template_ref=ref("stage"),
             arguments={
-                "work": f"{WORK}/scenes/{{{{inputs.parameters.key}}}}",
+                "work": f"{_KEY}/{SECOND_OF}{{{{inputs.parameters.key}}}}",
+                "scene": "{{inputs.parameters.second_scene}}",
                 "source": "archive",
-                "models": "fields",
-            }
-            | inputs("scene")
-            | of_workflow("rse", *PLACED),
+                "models": "",
+                "rse": "",
+            },
+            when=there_is,
         )
+        _fields("two-dates", inputs("second"), done_or_left_out("second"), when=there_is)
+        _fields("one-date", {}, "second.Skipped || second.Failed || second.Errored")
         Task(
             name="mark",
             template_ref=ref("mark"),
             arguments={"scene": "{{inputs.parameters.key}}"} | inputs("season"),
-            depends="scene.Succeeded",
+            depends="two-dates.Succeeded || ((two-dates.Skipped || two-dates.Omitted) && one-date.Succeeded)",
         )
     return tile
+
+
+def _fields(name: str, second: dict[str, str], depends: str, when: str | None = None) -> None:
+    """Make the task that delineates the fields of a tile's scene."""
+    Task(
+        name=name,
+        template_ref=ref("scene"),
+        arguments={"work": _KEY, "source": "archive", "models": "fields"}
+        | inputs("scene")
+        | second
+        | of_workflow("rse", *PLACED),
+        depends=depends,
+        when=when,
+    )
 
 
 def window() -> WorkflowTemplate:

@@ -73,6 +73,11 @@ SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES_FOLDER}/sou
 SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES_FOLDER)
 SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
 PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
+NO_SECOND: Final = Parameter(
+    name="second",
+    value="",
+    description="Another acquisition of the tile for models that take two: its id in the rolling store; empty for none",
+)
 PLACED: Final = ("runtime", "device", "site", "partition")
 """What says where inference runs, from the parameters of a workflow down to its pods."""
 
@@ -231,14 +236,14 @@ def done_or_left_out(*tasks: str) -> str:
 
 def _model(steps: dict[str, Script]) -> DAG:
     """Return what is done for one model: inference in the place that was asked for, then its products."""
-    with DAG(name="model", inputs=[*_named("work", "model", "runtime", "device"), SITE, PARTITION]) as dag:
+    with DAG(name="model", inputs=[*_named("work", "model", "second", "runtime", "device"), SITE, PARTITION]) as dag:
         arguments = inputs("work", "model")
         for runtime in VARIANTS:
             more = ("site", "partition") if runtime.name == HPK.name else ("site",)
             Task(
                 name=f"infer-{runtime.suffix}",
                 template=steps[f"infer-{runtime.suffix}"],
-                arguments=arguments | inputs(*more),
+                arguments=arguments | inputs("second", *more),
                 when=f"{_is('runtime', HPK.name, runtime.name)} && {_is('device', GPU, runtime.device)}",
             )
         joins = done_or_left_out(*(f"infer-{runtime.suffix}" for runtime in VARIANTS))
@@ -255,7 +260,7 @@ def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
     """Return what is made of one archived scene; one workflow at a time, and what was made before is not made again."""
     with DAG(
         name="products",
-        inputs=[*_named("product", "memo", "work", "models", "rse", "runtime", "device"), SITE, PARTITION],
+        inputs=[*_named("product", "memo", "work", "models", "second", "rse", "runtime", "device"), SITE, PARTITION],
         synchronization=Synchronization(mutexes=[Mutex(name="dafab-product-{{inputs.parameters.product}}")]),
         memoize=Memoize(
             key="{{inputs.parameters.memo}}", max_age="24h", cache=Cache(config_map=LocalObjectReference(name=MEMOS))
@@ -266,7 +271,7 @@ def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
             Task(
                 name=model,
                 template=per_model,
-                arguments={"model": model} | inputs("work", *PLACED),
+                arguments={"model": model} | inputs("work", "second", *PLACED),
                 when=f"'{{{{inputs.parameters.models}}}}' =~ '{model}'",
             )
         Task(
@@ -283,7 +288,7 @@ def _stage(steps: dict[str, Script]) -> DAG:
     ways = {"folder": "fetch", "archive": "download", "store": "recall"}
     with DAG(
         name="stage",
-        inputs=[*_named("scene", "work", "models", "rse"), _source()],
+        inputs=[*_named("scene", "work", "models", "rse"), _source(), NO_SECOND],
         outputs=[_output("product", "archive", "scene_id"), _output("memo", "archive")],
     ) as dag:
         for source, way in ways.items():
@@ -297,7 +302,7 @@ def _stage(steps: dict[str, Script]) -> DAG:
         Task(
             name="archive",
             template=steps["archive"],
-            arguments=inputs("work", "models", "rse"),
+            arguments=inputs("work", "models", "rse", "second"),
             depends=done_or_left_out(*ways.values()),
         )
     return dag
@@ -306,10 +311,10 @@ def _stage(steps: dict[str, Script]) -> DAG:
 def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
     """Make the template that does all of it for one scene, where it is told to or where placement says."""
     taken = _named("scene", "work", "models", "rse", "runtime", "device")
-    with DAG(name="scene", inputs=[*taken, _source(), SITE, PARTITION]):
-        Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse"))
+    with DAG(name="scene", inputs=[*taken, _source(), NO_SECOND, SITE, PARTITION]):
+        Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse", "second"))
         staged = {name: f"{{{{tasks.stage.outputs.parameters.{name}}}}}" for name in ("product", "memo")}
-        common_ones = staged | inputs("work", "models", "rse")
+        common_ones = staged | inputs("work", "models", "second", "rse")
         auto = f"'{{{{inputs.parameters.site}}}}' %s '{AUTO}'"
         Task(
             name="products",

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from hera.workflows import Output
 
 from argo_templates import progress
-from argo_templates.steps.archive import ArchiveInput, archive, one_process, release, withdraw
+from argo_templates.steps.archive import ArchiveInput, ArchiveOutput, archive, one_process, release, withdraw
 from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch, is_remote
 from argo_templates.steps.infer import RAN, InferInput, infer
@@ -79,6 +79,7 @@ def process(
     rse: str,
     models: Sequence[str] = MODELS,
     *,
+    second: Path | str | None = None,
     keep_work: bool = False,
     watch: Watcher | None = None,
 ) -> Report:
@@ -90,6 +91,7 @@ def process(
         scene: the folder of the scene, or the name of one in an archive.
         rse: the storage element that keeps the products.
         models: the models to run.
+        second: another acquisition of the same tile, for models that take two; named as the scene is.
         keep_work: leave the working folder for a look at what the steps made.
         watch: is told what happens.
 
@@ -100,7 +102,7 @@ def process(
     folder = work_folder(scene)
     with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"), one_process():
         try:
-            report = _steps(_Run(watch or _ignore), scene, folder, rse, models)
+            report = _steps(_Run(watch or _ignore), (scene, second), Work(folder), rse, models)
         except DafabError as refusal:
             # What another try may mend keeps what was made; what it cannot mend would only lie there.
             if not keep_work and refusal.exit_code != TRY_AGAIN:
@@ -144,24 +146,23 @@ class _Run:
         self._watch(Event(name, "came", done, total, seconds))
 
 
-def _steps(run: _Run, scene: Path | str, folder: Path, rse: str, models: Sequence[str]) -> Report:
-    work = str(folder)
-    fetched = run.step(
-        "fetch", lambda: fetch(FetchInput(scene=str(scene), work=work)), lambda out: f"{out.scene_id}: {out.bands}"
-    )
-    archived = run.step(
-        "archive", lambda: archive(ArchiveInput(work=work)), lambda out: f"{out.outcome}: {out.product}"
-    )
+def _steps(
+    run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work, rse: str, models: Sequence[str]
+) -> Report:
+    """Run them over a scene and, where there is one, its second acquisition."""
+    work, (scene, second) = str(folder.root), scenes
+    archived = _stored(run, scene, folder)
+    other = "" if second is None else _stored(run, second, folder.second, " second").scene_id
     for model in models:
-        _model(run, work, model)
+        _model(run, work, model, other)
     published = run.step(
         "publish",
         lambda: publish(PublishInput(work=work, rse=rse, models=",".join(models))),
         lambda out: out.outcome,
     )
-    registered = read_json(Work(folder).published)
+    registered = read_json(folder.published)
     return Report(
-        scene=fetched.scene_id,
+        scene=archived.scene_id,
         product=archived.product,
         outcome=published.outcome,
         steps=tuple(run.seconds),
@@ -170,10 +171,23 @@ def _steps(run: _Run, scene: Path | str, folder: Path, rse: str, models: Sequenc
     )
 
 
-def _model(run: _Run, work: str, model: str) -> None:
+def _stored(run: _Run, scene: Path | str, folder: Work, which: str = "") -> ArchiveOutput:
+    """Bring a scene into the rolling store."""
+    work = str(folder.root)
+    run.step(
+        f"fetch{which}",
+        lambda: fetch(FetchInput(scene=str(scene), work=work)),
+        lambda out: f"{out.scene_id}: {out.bands}",
+    )
+    return run.step(
+        f"archive{which}", lambda: archive(ArchiveInput(work=work)), lambda out: f"{out.outcome}: {out.product}"
+    )
+
+
+def _model(run: _Run, work: str, model: str, second: str) -> None:
     inferred = run.step(
         f"infer {model}",
-        lambda: infer(InferInput(work=work, model=model)),
+        lambda: infer(InferInput(work=work, model=model, second=second)),
         lambda out: out.outcome if out.outcome == RAN else f"{out.outcome}: {out.reason}",
     )
     if inferred.outcome == RAN:

@@ -10,7 +10,7 @@ from hera.workflows.models import Parameter as ModelParameter
 
 from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
 from argo_templates.library import NAME as LIBRARY
-from argo_templates.library import PLACED, SOURCES, common
+from argo_templates.library import NO_SECOND, PLACED, SOURCES, common
 from argo_templates.work import CPU, GPU, MODELS
 from rucio_dafab.site.home import RSES
 
@@ -122,32 +122,32 @@ def process() -> WorkflowTemplate:
         "Process one Sentinel-2 scene",
         "Brings a scene into the rolling store, runs the water and field models over it and publishes the products in "
         "Rucio. Running it again over the same scene changes nothing.",
-        [SCENE, source("folder"), models(), *placing()],
+        [SCENE, source("folder"), models(), NO_SECOND, *placing()],
     ) as made:
-        _main("{{workflow.parameters.models}}")
+        _main("{{workflow.parameters.models}}", "second")
     return made
 
 
-def of_model(model: str, what: str) -> WorkflowTemplate:
-    """Return the template that makes one kind of product."""
+def of_model(model: str, what: str, *more: Parameter) -> WorkflowTemplate:
+    """Return the template that makes one kind of product; it has more parameters where its model takes them."""
     with workflow(
         f"dafab-{model}",
         f"{what} of one scene",
         f"Runs the {model} model over a scene and publishes its product in Rucio; by default over a scene that is in "
         "the rolling store already.",
-        [SCENE, source("store"), *placing()],
+        [SCENE, source("store"), *more, *placing()],
     ) as made:
-        _main(model)
+        _main(model, *(str(each.name) for each in more))
     return made
 
 
-def _main(chosen: str) -> None:
+def _main(chosen: str, *more: str) -> None:
     with DAG(name="main"):
         Task(
             name="scene",
             template_ref=ref("scene"),
             arguments={"work": f"{WORK}/scenes/scene", "models": chosen}
-            | of_workflow("scene", "source", "rse", *PLACED),
+            | of_workflow("scene", "source", *more, "rse", *PLACED),
         )
 
 
@@ -172,4 +172,4 @@ def fetch() -> WorkflowTemplate:
 
 def templates() -> list[WorkflowTemplate]:
     """Return all of them."""
-    return [process(), fetch(), of_model("water", "Water"), of_model("fields", "Fields")]
+    return [process(), fetch(), of_model("water", "Water"), of_model("fields", "Fields", NO_SECOND)]

@@ -22,6 +22,7 @@ from argo_templates.placement.figures import Figures
 from argo_templates.placement.replicas import chips_of
 from argo_templates.placement.values import Queue, Site
 from rucio_dafab.client import DafabClient, Found
+from rucio_dafab.eo.items import scene_of
 from rucio_dafab.site.home import SCOPE
 
 COLLECTIONS: Final = {"water": "water_analysis", "fields": "smart_agriculture"}
@@ -181,8 +182,8 @@ def _products(client: DafabClient, wishes: Wishes, question: str) -> Iterator[Fo
 
 def _origin(product: str, collection: str) -> tuple[str, int]:
     """Return the scene and the version in the id of a product; an empty scene where it has another form."""
-    scene, _, number = product.rpartition(f"_{collection}_")
-    return (scene, int(number)) if number.isdigit() else ("", 0)
+    number = product.rpartition(f"_{collection}_")[2]
+    return (scene_of(product, collection), int(number)) if number.isdigit() else ("", 0)
 
 
 def _candidate(found: Found, scene: str, version: int, wanted: bool, wishes: Wishes, speed: Speed) -> Candidate:

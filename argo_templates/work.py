@@ -24,6 +24,9 @@ GPU: Final = "gpu"
 DEVICE: Final = "DAFAB_DEVICE"
 """The variable by which a pod is told that it was given a GPU."""
 
+SECOND_OF: Final = "second-of-"
+"""Begins the name of the working folder of a second acquisition; that of the scene's, in which it is, follows."""
+
 MODEL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -62,9 +65,18 @@ class Work:
         """What was registered (JSON)."""
         return self.root / "published.json"
 
+    @property
+    def second(self) -> "Work":
+        """The working folder of the second acquisition, where this run brings one: it ends with that of the scene."""
+        return Work(self.root / f"{SECOND_OF}{self.root.name}")
+
     def bands(self, model: str) -> Path:
         """Return the folder of what a model reads: the bands it takes, retrieved from the rolling store."""
         return self._of(model) / "bands"
+
+    def second_bands(self, model: str) -> Path:
+        """Return the folder of what a model reads of a second acquisition, likewise."""
+        return self._of(model) / "second"
 
     def prediction(self, model: str) -> Path:
         """Return the folder of a model's prediction."""

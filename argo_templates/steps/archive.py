@@ -38,6 +38,7 @@ class ArchiveInput(Input):
     work: Annotated[str, Parameter(description="The working folder of this run")]
     models: Annotated[str, Parameter(description="The models that will run, comma separated, for the memo")] = ""
     rse: Annotated[str, Parameter(description="The RSE that will keep the products, for the memo")] = ""
+    second: Annotated[str, Parameter(description="The second acquisition that models will take, for the memo")] = ""
 
 
 class ArchiveOutput(Output):
@@ -53,12 +54,13 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
     """Archive the staged scene; one that is in the store already is left as it is. The run holds it from then on.
 
     Raises:
-        DasiError: if the store cannot keep the scene, or keeps another one under the same id.
+        DasiError: if the store cannot keep the scene, keeps another one under the same id, or lacks the second one.
         WorkError: if no scene is staged.
     """
     work = Work(Path(given.work))
     seal_of(work.staged)
     store = Store(Home.from_environment().store)
+    second = [store.get(given.second).manifest.content] if given.second else []
     archived = store.put(work.staged, _use(work))
     keys = archived.key.database | {"product": archived.key.product}
     # A run that is taken up again finds unchanged what it stored itself: it may still have to withdraw it.
@@ -68,17 +70,17 @@ def archive(given: ArchiveInput) -> ArchiveOutput:
         product=request_of(keys),
         outcome=outcome,
         scene_id=archived.key.id,
-        memo=_memo(store.get(archived.key.id).manifest.content, listed(given.models), given.rse),
+        memo=_memo([store.get(archived.key.id).manifest.content, *second], listed(given.models), given.rse),
     )
 
 
-def _memo(content: str, models: Sequence[str], rse: str) -> str:
-    """Return a checksum of all that decides what is made: the scene, each model's file, the RSE, this software."""
+def _memo(contents: Sequence[str], models: Sequence[str], rse: str) -> str:
+    """Return a checksum of all that decides what is made: the scenes, each model's file, the RSE, this software."""
     # onnxruntime comes with it, which those that only end a lease do without.
     from rucio_dafab.eo.models import load_model  # noqa: PLC0415
 
     made_by = {model: load_model(model).sha256 for model in models}
-    return fingerprint("products", content, made_by, rse, __version__)
+    return fingerprint("products", *contents, made_by, rse, __version__)
 
 
 def request_of(keys: Mapping[str, str]) -> str:
@@ -87,7 +89,7 @@ def request_of(keys: Mapping[str, str]) -> str:
 
 
 def release(work: Work, *, processed: bool = False) -> None:
-    """End the run's lease of its scene.
+    """End the run's leases of its scene and of the second acquisition that it brought.
 
     Args:
         work: The run.
@@ -96,6 +98,11 @@ def release(work: Work, *, processed: bool = False) -> None:
     Raises:
         DasiError: if the store cannot be written.
     """
+    _release(work.second, processed=False)
+    _release(work, processed=processed)
+
+
+def _release(work: Work, *, processed: bool) -> None:
     if not work.archived.is_file():
         return
     product = read_json(work.archived)["keys"]["product"]
@@ -123,17 +130,19 @@ def _stored_before(work: Work, keys: Mapping[str, str]) -> bool:
 
 
 def withdraw(work: Work) -> None:
-    """Take a scene that this run stored out of the rolling store again, because a later step refused it for good.
+    """Take what this run stored out of the rolling store again, because a later step refused it for good.
 
     Left there, it would keep its corrected self out: the store never replaces content under an id.
 
     Raises:
         DasiError: if the store does not let it go.
     """
-    if not work.archived.is_file():
-        return
     release(work)
-    archived = read_json(work.archived)
-    if archived["outcome"] == STORED:
+    for each in (work, work.second):
+        _withdraw(each)
+
+
+def _withdraw(work: Work) -> None:
+    if work.archived.is_file() and (archived := read_json(work.archived))["outcome"] == STORED:
         with suppress(Held):  # another run has begun to use it, or somebody has pinned it
             Store(Home.from_environment().store).wipe(archived["keys"], doit=True)

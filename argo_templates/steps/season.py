@@ -1,9 +1,10 @@
-"""season: the tiles whose fields are to be delineated now, each by its clearest scene of the season's last weeks."""
+"""season: the tiles whose fields are to be delineated now, each by its clearest scenes of the season's last weeks."""
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from hera.workflows import Input, Output, Parameter
 
@@ -13,6 +14,9 @@ from argo_templates.seasons import MEMBER, Season
 from argo_templates.work import WorkError
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT, SCOPE
+
+APART: Final = timedelta(days=10)
+"""How far a second acquisition is from the first at least: what grows looks different then."""
 
 
 class SeasonInput(Input):
@@ -35,6 +39,7 @@ class SeasonOutput(Output):
 def season(given: SeasonInput) -> SeasonOutput:
     """Choose, for each season that is open and each tile that has no fields of it, the scene with the fewest clouds.
 
+    With it goes a second acquisition, the clearest of those far enough away, where there is one.
     Only scenes since the season opened count. A tile is done once an item says its season (the step ``mark``).
 
     Raises:
@@ -51,8 +56,8 @@ def season(given: SeasonInput) -> SeasonOutput:
         found = archives.products(Region(given.source, each.area, given.cloud_cover), each.opens, today)
         done = _done(client, each)
         chosen += [
-            {"key": best.id, "scene": best.reference, "season": json.dumps({**each.told(), "tile": tile})}
-            for tile, best in sorted(_clearest(found).items())
+            {**_scenes(pair), "season": json.dumps({**each.told(), "tile": tile})}
+            for tile, pair in sorted(clearest(found).items())
             if tile not in done
         ]
     return SeasonOutput(scenes=json.dumps(chosen[: given.most]), count=len(chosen[: given.most]))
@@ -65,10 +70,23 @@ def _done(client: DafabClient, season: Season) -> set[str]:
     return {str(each.document["properties"][MEMBER]["tile"]) for each in found if each.document is not None}
 
 
-def _clearest(products: Iterable[Product]) -> dict[str, Product]:
-    """Return the product with the fewest clouds of each tile, of equal ones the newest."""
-    best: dict[str, Product] = {}
-    for each in sorted(products, key=lambda product: (-product.cloud_cover, product.id)):
-        best[each.tile] = each
-    best.pop("", None)
-    return best
+def clearest(products: Iterable[Product]) -> dict[str, tuple[Product, Product | None]]:
+    """Return by tile the product with the fewest clouds, of equal ones the newest, and a second one, if any.
+
+    The second one is chosen likewise among those that are :data:`APART` from the first.
+    """
+    by_tile: dict[str, list[Product]] = {}
+    for each in sorted(products, key=lambda product: (product.cloud_cover, -product.day.toordinal(), product.id)):
+        by_tile.setdefault(each.tile, []).append(each)
+    by_tile.pop("", None)
+    return {
+        tile: (best, next((other for other in others if abs(other.day - best.day) >= APART), None))
+        for tile, (best, *others) in by_tile.items()
+    }
+
+
+def _scenes(pair: tuple[Product, Product | None]) -> dict[str, str]:
+    """Return what a workflow is told of the scenes of a tile; what there is no second of is empty."""
+    best, second = pair
+    told = {"key": best.id, "scene": best.reference}
+    return told | {"second": second.id if second else "", "second_scene": second.reference if second else ""}

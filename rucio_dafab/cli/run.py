@@ -40,6 +40,10 @@ def run(
     ],
     rse: Annotated[str, typer.Option(help="The storage element that keeps the products.")] = RSES[0],
     model: Annotated[list[str] | None, typer.Option(help=f"A model to run ({', '.join(MODELS)}); all of them.")] = None,
+    second: Annotated[
+        str | None,
+        typer.Option(help="Another acquisition of the same tile, named as the scene is, for models that take two."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     keep_work: Annotated[bool, typer.Option("--keep-work", help="Leave the working folder.")] = False,
 ) -> None:
@@ -50,7 +54,7 @@ def run(
     from argo_templates.pipeline import process  # noqa: PLC0415
 
     with answers_only(), watched() as watch:
-        report = process(scene, rse, models, keep_work=keep_work, watch=watch)
+        report = process(scene, rse, models, second=second, keep_work=keep_work, watch=watch)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
     else:

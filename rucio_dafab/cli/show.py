@@ -87,17 +87,26 @@ def _drawn(client: "DafabClient", item: str) -> tuple[str, list[dict[str, Any]]]
 
 
 def _source(product: dict[str, Any]) -> str:
-    sources = [link.name for link in links_of(product, product["id"]) if link.rel == _DERIVED_FROM]
+    names = [link.name for link in links_of(product, product["id"]) if link.rel == _DERIVED_FROM]
+    sources = [name for name in names if name != _second(product)]
     if len(sources) != 1:
         raise ShowError(f"{product['id']} does not say of which scene it was made")
     return sources[0]
 
 
+def _second(product: dict[str, Any]) -> str | None:
+    """Return the id of the second acquisition that a product was made of, or None."""
+    from rucio_dafab.eo.items import SECOND_ACQUISITION  # noqa: PLC0415
+
+    identifier: str | None = product["properties"].get(SECOND_ACQUISITION, {}).get("id")
+    return identifier
+
+
 def _derived(client: "DafabClient", scene_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the documents of the latest products of a scene."""
+    """Yield the documents of the latest products of a scene, not those that it is the second acquisition of."""
     asked = {f"id.link:{_DERIVED_FROM}": scene_id}
     for found in client.search(filter=asked, filter_lang="rucio"):
-        if found.document is not None:
+        if found.document is not None and _second(found.document) != scene_id:
             yield found.document
 
 

@@ -13,6 +13,8 @@ REFLECTANCE_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8
 BACKSCATTER_BANDS = ("VV", "VH")
 SCENE_CLASSIFICATION = "SCL"
 BAND_NAMES = (*REFLECTANCE_BANDS, *BACKSCATTER_BANDS, SCENE_CLASSIFICATION)
+SECOND = "@2"
+"""What ends the names of bands of a second acquisition: ``B02@2``."""
 
 # STAC eo 2.0 common names of the Sentinel-2 MSI bands.
 COMMON_NAME_OF: Mapping[str, str] = {
@@ -46,7 +48,7 @@ class BandFile:
     """One band in one single-band raster file.
 
     Attributes:
-        name: ``B02`` … ``B12``, ``B8A``, ``SCL``, ``VV`` or ``VH``.
+        name: ``B02`` … ``B12``, ``B8A``, ``SCL``, ``VV`` or ``VH``; of a second acquisition ``B02@2``.
         path: The file.
         scale: Reflectance (or backscatter) per digital number.
         offset: Added after scaling: ``value = DN * scale + offset``.
@@ -80,6 +82,8 @@ class Scene:
         folder: Where the files are.
         metadata: Files that belong to the scene and are not bands (the XML of a SAFE), by asset key.
         absent: Bands that the metadata names and whose files are not in the folder, with the path or address it gives.
+        second: ``id`` and times of the second acquisition that some of the bands are of
+            (:func:`rucio_dafab.eo.pairs.paired`); empty where there is none.
     """
 
     id: str
@@ -91,6 +95,21 @@ class Scene:
     folder: Path
     metadata: Mapping[str, Path] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    second: Mapping[str, Any] = field(default_factory=dict)
+
+
+def second_name(band: str) -> str:
+    """Return the name that a band of a second acquisition goes by: ``B02`` is ``B02@2``."""
+    return band + SECOND
+
+
+def of_second(name: str) -> str | None:
+    """Return the band that a name means of a second acquisition, or None: ``B02@2`` is ``B02``.
+
+    Only reflectance is taken of a second acquisition.
+    """
+    band = name.removesuffix(SECOND)
+    return band if band != name and band in REFLECTANCE_BANDS else None
 
 
 def band_name(text: str) -> str | None:

@@ -6,13 +6,14 @@ result, whatever the scene's height. The same model, provider and scene give the
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, Scene
+from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, Scene, of_second
 from rucio_dafab.eo.errors import ModelError, SceneError
 from rucio_dafab.eo.fitness import clear_by_scl
 from rucio_dafab.eo.indices import INDICES, WATER_OUTPUT, readable
@@ -33,7 +34,7 @@ class Prediction:
     Attributes:
         outputs: What the probabilities are of, in order.
         probabilities: uint8 (output, row, column), 0…255 for 0…1; 0 where not valid.
-        valid: bool (row, column): every band the model takes has data.
+        valid: bool (row, column): every band the model takes of the scene has data, whatever a second acquisition has.
         clear: bool (row, column): valid, and neither cloud nor cloud shadow by the scene classification.
         scl_missing: The scene has no scene classification, so that clear is valid.
         chips: How many chips the model ran on.
@@ -43,7 +44,9 @@ class Prediction:
         indices: Of a net with output ``water``: the indices that the bands allow, by name, in order.
         index_water: What they call water, bool (index, row, column); False where not valid.
         guard: Those of ``indices`` that vote with the net, as its file declares.
-        bands_absent: Bands that the model takes, can do without, and did without.
+        bands_absent: Bands that the model takes, can do without, and did without; of a second acquisition only where
+            there is one.
+        second: ``id`` and times of the second acquisition that the model was given; empty where it was given none.
     """
 
     outputs: tuple[str, ...]
@@ -59,6 +62,7 @@ class Prediction:
     index_water: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0, 0), np.bool_))
     guard: tuple[str, ...] = ()
     bands_absent: tuple[str, ...] = ()
+    second: Mapping[str, Any] = field(default_factory=dict)
 
     def output(self, name: str) -> NDArray[np.uint8]:
         """Return the probabilities of one output, uint8 (row, column).
@@ -136,7 +140,8 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
         reading.indices,
         reading.index_water,
         guard,
-        tuple(name for name in model.bands if name not in scene.bands),
+        tuple(name for name in model.bands if name not in scene.bands and (scene.second or not of_second(name))),
+        scene.second if any(of_second(name) for name in model.bands if name in scene.bands) else {},
     )
 
 
@@ -150,14 +155,20 @@ class _Reading:
         self.index_water = np.zeros((len(self.indices), *scene.shape), np.bool_)
 
     def normalised(self) -> Generator[Strip, None, None]:
-        """Yield the strips as the model takes them: minus mean, divided by std; NaN stays NaN, absent bands are 0."""
+        """Yield the strips as the model takes them: minus mean, divided by std; NaN stays NaN, absent bands are 0.
+
+        What a second acquisition alone lacks is 0, too, as if its band were absent there: the pixel stays valid.
+        """
         columns = [self._model.bands.index(name) for name in self._there]
         mean = np.array(self._model.mean, np.float32)[columns, None, None]
         inverse = np.float32(1) / np.array(self._model.std, np.float32)[columns, None, None]
+        second = [number for number, name in enumerate(self._there) if of_second(name)]
         for strip in strips(self._scene, self._there):
             self._look(strip)
             np.subtract(strip.values, mean, out=strip.values)
             np.multiply(strip.values, inverse, out=strip.values)
+            for number in second:
+                strip.values[number][np.isnan(strip.values[number])] = 0
             yield strip if len(columns) == len(self._model.bands) else self._completed(strip, columns)
 
     def _look(self, strip: Strip) -> None:

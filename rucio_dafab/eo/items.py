@@ -36,6 +36,8 @@ _INHERITED = (
     "grid:code", "sat:relative_orbit", "sat:orbit_state", SIMULATED,
 )  # fmt: skip
 _LEGAL_NOTICE = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
+SECOND_ACQUISITION = "dafab:second_acquisition"
+_WITH = re.compile(r"_with_\d{8}T\d{6}$")
 _VERSION = re.compile(r"^(\d{1,4})\.(\d)\.(\d)$")
 
 
@@ -107,8 +109,17 @@ def version_number(version: str) -> int:
 
 
 def derived_id(scene: Scene, collection: str, model: ModelCard) -> str:
-    """Return the id of a product: source, collection and the number of the algorithm's version."""
-    return f"{scene.id}_{collection}_{version_number(model.version)}"
+    """Return the id of a product: source, collection and the number of the algorithm's version.
+
+    What a second acquisition was used for is another product of the scene: its id says the time of that one, too.
+    """
+    second = f"_with_{_moment(scene, scene.second):%Y%m%dT%H%M%S}" if scene.second else ""
+    return f"{scene.id}{second}_{collection}_{version_number(model.version)}"
+
+
+def scene_of(product: str, collection: str) -> str:
+    """Return the id of the scene in the id of a product (:func:`derived_id`); empty where it has another form."""
+    return _WITH.sub("", product.rpartition(f"_{collection}_")[0])
 
 
 def derived_item(
@@ -132,7 +143,10 @@ def derived_item(
     """
     geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
-    every = {**_inherited(scene), **_provenance(scene, model), **_projection(scene), **properties, "themes": themes}
+    second = {SECOND_ACQUISITION: dict(scene.second)} if scene.second else {}
+    every = {
+        **_inherited(scene), **_provenance(scene, model), **second, **_projection(scene), **properties, "themes": themes
+    }  # fmt: skip
     extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
     return {
         "type": "Feature",
@@ -173,14 +187,18 @@ def observed_at(scene: Scene) -> datetime:
     Raises:
         ProductError: if the item's time is not RFC 3339.
     """
-    properties = scene.item["properties"]
-    return _time(scene, properties.get("datetime") or properties.get("start_datetime"))
+    return _moment(scene, scene.item["properties"])
+
+
+def _moment(scene: Scene, times: Mapping[str, Any]) -> datetime:
+    return _time(scene, times.get("datetime") or times.get("start_datetime"))
 
 
 def _years(scene: Scene) -> str:
-    properties = scene.item["properties"]
-    first = observed_at(scene).year
-    last = first if properties.get("datetime") else _time(scene, properties.get("end_datetime")).year
+    """Return the years in which the scene and its second acquisition were taken."""
+    acquisitions = [scene.item["properties"], *([scene.second] if scene.second else [])]
+    first = min(_moment(scene, times) for times in acquisitions).year
+    last = max(_time(scene, times.get("datetime") or times.get("end_datetime")) for times in acquisitions).year
     return str(first) if first == last else f"{first}–{last}"
 
 
@@ -199,11 +217,12 @@ def _inherited(scene: Scene) -> dict[str, Any]:
 
 def _provenance(scene: Scene, model: ModelCard) -> dict[str, Any]:
     source = scene.item["properties"]
+    acquisitions = " and ".join(_acquisitions(scene))
     return {
         "processing:level": "L4",
         "processing:version": model.version,
         "processing:software": {SOFTWARE: PRODUCTS_REVISION},
-        "processing:lineage": f"{model.name} {model.version} on {scene.id}",
+        "processing:lineage": f"{model.name} {model.version} on {acquisitions}",
         "dafab:model": model.name,
         "dafab:model_version": model.version,
         "dafab:model_checksum": f"1220{model.sha256}",
@@ -228,9 +247,17 @@ def _projection(scene: Scene) -> dict[str, Any]:
     }
 
 
+def _acquisitions(scene: Scene) -> list[str]:
+    """Return the ids of the scene and of its second acquisition, where it has one."""
+    return [scene.id, *([scene.second["id"]] if scene.second else [])]
+
+
 def _links(scene: Scene) -> list[dict[str, Any]]:
-    """Return the links; who publishes the item makes the hrefs absolute and adds root, self and collection."""
-    links = [{"rel": "derived_from", "href": scene.id, "type": "application/geo+json", "title": scene.id}]
+    """Return the links; who publishes the item makes that to the scene absolute and adds root, self and collection."""
+    links = [
+        {"rel": "derived_from", "href": name, "type": "application/geo+json", "title": name}
+        for name in _acquisitions(scene)
+    ]
     if scene.item["properties"].get("license", "other") == "other" and not scene.item["properties"].get(SIMULATED):
         title = "Legal notice on the use of Copernicus Sentinel data"
         links.append({"rel": "license", "href": _LEGAL_NOTICE, "type": "application/pdf", "title": title})

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
-from rucio_dafab.eo.bands import BAND_NAMES
+from rucio_dafab.eo.bands import BAND_NAMES, of_second
 from rucio_dafab.eo.errors import ModelError
 from rucio_dafab.eo.indices import INDICES
 from rucio_dafab.eo.tiling import CHIP
@@ -47,7 +47,7 @@ class Model:
     Attributes:
         name: ``water``, ``fields``, ``water_radar``, or what a file of the user's calls itself.
         version: Its version.
-        bands: The bands it takes, in the order of its input.
+        bands: The bands it takes, in the order of its input; ``B02@2`` is B02 of a second acquisition.
         mean: The reflectance (backscatter in dB) that is subtracted, a number a band.
         std: What the difference is divided by, a number a band.
         outputs: What its output channels are.
@@ -216,7 +216,7 @@ class _Declared:
         return declared
 
     def check(self, path: Path) -> None:
-        unknown = [band for band in self.bands if band not in BAND_NAMES]
+        unknown = [band for band in self.bands if band not in BAND_NAMES and of_second(band) is None]
         if unknown:
             raise ModelError(f"model {path}: dafab:bands names no Sentinel band: {', '.join(unknown)}")
         if not len(self.bands) == len(self.mean) == len(self.std):

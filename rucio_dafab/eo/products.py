@@ -7,7 +7,7 @@ holds a whole product. The same scene, prediction and model give the same bytes.
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     Raises:
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
+    scene = replace(scene, second=prediction.second)
     clear, valid = prediction.clear, prediction.valid
     observation = observe(prediction, threshold)
     observed = observation.water
@@ -162,6 +163,7 @@ def make_fields(
     Raises:
         ProductError: if a file cannot be written; no item is left then.
     """
+    scene = replace(scene, second=prediction.second)
     parcels = fields.delineate(
         prediction.named(fields.MAPS), prediction.valid, prediction.clear, scene.transform, rules
     )

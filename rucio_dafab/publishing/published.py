@@ -21,6 +21,8 @@ _MD5_MULTIHASH: Final = "d50110"
 _OURS: Final = frozenset({"self", "root", "parent", "collection"})
 """Relations of links that say where a document stands: those are the catalogue's."""
 
+_DERIVED: Final = "derived_from"
+
 _ADLER32: Final = re.compile(r"[0-9a-f]{8}")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -107,7 +109,7 @@ def published_document(
     if any(FILE_NAME in asset for asset in assets.values()):
         extensions = document.get("stac_extensions", [])
         document["stac_extensions"] = [*extensions, *([] if FILE_EXTENSION in extensions else [FILE_EXTENSION])]
-    document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent is not None)]
+    document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent)]
     replaced = {SUCCESSOR, LATEST, *(rel for rel, _ in versions)}
     return with_links(document, versions, replaced=replaced)
 
@@ -132,7 +134,7 @@ def _links(document: Mapping[str, Any], parent: Mapping[str, Any] | None, root: 
         {"rel": "collection", "href": collection, "type": "application/json"},
     ]
     if parent is not None:
-        links.append({"rel": "derived_from", "href": _address(parent, root), "type": "application/geo+json"})
+        links.append({"rel": _DERIVED, "href": _address(parent, root), "type": "application/geo+json"})
     return links
 
 
@@ -140,10 +142,19 @@ def _address(document: Mapping[str, Any], root: str) -> str:
     return item_address(root, str(document["collection"]), document["id"])
 
 
-def _kept(links: Sequence[Mapping[str, Any]], derived: bool) -> list[dict[str, Any]]:
-    """Return the links of an item that are not the catalogue's to write."""
-    dropped = _OURS | ({"derived_from"} if derived else set())
-    return [dict(link) for link in links if link.get("rel") not in dropped]
+def _kept(links: Sequence[Mapping[str, Any]], parent: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the links of an item that are not the catalogue's to write: that to the parent is, to others it is not."""
+    return [
+        dict(link)
+        for link in links
+        if link.get("rel") not in _OURS
+        and not (parent is not None and link.get("rel") == _DERIVED and not _names_another(link, parent))
+    ]
+
+
+def _names_another(link: Mapping[str, Any], parent: Mapping[str, Any]) -> bool:
+    named = named_by(link.get("href"))
+    return named is not None and named[1] != parent["id"]
 
 
 def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from rucio_dafab.eo.bands import BACKSCATTER_BANDS, BAND_NAMES, SCENE_CLASSIFICATION
+from rucio_dafab.eo.bands import BACKSCATTER_BANDS, BAND_NAMES, SCENE_CLASSIFICATION, of_second
 from rucio_dafab.eo.models import MODEL_NAMES, load_model
 from rucio_dafab.eo.readers.safe import finest
 from rucio_dafab.eo.readers.safe_xml import image_file
@@ -81,7 +81,7 @@ def needed_bands() -> tuple[str, ...]:
     Raises:
         ModelError: if a model that ships cannot be used.
     """
-    taken = {band for name in MODEL_NAMES for band in load_model(name, threads=1).bands}
+    taken = {of_second(band) or band for name in MODEL_NAMES for band in load_model(name, threads=1).bands}
     wanted = taken | {SCENE_CLASSIFICATION, *BACKSCATTER_BANDS}
     return tuple(band for band in BAND_NAMES if band in wanted)
 

@@ -13,6 +13,8 @@ import pytest
 from argo_templates.local import documents, runs
 from argo_templates.local.state import Run, Status
 from dasi_backend.store import Store
+from rucio_dafab.eo.bands import of_second
+from rucio_dafab.eo.models import load_model
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.site.home import Home
 from tests.unit.eo.sources.archive import Archive, Asked, as_json, running
@@ -162,30 +164,87 @@ def test_windows_are_walked_one_after_the_other_within_the_budgets(
     assert (status.phase, [node.parameters["count"] for node in steps(run, "discover")]) == ("Succeeded", ["0"])
 
 
-def test_fields_are_delineated_once_a_tile_and_season(
-    site: Any, at_site: Home, submit: Submit, archive: Products, safes: list[Path], tmp_path: Path
-) -> None:
-    cloudy, clear = (archive.add(safe, day) for safe, day in zip(safes[:2], ("2026-07-01", "2026-07-02"), strict=True))
-    for name, percent in ((cloudy, 15.0), (clear, 2.0)):
+@pytest.fixture
+def tile(archive: Products, safes: list[Path]) -> list[str]:
+    """Return three products of one tile: a cloudy one, the clearest, and one of two weeks before."""
+    names = []
+    for safe, day, percent in zip(safes, ("2026-07-01", "2026-07-02", "2026-06-18"), (15.0, 2.0, 9.0), strict=True):
+        names.append(archive.add(safe, day))
         attributes = [{"Name": "cloudCover", "Value": percent}, {"Name": "productType", "Value": "S2MSI2A"}]
-        archive.said[name]["Attributes"] = [*attributes, {"Name": "tileId", "Value": "31UGR"}]
-    lines = ['name = "oats"', 'area = "6_49_7_50"', 'crop = "oats"', 'start = "03-01"', 'harvest = "07-10"']
-    folder = tmp_path / "seasons"
-    folder.mkdir()
+        archive.said[names[-1]]["Attributes"] = [*attributes, {"Name": "tileId", "Value": "31UGR"}]
+    return names
+
+
+def season(home: Home, folder: Path, crop: str) -> Run:
+    """Run the committed template in the last weeks of a crop's season."""
+    lines = [f'name = "{crop}"', 'area = "6_49_7_50"', f'crop = "{crop}"', 'start = "03-01"', 'harvest = "07-10"']
+    folder.mkdir(exist_ok=True)
     (folder / "seasons.toml").write_text("\n".join(["[[season]]", *lines, "lead_weeks = 4"]))
-    prepared = {"source": "safe", "day": "2026-07-05"}
+    given = {"source": "safe", "day": "2026-07-05"}
+    made = runs.prepare(home, documents.find("dafab-season"), given, mapping={"dafab-seasons": folder})
+    status = runs.execute(home, made)
+    assert (status.phase, status.message) == ("Succeeded", "")
+    return made
+
+
+def phases(run: Run) -> dict[str, str]:
+    """Return how the tasks of the one tile ended."""
+    found = {node.path.rpartition(".")[2]: node.phase for node in run.nodes() if node.path.count(".") == 2}
+    return {name: found[name] for name in ("second", "two-dates", "one-date", "mark")}
+
+
+def test_fields_are_delineated_once_a_tile_and_season(
+    site: Any, at_site: Home, submit: Submit, tile: list[str], tmp_path: Path
+) -> None:
+    _, clear, other = tile
     for expected in ("1", "0"):
-        made = runs.prepare(at_site, documents.find("dafab-season"), prepared, mapping={"dafab-seasons": folder})
-        status = runs.execute(at_site, made)
-        assert (status.phase, status.message) == ("Succeeded", "")
-        assert [node.parameters["count"] for node in steps(made, "season")] == [expected]
+        made = season(at_site, tmp_path / "seasons", "oats")
+        (chosen,) = steps(made, "season")
+        assert chosen.parameters["count"] == expected
+        if expected == "1":
+            (scenes,) = json.loads(chosen.parameters["scenes"])
+            assert (scenes["key"], scenes["second"]) == (clear, other)
+            assert phases(made) == {
+                "second": "Succeeded", "two-dates": "Succeeded", "one-date": "Omitted", "mark": "Succeeded"
+            }  # fmt: skip
+    assert Store(at_site.store).contains(other)
+    assert leases(at_site) == []
     (source,) = site.client().read_documents([clear])
-    name = source.document["properties"]["dafab:processing"]["fields"]["item"]
-    (fields,) = site.client().read_documents([name])
+    said = source.document["properties"]["dafab:processing"]["fields"]
+    # A net that takes bands of two acquisitions was given both.
+    two = any(of_second(band) for band in load_model("fields").bands)
+    assert said.get("second") == (other if two else None)
+    (fields,) = site.client().read_documents([said["item"]])
     told = fields.document["properties"]["dafab:season"]
     assert told == {"id": "oats-2026", "crop": "oats", "start": "2026-03-01", "harvest": "2026-07-10", "tile": "31UGR"}
     # What is written later is no part of the product: making it again changes nothing.
     shutil.rmtree(at_site.root / "memo")
-    run, status = submit("dafab-fields", scene=clear)
+    run, status = submit("dafab-fields", scene=clear, second=other)
     assert (status.phase, status.message) == ("Succeeded", "")
     assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
+
+
+def test_a_second_acquisition_that_cannot_be_fetched_keeps_no_tile_from_its_fields(
+    site: Any, at_site: Home, archive: Products, tile: list[str], tmp_path: Path
+) -> None:
+    _, clear, other = tile
+    for path in [path for path in archive.server.files if other in path]:
+        del archive.server.files[path]
+    made = season(at_site, tmp_path / "seasons", "rye")
+    assert phases(made) == {"second": "Failed", "two-dates": "Omitted", "one-date": "Succeeded", "mark": "Succeeded"}
+    (source,) = site.client().read_documents([clear])
+    said = source.document["properties"]["dafab:processing"]["fields"]
+    assert "second" not in said
+    (fields,) = site.client().read_documents([said["item"]])
+    assert fields.document["properties"]["dafab:season"]["id"] == "rye-2026"
+    assert leases(at_site) == []
+
+
+def test_a_second_acquisition_that_is_not_in_the_store_is_one_line(
+    at_site: Home, submit: Submit, archive: Products, safes: list[Path]
+) -> None:
+    name = archive.add(safes[0], DAYS[0])
+    _, status = submit("dafab-fields", scene=f"safe:{name}", source="archive", second="absent")
+    assert status.phase == "Failed"
+    assert status.message.endswith("has no product absent")
+    assert leases(at_site) == []

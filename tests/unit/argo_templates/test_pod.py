@@ -73,7 +73,12 @@ def test_a_folder_of_somebody_else_is_not_removed(tmp_path: Path) -> None:
 
 def test_a_model_that_there_is_not_is_one_line(tmp_path: Path) -> None:
     ran = run_pod(
-        "argo_templates.pod", "argo_templates.steps.infer:infer", tmp_path, work=str(tmp_path), model="../../etc"
+        "argo_templates.pod",
+        "argo_templates.steps.infer:infer",
+        tmp_path,
+        work=str(tmp_path),
+        model="../../etc",
+        second="",
     )
     assert ran.status == 1
     assert ran.said.startswith("error: ")

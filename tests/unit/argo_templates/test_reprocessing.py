@@ -52,6 +52,11 @@ def test_what_is_least_trusted_comes_first() -> None:
     assert (made.seconds, made.joules, made.left_out) == (1.5, 60.0, 0)
 
 
+def test_what_was_made_of_two_acquisitions_is_of_the_first() -> None:
+    found = [product("s1_with_20260501T103000_water_analysis_300", trust=0.5), product("s1_water_analysis_290")]
+    assert chosen(plan(Catalogue(found))) == [("s1", pytest.approx(1.0))]
+
+
 def test_how_far_behind_what_is_told_and_what_is_asked_for_weigh() -> None:
     found = [
         product("patch_water_analysis_309"),

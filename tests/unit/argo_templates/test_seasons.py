@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from argo_templates import archives, seasons
+from argo_templates.archives import Product
+from argo_templates.steps.season import clearest
 from argo_templates.work import WorkError
 from rucio_dafab.resources import resources
 
@@ -83,3 +85,25 @@ def test_days(text: str, expected: str) -> None:
 def test_what_is_no_day(text: str) -> None:
     with pytest.raises(WorkError, match="is no day"):
         archives.day(text, date(2026, 11, 23))
+
+
+def found(name: str, day: int, clouds: float, tile: str = "31UGR") -> Product:
+    return Product(name, f"safe:{name}", date(2026, 6, day), tile=tile, cloud_cover=clouds)
+
+
+@pytest.mark.parametrize(
+    ("products", "best", "second"),
+    [
+        ([found("a", 20, 5)], "a", None),
+        ([found("a", 20, 5), found("b", 11, 6), found("c", 10, 9)], "a", "c"),
+        ([found("a", 1, 5), found("b", 11, 6), found("c", 30, 9)], "a", "b"),
+        ([found("a", 20, 5), found("b", 29, 1)], "b", None),
+        ([found("a", 1, 5), found("b", 15, 5)], "b", "a"),
+        ([found("a", 1, 5), found("b", 15, 5, tile="31UGS"), found("c", 15, 5, tile="")], "a", None),
+    ],
+)
+def test_the_second_acquisition_is_the_clearest_of_those_ten_days_away(
+    products: list[Product], best: str, second: str | None
+) -> None:
+    first, other = clearest(products)["31UGR"]
+    assert (first.id, other and other.id) == (best, second)

@@ -38,6 +38,14 @@ def test_links_are_stable_and_what_is_not_ours_stays() -> None:
     assert item()["assets"]["B02"]["href"] == "/tmp/B02.tif"
 
 
+def test_what_else_an_item_was_derived_from_stays() -> None:
+    sources = ["source", f"{ROOT}/collections/s/items/source", "dafab:source", "../source.json", "second"]
+    derived = item() | {"links": [{"rel": "derived_from", "href": href} for href in sources]}
+    made = published_document(derived, [FILE], scope="dafab", parent={"id": "source", "collection": "s"}, root=ROOT)
+    found = [link["href"] for link in made["links"] if link["rel"] == "derived_from"]
+    assert found == [f"{ROOT}/collections/s/items/source", "second"]
+
+
 def test_size_and_checksum_follow_the_file_extension() -> None:
     asset = document()["assets"]["B02"]
     assert asset["file:size"] == 3

@@ -121,7 +121,10 @@ def test_what_cannot_be_run_is_said_in_one_line(prepared: Callable[..., Any], te
     [
         ({}, "dafab-process needs the parameter scene: Folder below /scenes, address or name in an archive"),
         ({"scene": "x", "rse": "MARS"}, "dafab-process: rse cannot be 'MARS': it is one of MELUXINA, CLOUD"),
-        ({"scene": "x", "sceen": "y"}, "dafab-process takes no parameter sceen: it takes scene, source, models, rse"),
+        (
+            {"scene": "x", "sceen": "y"},
+            "dafab-process takes no parameter sceen: it takes scene, source, models, second",
+        ),
     ],
 )
 def test_arguments_are_checked(home: Home, parameters: dict[str, str], line: str) -> None:

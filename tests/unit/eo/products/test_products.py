@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from PIL import Image
 from rucio_dafab.eo import products
 from rucio_dafab.eo.collage import collage
 from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.items import scene_of
 from rucio_dafab.eo.products import Product, make_fields, make_water, read_product
+from rucio_dafab.stac.report import violations
+from rucio_dafab.stac.schemas import load
 
 Make = Callable[..., Any]
 SHAPE = (60, 80)
@@ -112,6 +116,38 @@ def test_item_is_whole(name: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("name", ["flood", "parcels"])
 def test_item_is_read_back(name: str, request: pytest.FixtureRequest) -> None:
     product = request.getfixturevalue(name)
+    assert read_product(product.folder) == product
+
+
+@pytest.mark.parametrize(
+    ("times", "stamp", "years"),
+    [
+        ({"datetime": "2023-03-02T10:36:29Z"}, "20230302T103629", "2023"),
+        ({"datetime": "2022-03-02T10:36:29.5Z"}, "20220302T103629", "2022–2023"),
+        (
+            {"datetime": None, "start_datetime": "2023-03-02T00:00:00Z", "end_datetime": "2024-03-03T00:00:00Z"},
+            "20230302T000000",
+            "2023–2024",
+        ),
+    ],
+)
+def test_what_was_made_of_two_acquisitions_says_so(
+    make_scene: Make, predict: Make, chequered: Make, maps_of: Make, card: Any, tmp_path: Path,
+    times: dict[str, Any], stamp: str, years: str,
+) -> None:  # fmt: skip
+    second = {"id": "S2B_OTHER", **times}
+    prediction = replace(predict(**maps_of(chequered(SHAPE, 20))), second=second)
+    product = make_fields(make_scene(), prediction, card, tmp_path / "out")
+    item = product.item
+    assert item["id"] == f"S2A_TEST_with_{stamp}_smart_agriculture_120"
+    assert scene_of(item["id"], "smart_agriculture") == "S2A_TEST"
+    assert item["properties"]["dafab:second_acquisition"] == second
+    assert item["properties"]["datetime"] == "2023-05-04T10:36:29Z"
+    assert item["properties"]["attribution"] == f"Contains modified Copernicus Sentinel data {years}"
+    assert item["properties"]["processing:lineage"] == "water 1.2.0 on S2A_TEST and S2B_OTHER"
+    sources = [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
+    assert sources == ["S2A_TEST", "S2B_OTHER"]
+    assert violations(item | {"stac_extensions": [load().named("smart_agriculture").uri]}) == ()
     assert read_product(product.folder) == product
 
 

@@ -86,6 +86,8 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
         (metadata(std="0.1,0"), "dafab:std must be positive, not 0"),
         (metadata(std="0.1,x"), "dafab:std is not a list of numbers"),
         (metadata(bands="B02,B99"), "dafab:bands names no Sentinel band: B99"),
+        (metadata(bands="B02,B99@2"), "dafab:bands names no Sentinel band: B99@2"),
+        (metadata(bands="B02,SCL@2"), "dafab:bands names no Sentinel band: SCL@2"),
     ],
 )
 def test_metadata_that_cannot_be_used_is_refused(make_model: MakeModel, described: dict[str, str], reason: str) -> None:
