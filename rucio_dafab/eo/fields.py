@@ -42,8 +42,8 @@ class FieldRules:
     """
 
     extent: int = 128
-    boundary: int = 128
-    distance: int = 64
+    boundary: int = 64
+    distance: int = 12
     minimum_hectares: float = 0.1
     minimum_seen: float = 0.5
     block: int = 2048

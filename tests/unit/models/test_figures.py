@@ -48,7 +48,7 @@ def test_the_table_of_precisions_is_of_this_very_file(tmp_path: Path) -> None:
     found = {"sha256": "a", "watts": 8.0, "precisions": {"fp32": values}}
     (tmp_path / "precision.json").write_text(json.dumps(found))
     assert precisions(model, "b").startswith("Not measured")
-    assert f"| fp32 | CPU, one thread | 0.970 | 2.00 MB | 40 | {TILE_CHIPS * 0.025 * 8:.0f} |" in precisions(model, "a")
+    assert f"| fp32 | CPU, one thread | 0.970 | model.onnx, 2.00 MB | 40 | {TILE_CHIPS * 0.025 * 8:.0f} |" in precisions(model, "a")
 
 
 def test_what_training_cost_is_said_to_be_estimated() -> None:
@@ -56,3 +56,8 @@ def test_what_training_cost_is_said_to_be_estimated() -> None:
     assert said.startswith("about 8 Wh and 2 g of CO2 (estimated: 8 W")
     assert "5.0 chips/s" in said
     assert "chips/s" not in training_cost({"minutes": 60})
+
+
+def test_what_training_cost_is_what_codecarbon_said() -> None:
+    said = training_cost({"minutes": 60, "watt_hours": 9.2, "co2_grams": 0.97, "energy_by": "codecarbon 3, estimated"})
+    assert said == "9.2 Wh and 1.0 g of CO2 (codecarbon 3, estimated)"
