@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from rucio_dafab.errors import DafabError
-from rucio_dafab.stac.links import links_of
+from rucio_dafab.stac.links import DERIVED, links_of
 
 if TYPE_CHECKING:
     from dasi_backend.config import Config
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rucio_dafab.eo.bands import Scene
     from rucio_dafab.eo.products import Product
 
-_DERIVED_FROM: Final = "derived_from"
 _TRUE_COLOUR: Final = ("B04", "B03", "B02")
 
 
@@ -87,7 +86,7 @@ def _drawn(client: "DafabClient", item: str) -> tuple[str, list[dict[str, Any]]]
 
 
 def _source(product: dict[str, Any]) -> str:
-    sources = [link.name for link in links_of(product, product["id"]) if link.rel == _DERIVED_FROM]
+    sources = [link.name for link in links_of(product, product["id"]) if link.rel == DERIVED]
     if len(sources) != 1:
         raise ShowError(f"{product['id']} does not say of which scene it was made")
     return sources[0]
@@ -95,7 +94,7 @@ def _source(product: dict[str, Any]) -> str:
 
 def _derived(client: "DafabClient", scene_id: str) -> Iterator[dict[str, Any]]:
     """Yield the documents of the latest products of a scene."""
-    asked = {f"id.link:{_DERIVED_FROM}": scene_id}
+    asked = {f"id.link:{DERIVED}": scene_id}
     for found in client.search(filter=asked, filter_lang="rucio"):
         if found.document is not None:
             yield found.document
