@@ -1,5 +1,6 @@
 """publish: the source item and what was derived from it into Rucio. Bytes first, then one transaction an item."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import model_registry
+from argo_templates.model_registry import Registered
 from argo_templates.seasons import MEMBER as SEASON
 from argo_templates.source import processing, same_scene, source_document, with_processing
 from argo_templates.steps.archive import request_of
@@ -62,6 +64,7 @@ def publish(given: PublishInput) -> PublishOutput:
     products = {model: _upload(derived, work, model, given.rse) for model in ran}
     made = {model: item for model, (item, _) in products.items()}
     links, nets = model_registry.links(derived, made, given.rse)
+    _tell(nets)
     if known is None:
         originals.publish(PublishRequest(SCOPE, document, {}))
     lines = [_register(derived, model, *products[model], document["id"], links.get(model)) for model in ran]
@@ -189,6 +192,13 @@ def _line(
             for asset, file in files.items()
         ],
     }
+
+
+def _tell(nets: Sequence[Registered]) -> None:
+    """Say of which net there will be no link, and why: nothing else of the run does."""
+    for net in nets:
+        if net.reason:
+            sys.stderr.write(f"note: no link to the model {net.model}, which is not registered: {net.reason}\n")
 
 
 def _overall(lines: Sequence[Mapping[str, Any]]) -> str:

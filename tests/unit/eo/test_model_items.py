@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+import pystac
 import pytest
+from pystac.extensions.mlm import MLMExtension
 
+from rucio_dafab.catalogue.geoparquet import read_lines, write_items
 from rucio_dafab.eo.errors import ModelError
 from rucio_dafab.eo.model_items import EXTENSION, SCHEMA, SHIPPED, describe, describe_folder
 from rucio_dafab.eo.onnx_parameters import count_parameters
@@ -83,6 +86,26 @@ def test_input_and_output_are_those_of_the_onnx_file(name: str) -> None:
     assert [band["name"] for band in properties["bands"]] == input_["bands"]
     absent = [band["name"] for band in properties["bands"] if "description" in band]
     assert ",".join(absent) == says["dafab:optional_bands"]
+
+
+def test_pystac_reads_it_as_a_model(name: str) -> None:
+    item = describe(name).item
+    read_by_others = MLMExtension.ext(pystac.Item.from_dict(item))
+    assert read_by_others.mlm_name == name
+    assert read_by_others.total_parameters == item["properties"]["mlm:total_parameters"]
+    assert read_by_others.input[0].input.shape == [-1, len(item["properties"]["bands"]), 256, 256]
+    assert read_by_others.output[0].result.shape[0] == -1
+    assert read_by_others.pretrained is False and read_by_others.pretrained_source is None
+
+
+def test_it_is_valid_again_after_geoparquet(name: str, tmp_path: Path) -> None:
+    item = describe(name).item
+    path = tmp_path / "models.parquet"
+    assert write_items(path, [json.dumps(item)]) == 1
+    (line,) = read_lines(path)
+    back = json.loads(line.text)
+    check_document(back)
+    assert back["id"] == item["id"] and back["geometry"] is None and back["assets"] == item["assets"]
 
 
 def test_tasks_and_classes_are_those_of_the_outputs() -> None:
