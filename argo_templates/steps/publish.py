@@ -1,11 +1,15 @@
 """publish: the source item and what was derived from it into Rucio. Bytes first, then one transaction an item."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates import model_registry
+from argo_templates.model_registry import Registered
 from argo_templates.seasons import MEMBER as SEASON
 from argo_templates.source import processing, same_scene, source_document, with_processing
 from argo_templates.steps.archive import request_of
@@ -15,6 +19,7 @@ from argo_templates.work import Work, WorkError, listed, read_json, seal_of, wri
 from rucio_dafab.client import Conflict, DafabClient, Found, PublishReport, PublishRequest
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, SCOPE
+from rucio_dafab.stac.links import leads_to_model
 from rucio_dafab.storage import UploadedFile
 
 
@@ -40,8 +45,9 @@ class PublishOutput(Output):
 def publish(given: PublishInput) -> PublishOutput:
     """Publish a run; what is published already stays as it is, so another run completes one that was killed.
 
-    All bytes are stored before anything is registered. The source item comes first because derived items hang on it;
-    what it says of a model is written last, once the model's product is registered.
+    All bytes are stored before anything is registered. The models come first because products link to them, then the
+    source item because derived items hang on it; what it says of a model is written last, once the model's product is
+    registered.
 
     Raises:
         NothingToPublish: if no model ran; nothing is registered then.
@@ -51,22 +57,22 @@ def publish(given: PublishInput) -> PublishOutput:
     work, models = Work(Path(given.work)), _names(given.models)
     records = {model: read_json(work.outcome(model)) for model in models}
     staged = _staged(work)
-    ran = [model for model, record in records.items() if record["outcome"] == RAN]
-    if not ran:
-        reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
-        raise NothingToPublish(f"{staged['id']}: no model can run ({reasons}); nothing was published")
+    ran = _ran(staged["id"], records)
     document = source_document(staged, request_of(read_json(work.archived)["keys"]))
     originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
     known = _known_source(originals, document)
     products = {model: _upload(derived, work, model, given.rse) for model in ran}
+    made = {model: item for model, (item, _) in products.items()}
+    links, nets = model_registry.links(derived, made, given.rse)
+    _tell(nets)
     if known is None:
         originals.publish(PublishRequest(SCOPE, document, {}))
-    lines = [_register(derived, model, *products[model], document["id"]) for model in ran]
+    lines = [_register(derived, model, *products[model], document["id"], links.get(model)) for model in ran]
     items = {line["model"]: {"item": line["item"]} for line in lines}
     record = (known or {}) | {model: records[model] | items.get(model, {}) for model in models}
     source = originals.publish(PublishRequest(SCOPE, with_processing(document, record), {}, update=True))
     lines.insert(0, _line("", document, source, "created" if known is None else source.outcome, {}))
-    write_json(work.published, {"record": record, "items": lines})
+    write_json(work.published, {"record": record, "items": lines, "models": [asdict(net) for net in nets]})
     return PublishOutput(outcome=_overall(lines), report=str(work.published))
 
 
@@ -75,6 +81,15 @@ def _names(models: str) -> tuple[str, ...]:
     if not names:
         raise WorkError("no model was asked for")
     return names
+
+
+def _ran(scene: str, records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the models that ran, one at least."""
+    ran = [model for model, record in records.items() if record["outcome"] == RAN]
+    if not ran:
+        reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
+        raise NothingToPublish(f"{scene}: no model can run ({reasons}); nothing was published")
+    return ran
 
 
 def _staged(work: Work) -> dict[str, Any]:
@@ -116,9 +131,14 @@ def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict
 
 
 def _register(
-    client: DafabClient, model: str, item: Mapping[str, Any], files: Mapping[str, UploadedFile], source: str
+    client: DafabClient,
+    model: str,
+    item: Mapping[str, Any],
+    files: Mapping[str, UploadedFile],
+    source: str,
+    link: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    marked, predecessor = _as_marked(client, item), _predecessor(client, item, source)
+    marked, predecessor = _as_registered(client, item, link), _predecessor(client, item, source)
     report = client.publish(PublishRequest(SCOPE, marked, files, parent=source, predecessor=predecessor))
     return _line(model, marked, report, report.outcome, files)
 
@@ -139,13 +159,18 @@ def _predecessor(client: DafabClient, item: Mapping[str, Any], source: str) -> s
     return max(older)[1] if older else None
 
 
-def _as_marked(client: DafabClient, item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an item with the season that ``mark`` wrote on it since it was published: it is no part of the product."""
+def _as_registered(client: DafabClient, item: Mapping[str, Any], link: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return an item with the link to its model, and of a published one with what was written on it beside the product.
+
+    That is the season (``mark``), and the link as it was then: a published product is never changed, and an older one
+    may have none, or lead to an earlier item of the same net.
+    """
     found = _published(client, item)
-    properties = {} if found is None or found.document is None else found.document["properties"]
-    if SEASON not in properties:
-        return item
-    return {**item, "properties": {**item["properties"], SEASON: properties[SEASON]}}
+    if found is None or found.document is None:
+        return {**item, "links": [*item["links"], *([link] if link else [])]}
+    links = [each for each in found.document["links"] if leads_to_model(each)]
+    season = {SEASON: found.document["properties"][SEASON]} if SEASON in found.document["properties"] else {}
+    return {**item, "properties": {**item["properties"], **season}, "links": [*item["links"], *links]}
 
 
 def _line(
@@ -167,6 +192,13 @@ def _line(
             for asset, file in files.items()
         ],
     }
+
+
+def _tell(nets: Sequence[Registered]) -> None:
+    """Say of which net there will be no link, and why: nothing else of the run does."""
+    for net in nets:
+        if net.reason:
+            sys.stderr.write(f"note: no link to the model {net.model}, which is not registered: {net.reason}\n")
 
 
 def _overall(lines: Sequence[Mapping[str, Any]]) -> str:

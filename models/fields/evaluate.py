@@ -38,8 +38,8 @@ LIMITS = """- Trained on simulated scenes: vineyards, terraces, dunes, golf cour
 
 
 HISTORY = """Version 0.1.0 (one date, 33 minutes of training): Denmark 0.850, 0.795, 0.816. What 0.2.0 changed: a second
-date, indices and flags of absent bands inside the net, four times the chips. The thresholds of the watershed were chosen
-on other simulated scenes, by the F1 of whole parcels with and without B08.
+date, indices and flags of absent bands inside the net, four times the chips. The thresholds of the watershed were
+chosen on other simulated scenes, by the F1 of whole parcels with and without B08.
 
 A parcel F1 of 0.40 on the Danish image was aimed at and not reached: the net draws more borders than the registry has,
 inside of large fields above all. Tried: the thresholds alone. Missing: real parcels to learn from."""

@@ -24,6 +24,8 @@ ROWS: Final = 1000
 _NOWHERE: Final = {"type": "Polygon", "coordinates": []}
 _NOWHERE_WKB: Final = shapely.to_wkb(shapely.Polygon(), flavor="iso")
 _GEOMETRIES: Final = ("geometry", "proj:geometry")
+_NO_BOX: Final = [180.0, 90.0, -180.0, -90.0]
+"""The box of an item without one, which the library has no place for: west above east, so that nothing lies in it."""
 
 
 def write_items(path: Path, documents: Iterable[str]) -> int:
@@ -65,6 +67,7 @@ def _write_lines(path: Path, documents: Iterable[str]) -> int:
         for document in documents:
             item = orjson.loads(document)
             item["geometry"] = item.get("geometry") or _NOWHERE
+            item["bbox"] = item.get("bbox") or _NO_BOX
             item.setdefault("assets", {})
             item["properties"] = {"datetime": None} | item.get("properties", {})
             stream.write(orjson.dumps(item) + b"\n")
@@ -110,6 +113,8 @@ def _items(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         for name, geometries in found.items():
             members = item if name == "geometry" else item["properties"]
             members[name] = _geojson(geometries[row])
+        if item.get("bbox") == _NO_BOX:
+            del item["bbox"]
         yield _without_nulls(item) | {
             "geometry": item["geometry"],
             "properties": {"datetime": item["properties"].get("datetime")} | _without_nulls(item["properties"]),

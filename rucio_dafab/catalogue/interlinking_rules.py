@@ -12,12 +12,9 @@ from rucio_dafab.catalogue.errors import CatalogueError
 from rucio_dafab.catalogue.typed import typed_queryables
 from rucio_dafab.names import is_name
 from rucio_dafab.resources import resources
-from rucio_dafab.stac.links import NOT_KEPT, VERSIONS
+from rucio_dafab.stac.links import DERIVED, NOT_KEPT, VERSIONS
 from rucio_dafab.vocabulary.queryables import ValueType
 from rucio_dafab.vocabulary.queryables import load as load_queryables
-
-DERIVED: Final = "derived_from"
-"""The link that says from which item another was made."""
 
 MOST_NEAREST: Final = 10
 LONGEST_DAYS: Final = 36_600

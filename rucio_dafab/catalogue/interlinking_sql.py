@@ -32,10 +32,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from rucio_dafab.catalogue.interlinking_rules import DERIVED, Order, Rule
+from rucio_dafab.catalogue.interlinking_rules import Order, Rule
 from rucio_dafab.catalogue.links import link
 from rucio_dafab.catalogue.tables import document, extent_range
 from rucio_dafab.query.sql_time import closed_range
+from rucio_dafab.stac.links import DERIVED
 
 Condition = ColumnElement[bool]
 

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "workflow": ("rucio_dafab.cli.workflow:app", "Submit workflows to Argo or run them here, and watch them."),
     "place": ("rucio_dafab.cli.place:app", "Say where an item would be processed, and why; simulate placement."),
     "reprocess": ("rucio_dafab.cli.reprocess:app", "List the products that a newer model would improve most."),
+    "models": ("rucio_dafab.cli.models:app", "Show the nets that make the products; register them in Rucio."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
     "show": ("rucio_dafab.cli.show:show", "Draw a scene and its products as one picture."),
     "report": ("rucio_dafab.cli.report:report", "Write a page with pictures and numbers of many products."),

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from rucio_dafab.errors import DafabError
-from rucio_dafab.stac.links import links_of
+from rucio_dafab.stac.links import DERIVED, links_of
 
 if TYPE_CHECKING:
     from dasi_backend.config import Config
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rucio_dafab.eo.bands import Scene
     from rucio_dafab.eo.products import Product
 
-_DERIVED_FROM: Final = "derived_from"
 _TRUE_COLOUR: Final = ("B04", "B03", "B02")
 
 
@@ -87,7 +86,7 @@ def _drawn(client: "DafabClient", item: str) -> tuple[str, list[dict[str, Any]]]
 
 
 def _source(product: dict[str, Any]) -> str:
-    names = [link.name for link in links_of(product, product["id"]) if link.rel == _DERIVED_FROM]
+    names = [link.name for link in links_of(product, product["id"]) if link.rel == DERIVED]
     sources = [name for name in names if name != _second(product)]
     if len(sources) != 1:
         raise ShowError(f"{product['id']} does not say of which scene it was made")
@@ -104,7 +103,7 @@ def _second(product: dict[str, Any]) -> str | None:
 
 def _derived(client: "DafabClient", scene_id: str) -> Iterator[dict[str, Any]]:
     """Yield the documents of the latest products of a scene, not those that it is the second acquisition of."""
-    asked = {f"id.link:{_DERIVED_FROM}": scene_id}
+    asked = {f"id.link:{DERIVED}": scene_id}
     for found in client.search(filter=asked, filter_lang="rucio"):
         if found.document is not None and _second(found.document) != scene_id:
             yield found.document

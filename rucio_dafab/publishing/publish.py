@@ -32,6 +32,7 @@ from rucio_dafab.publishing.published import (
 from rucio_dafab.publishing.versions import leave, version_links
 from rucio_dafab.stac.asset_names import asset_names
 from rucio_dafab.stac.errors import DocumentInvalid
+from rucio_dafab.stac.links import DERIVED
 from rucio_dafab.stac.names import checked_name
 from rucio_dafab.stac.validate import check_document, check_types
 
@@ -244,7 +245,7 @@ def _check_container(scope: InternalScope, name: str, what: str, session: Sessio
 
 
 def _is_derived(document: Mapping[str, Any]) -> bool:
-    return any(link.get("rel") == "derived_from" for link in document.get("links", []))
+    return any(link.get("rel") == DERIVED for link in document.get("links", []))
 
 
 def _parent(request: PublishRequest, scope: InternalScope, session: Session) -> Mapping[str, Any] | None:

@@ -10,7 +10,17 @@ from urllib.parse import quote
 from rucio_dafab.names import LONGEST, is_name, rule
 from rucio_dafab.stac.asset_names import FILE_NAME
 from rucio_dafab.stac.errors import DocumentInvalid
-from rucio_dafab.stac.links import LATEST, SUCCESSOR, VERSIONS, item_address, named_by, rule_of, with_links
+from rucio_dafab.stac.links import (
+    DERIVED,
+    LATEST,
+    SUCCESSOR,
+    VERSIONS,
+    item_address,
+    leads_to_model,
+    named_by,
+    rule_of,
+    with_links,
+)
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 """STAC's file extension: ``file:size``, ``file:checksum``, ``file:local_path``."""
@@ -20,8 +30,6 @@ _MD5_MULTIHASH: Final = "d50110"
 
 _OURS: Final = frozenset({"self", "root", "parent", "collection"})
 """Relations of links that say where a document stands: those are the catalogue's."""
-
-_DERIVED: Final = "derived_from"
 
 _ADLER32: Final = re.compile(r"[0-9a-f]{8}")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
@@ -134,7 +142,7 @@ def _links(document: Mapping[str, Any], parent: Mapping[str, Any] | None, root: 
         {"rel": "collection", "href": collection, "type": "application/json"},
     ]
     if parent is not None:
-        links.append({"rel": _DERIVED, "href": _address(parent, root), "type": "application/geo+json"})
+        links.append({"rel": DERIVED, "href": _address(parent, root), "type": "application/geo+json"})
     return links
 
 
@@ -148,7 +156,7 @@ def _kept(links: Sequence[Mapping[str, Any]], parent: Mapping[str, Any] | None) 
         dict(link)
         for link in links
         if link.get("rel") not in _OURS
-        and not (parent is not None and link.get("rel") == _DERIVED and not _names_another(link, parent))
+        and (parent is None or link.get("rel") != DERIVED or leads_to_model(link) or _names_another(link, parent))
     ]
 
 
@@ -163,7 +171,8 @@ def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
     root = addresses[0] if addresses else ""
     written = document.get("links", [])
     links = [
-        link | {"href": str(link.get("href")).removeprefix(root)}
+        link
+        | {"href": named_by(link.get("href")) if leads_to_model(link) else str(link.get("href")).removeprefix(root)}
         for link in written
         if link.get("rel") not in VERSIONS and rule_of(link) is None
     ]
@@ -176,3 +185,9 @@ def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
         for key, asset in document.get("assets", {}).items()
     }
     return dict(document) | {"links": links, "versions": versions, "assets": assets}
+
+
+def _led_to(link: Mapping[str, Any], root: str) -> str | tuple[str | None, str]:
+    """Return where a link leads without the address of the site; a model may be known by another one."""
+    named = named_by(link.get("href")) if leads_to_model(link) else None
+    return named or str(link.get("href")).removeprefix(root)

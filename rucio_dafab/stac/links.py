@@ -28,6 +28,20 @@ NOT_KEPT: Final = frozenset(
 RULE: Final = "dafab:rule"
 """Member of a link that a rule of ``etc/interlinking.toml`` made: the rule's name, a slash and its version."""
 
+DERIVED: Final = "derived_from"
+"""The link that says from which item another was made."""
+
+MODEL: Final = "mlm:model"
+"""What the catalogue calls the link of a product to the model that made it.
+
+STAC's extension for models (mlm) writes it as :data:`DERIVED` too, told apart by :data:`MODEL_NAME`; the older one
+(ml-model) had ``ml-model:inferencing-model``. Documents follow mlm. Questions and rules keep them apart: what two
+products of a model have in common is no scene.
+"""
+
+MODEL_NAME: Final = "mlm:name"
+"""Member of a link ``derived_from`` that leads to a model: the model's name."""
+
 _RULE: Final = re.compile(r"[a-z0-9-]{1,60}/[0-9A-Za-z.-]{1,20}")
 _LONGEST_REL: Final = 100
 _LONGEST_HREF: Final = 2000
@@ -54,7 +68,8 @@ class Link:
 def links_of(document: Mapping[str, Any], name: str) -> tuple[Link, ...]:
     """Return the links of a document that name other DIDs, each once, in their order.
 
-    Of a person's link and one by a rule that say the same, the one by the rule is returned.
+    Of a person's link and one by a rule that say the same, the one by the rule is returned. One that leads to the model
+    that made an item has the relation :data:`MODEL`.
 
     Args:
         document: any JSON object; what is no link in it is passed over.
@@ -69,15 +84,37 @@ def links_of(document: Mapping[str, Any], name: str) -> tuple[Link, ...]:
         named = named_by(href)
         if named is None or named == (None, name):
             continue
-        known, rule = found.get((rel, *named)), rule_of(each)
+        relation = MODEL if leads_to_model(each) else rel
+        known, rule = found.get((relation, *named)), rule_of(each)
         if known is None or (known.rule is None and rule is not None):
-            found[rel, *named] = Link(rel, *named, rule)
+            found[relation, *named] = Link(relation, *named, rule)
     return tuple(found.values())
 
 
 def versions_of(document: Mapping[str, Any], name: str) -> frozenset[Link]:
     """Return the links of a document to other versions of it; the arguments are those of :func:`links_of`."""
     return frozenset(each for each in links_of(document, name) if each.rel in VERSIONS)
+
+
+def leads_to_model(link: Mapping[str, Any]) -> bool:
+    """Tell whether a link leads to the model that made an item, as STAC's extension mlm writes it."""
+    return link.get("rel") == DERIVED and isinstance(link.get(MODEL_NAME), str)
+
+
+def model_link(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the link of a product to the model that made it.
+
+    Args:
+        document: the item of the model, as it is published.
+    """
+    properties = document["properties"]
+    return {
+        "rel": DERIVED,
+        "href": address(document),
+        "type": MEDIA_TYPE,
+        "title": f"{properties[MODEL_NAME]} {properties['version']}",
+        MODEL_NAME: properties[MODEL_NAME],
+    }
 
 
 def rule_of(link: Mapping[str, Any]) -> str | None:

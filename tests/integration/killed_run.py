@@ -1,7 +1,7 @@
 """Run the pipeline over a scene and die by SIGKILL at one moment: ``python killed_run.py SCENE MOMENT``.
 
 A moment is ``<step> began``, ``<step> ended``, or ``publish before N`` and ``publish after N``: around the N-th request
-to the server that publishes.
+to the server that publishes. Requests for models are not counted: only the first run of a site makes them.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any
 
 from argo_templates.pipeline import Event, process
 from rucio_dafab.client import DafabClient, PublishReport, PublishRequest
+from rucio_dafab.eo.model_items import MODELS_COLLECTION
 
 
 def die() -> None:
@@ -41,6 +42,8 @@ def main(scene: str, moment: str) -> None:
     requests = Requests(moment)
 
     def publish(client: DafabClient, request: PublishRequest) -> PublishReport:
+        if request.item["collection"] == MODELS_COLLECTION:
+            return requests.publish(client, request)
         return requests(client, request)
 
     DafabClient.publish = publish  # type: ignore[method-assign]  # this process only

@@ -25,7 +25,15 @@ from tests.integration.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 DafabAt = Callable[..., "subprocess.CompletedProcess[str]"]
-COLLECTIONS = ("events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis", "workflow_runs")
+COLLECTIONS = (
+    "events",
+    "models",
+    "sentinel_1_rtc",
+    "sentinel_2_l2a",
+    "smart_agriculture",
+    "water_analysis",
+    "workflow_runs",
+)
 
 
 @pytest.fixture
@@ -106,7 +114,7 @@ def test_tree_rses_and_limits_are_there(site: Any) -> None:
 def test_collections_carry_their_documents(site: Any, collection: str) -> None:
     found = site.rucio_client().get_metadata("dafab", collection, plugin="ALL")
     assert found["title"]
-    assert found["license"] == "other"
+    assert found["license"] == ("Apache-2.0" if collection == "models" else "other")
 
 
 def test_restart_keeps_data_and_address(restored: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import rucio_dafab
+from rucio_dafab.eo.model_items import SHIPPED
 from rucio_dafab.resources import resources
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,10 @@ def test_the_wheel_carries_models_cards_and_etc(wheel: Path) -> None:
             "models/fields/MODEL_CARD.md",
         )
     }
+    # All that an item in the catalogue says of a net is read from its files.
+    told = ("*.onnx", "*.md", "*.json")
+    beside = [path for name in SHIPPED for each in told for path in (CHECKOUT / "models" / name).glob(each)]
+    wanted |= {f"rucio_dafab/_resources/{path.relative_to(CHECKOUT)}" for path in beside}
     assert wanted - names == set()
     assert not [name for name in names if name.startswith("models/")]
 

@@ -60,6 +60,14 @@ def test_footprints_of_every_kind_come_back(tmp_path: Path) -> None:
     assert there_and_back(tmp_path / "items.parquet", *items) == items
 
 
+def test_items_without_a_place_come_back_without_one(tmp_path: Path) -> None:
+    nowhere = [{key: value for key, value in item(name, None).items() if key != "bbox"} for name in ("one", "two")]
+    assert there_and_back(tmp_path / "nowhere.parquet", *nowhere) == nowhere
+    (tmp_path / "nowhere.parquet").unlink()
+    mixed = [item("zero"), *nowhere]
+    assert there_and_back(tmp_path / "mixed.parquet", *mixed) == mixed
+
+
 def test_what_the_format_cannot_say(tmp_path: Path) -> None:
     items = [
         item("one", datetime=None, start_datetime="2026-06-01T00:00:00Z", empty=None, number=5),

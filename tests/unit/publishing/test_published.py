@@ -90,3 +90,20 @@ def test_wrong_files_are_refused(files: list[PublishedFile], said: str) -> None:
 
 def test_a_file_may_have_two_replicas() -> None:
     check_files("item", item(), [FILE, replace(FILE, rse="MELUXINA")])
+
+
+def test_the_link_to_the_model_stays_beside_that_to_the_source() -> None:
+    model = {"rel": "derived_from", "href": f"{ROOT}/collections/models/items/net", "mlm:name": "net"}
+    given = item() | {"links": [{"rel": "derived_from", "href": "elsewhere"}, model]}
+    source = {"id": "source", "collection": "s"}
+    made = published_document(given, [], scope="dafab", parent=source, root=ROOT)
+    led = [link["href"] for link in made["links"] if link["rel"] == "derived_from"]
+    assert led == [f"{ROOT}/collections/s/items/source", model["href"]]
+    # The model may have been published when the site was reached otherwise.
+    moved = model | {"href": "http://other.example:8080/collections/models/items/net"}
+    again = published_document(given | {"links": [moved]}, [], scope="dafab", parent=source, root=ROOT)
+    assert same_document(made, again)
+    other = published_document(
+        given | {"links": [moved | {"href": moved["href"] + "2"}]}, [], scope="dafab", parent=source, root=ROOT
+    )
+    assert not same_document(made, other)

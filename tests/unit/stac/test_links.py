@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from rucio_dafab.stac.links import (
     EXTENSION,
     LATEST,
+    MODEL,
     PREDECESSOR,
     SUCCESSOR,
     Link,
     address,
+    leads_to_model,
     links_of,
+    model_link,
     named_by,
     with_links,
 )
@@ -119,3 +122,27 @@ def test_links_by_rule_are_known_and_win_over_the_same_by_a_person() -> None:
     assert links_of({"links": [person, ruled]}, "own") == wanted == links_of({"links": [ruled, person]}, "own")
     for other in (5, "", "Same/1", "same-scene", "same-scene/", "a/b/c"):
         assert links_of({"links": [person | {"dafab:rule": other}]}, "own") == (Link("same_scene", None, ITEM),)
+
+
+def test_the_link_to_a_model_is_a_relation_of_its_own() -> None:
+    model = {
+        "id": "net-1",
+        "properties": {"mlm:name": "net", "version": "0.1.0"},
+        "links": [{"rel": "self", "href": "https://h/collections/models/items/net-1"}],
+    }
+    made = model_link(model)
+    assert made == {
+        "rel": "derived_from",
+        "href": "https://h/collections/models/items/net-1",
+        "type": "application/geo+json",
+        "title": "net 0.1.0",
+        "mlm:name": "net",
+    }
+    document = {"links": [{"rel": "derived_from", "href": "scene"}, made]}
+    assert links_of(document, "product") == (Link("derived_from", None, "scene"), Link(MODEL, None, "net-1"))
+
+
+@pytest.mark.parametrize("link", [{}, {"rel": "derived_from"}, {"rel": "via", "mlm:name": "n"},
+                                  {"rel": "derived_from", "mlm:name": None}, {"rel": [], "mlm:name": "n"}])  # fmt: skip
+def test_no_other_link_leads_to_a_model(link: dict[str, Any]) -> None:
+    assert not leads_to_model(link)

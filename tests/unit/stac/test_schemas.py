@@ -15,7 +15,15 @@ from rucio_dafab.stac.errors import DocumentInvalid, SchemaError, SchemaUnknown
 from rucio_dafab.stac.schemas import BASE, MOST_VIOLATIONS, ProfileViolated, check_profile, load, may_lack_place, read
 from rucio_dafab.stac.validate import check_document
 
-COLLECTIONS = {"events", "sentinel_1_rtc", "sentinel_2_l2a", "smart_agriculture", "water_analysis", "workflow_runs"}
+COLLECTIONS = {
+    "events",
+    "models",
+    "sentinel_1_rtc",
+    "sentinel_2_l2a",
+    "smart_agriculture",
+    "water_analysis",
+    "workflow_runs",
+}
 WATER = load().named("water_analysis")
 
 
