@@ -1,6 +1,7 @@
 """Opening band files: one clear line for what is unreadable, and the one grid that the bands of a scene share."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.env import get_gdal_config, set_gdal_config
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from rucio_dafab.eo.bands import BandFile
 from rucio_dafab.eo.errors import BandUnreadable, SceneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# rasterio silences this one of its own arrays by `warnings.catch_warnings`, which of two threads undoes the other's.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 # How the files that scenes come in begin. Naming the driver keeps GDAL from formats that follow references to other
 # files or to the network (VRT, WMS, …), whatever a file is called.

@@ -94,7 +94,7 @@ def test_a_file_may_have_two_replicas() -> None:
 
 def test_the_link_to_the_model_stays_beside_that_to_the_source() -> None:
     model = {"rel": "derived_from", "href": f"{ROOT}/collections/models/items/net", "mlm:name": "net"}
-    given = item() | {"links": [{"rel": "derived_from", "href": "elsewhere"}, model]}
+    given = item() | {"links": [{"rel": "derived_from", "href": "source"}, model]}
     source = {"id": "source", "collection": "s"}
     made = published_document(given, [], scope="dafab", parent=source, root=ROOT)
     led = [link["href"] for link in made["links"] if link["rel"] == "derived_from"]
