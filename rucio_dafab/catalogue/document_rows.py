@@ -4,6 +4,7 @@ A row is what :func:`rucio_dafab.catalogue.record.make_record` gives, and beside
 DID as the database has them.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
@@ -35,7 +36,6 @@ COLUMNS: Final = tuple(column for column in table.columns if column.name not in 
 """Columns of a row."""
 
 _TYPES: Final = (
-    (ARRAY, "text[]"),
     (BigInteger, "int8"),
     (Boolean, "bool"),
     (DateTime, "timestamptz"),
@@ -47,6 +47,12 @@ _ENCODED: Final = frozenset({"geometry", "searchable", "document"})
 """Columns whose values are bytes already."""
 
 _JSONB_VERSION: Final = b"\x01"
+_ONE_DIMENSION: Final = struct.Struct("!5i")
+"""Dimensions, whether some element is null, type of the elements, how many, index of the first."""
+_LENGTH: Final = struct.Struct("!i")
+_TEXT: Final = 25
+"""The type ``text`` (``pg_type.oid``)."""
+_NO_ELEMENTS: Final = struct.pack("!3i", 0, 0, _TEXT)
 _DIALECT: Final = make_url("postgresql+psycopg://").get_dialect()()
 
 
@@ -76,12 +82,15 @@ def copy_in(cursor: Cursor[Any], into: Table, columns: Sequence[Column[Any]], ro
         sql.Identifier(str(into.schema), into.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     versioned = [index for index, column in enumerate(columns) if isinstance(column.type, JSONB)]
+    arrays = [index for index, column in enumerate(columns) if isinstance(column.type, ARRAY)]
     with cursor.copy(statement) as copy:
         copy.set_types([_psycopg_type(column) for column in columns])
         for row in rows:
             values = [row[name] for name in names]
             for index in versioned:
                 values[index] = _JSONB_VERSION + values[index]
+            for index in arrays:
+                values[index] = _array(values[index])
             copy.write_row(values)
 
 
@@ -152,7 +161,20 @@ def _parameters(row: Row) -> dict[str, Any]:
     return {**row, **{name: row[name].decode() for name in ("searchable", "document")}}
 
 
+def _array(texts: Sequence[str] | None) -> bytes | None:
+    """Return texts as PostgreSQL sends ``text[]`` (``array_send``): psycopg takes as long for them as for all else."""
+    if texts is None:
+        return None
+    if not texts:
+        return _NO_ELEMENTS
+    parts = [_ONE_DIMENSION.pack(1, 0, _TEXT, len(texts), 1)]
+    for each in texts:
+        encoded = each.encode()
+        parts += (_LENGTH.pack(len(encoded)), encoded)
+    return b"".join(parts)
+
+
 def _psycopg_type(column: Column[Any]) -> str:
-    if column.name in _ENCODED:
+    if column.name in _ENCODED or isinstance(column.type, ARRAY):
         return "bytea"
     return next((name for kind, name in _TYPES if isinstance(column.type, kind)), "text")
