@@ -52,9 +52,12 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
 
     loaded, opened = load_model(model), open_scene(scene)
     columns = min(opened.shape[1] // CHIP, RAW_CHIPS)
-    row = read_bands(opened, loaded.bands, Window(0, 0, columns * CHIP, CHIP))
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in (loaded.mean, loaded.std))
-    normalised = np.nan_to_num((row - mean) / std)
+    # What the net can do without and the scene lacks is 0 after normalisation.
+    there = [number for number, band in enumerate(loaded.bands) if band in opened.bands]
+    row = read_bands(opened, [loaded.bands[number] for number in there], Window(0, 0, columns * CHIP, CHIP))
+    mean, std = (np.array(values, np.float32)[there, None, None] for values in (loaded.mean, loaded.std))
+    normalised = np.zeros((len(loaded.bands), *row.shape[1:]), np.float32)
+    normalised[there] = np.nan_to_num((row - mean) / std)
     chips = [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
 
     def raw() -> float:
