@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rucio_dafab.eo.bands import BACKSCATTER_BANDS, COMMON_NAME_OF
 from rucio_dafab.eo.errors import ModelError
-from rucio_dafab.eo.models import CARD_NAME, MODEL_NAMES, VARIANTS, Model, load_model
+from rucio_dafab.eo.models import CARD_NAME, MODEL_NAMES, PRECISIONS, VARIANTS, Model, load_model
 from rucio_dafab.eo.onnx_parameters import count_parameters
 from rucio_dafab.eo.tiling import CHIP
 from rucio_dafab.resources import resources
@@ -23,7 +23,7 @@ MODELS_COLLECTION: Final = "models"
 SHIPPED: Final = (*MODEL_NAMES, *(each for variants in VARIANTS.values() for each in variants))
 """The names of the nets that ship with this project."""
 
-NET: Final = "model.onnx"
+NET: Final = PRECISIONS["fp32"]
 MODEL_ASSET, CARD_ASSET, EVALUATION_ASSET = "model", "card", "evaluation"
 EXTENSION: Final = "https://stac-extensions.github.io/mlm/v1.5.1/schema.json"
 """The newest release of the extension."""
@@ -47,7 +47,7 @@ _TASKS: Final[Mapping[str, str]] = {"distance": "regression"}
 """Outputs that are no classes of pixels."""
 
 _SEGMENTATION: Final = "semantic-segmentation"
-_PRECISIONS: Final = {"model.fp16.onnx": "float16", "model.int8.onnx": "int8"}
+_PRECISIONS: Final = {PRECISIONS["fp16"]: "float16", PRECISIONS["int8"]: "int8"}
 """The same net in other precisions, where it lies beside it."""
 
 _DIMENSIONS: Final = ["batch", "channel", "height", "width"]
