@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rucio_dafab.client import Conflict, DafabClient, Found, PublishRequest, ServerUnreachable
+from rucio_dafab.eo.errors import ModelError
 from rucio_dafab.eo.model_items import MODELS_COLLECTION, SHIPPED, ShippedModel, describe
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE
@@ -149,11 +150,14 @@ def _failed(net: ShippedModel, refusal: DafabError) -> Registered:
 
 
 def _net_of(properties: Mapping[str, Any]) -> ShippedModel | None:
-    """Return the shipped net that made a product; ``None`` for one of other bytes."""
+    """Return the shipped net that made a product; ``None`` for one of other bytes, or that cannot be described."""
     name = properties.get("dafab:model")
     if name not in SHIPPED:
         return None
-    net = describe(name)
+    try:
+        net = describe(name)
+    except ModelError:
+        return None
     checksum = str(properties.get("dafab:model_checksum"))
     return net if checksum.removeprefix("1220") in net.checksums else None
 

@@ -1,9 +1,7 @@
-"""Fields of two acquisitions of one place, by an installation whose net takes both: what the item says of them."""
+"""Fields of two acquisitions of one place: what the item says of them."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,45 +12,25 @@ from typing import Any
 import pytest
 
 from dasi_backend.store import Store
+from rucio_dafab.eo.items import version_number
+from rucio_dafab.eo.models import load_model
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
-from rucio_dafab.resources import resources
-from tests.unit.eo.reading.conftest import metadata, tiny_onnx
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 SEED = 4101
-BANDS = "B02,B03,B04,B08,B02@2,B03@2,B04@2,B08@2"
-NET = metadata(BANDS, "extent,boundary,distance", name="fields", version="0.9.0", optional_bands=BANDS[12:])
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an installation of this code with a fields net of its own, of eight bands."""
-    folder, here = tmp_path_factory.mktemp("installation"), resources()
-    # Copied, since a package looks for the models beside the folder that it really lies in.
-    shutil.copytree(here / "rucio_dafab", folder / "rucio_dafab", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("argo_templates", "dasi_backend", "etc"):
-        (folder / name).symlink_to(here / name)
-    (folder / "models" / "fields").mkdir(parents=True)
-    for name in ("water", "water_radar"):
-        (folder / "models" / name).symlink_to(here / "models" / name)
-    net = tiny_onnx(8, 3, NET)
-    (folder / "models" / "fields" / "model.onnx").write_bytes(net)
-    card = f"# Fields\n\nsha256: {hashlib.sha256(net).hexdigest()}\n"
-    (folder / "models" / "fields" / "MODEL_CARD.md").write_text(card)
-    return folder
-
-
 @pytest.fixture
-def run(site: Any, installation: Path) -> Run:
-    """Return a function that runs a command of that installation."""
+def run(site: Any) -> Run:
+    """Return a function that runs a command of the project, and tells what it left."""
 
     def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DAFAB_", "RUCIO_"))}
-        environment = kept | {"DAFAB_HOME": str(site.home.root), "PYTHONPATH": str(installation)}
         command = [str(Path(sys.executable).with_name("rucio-dafab")), *arguments]
+        environment = kept | {"DAFAB_HOME": str(site.home.root)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
     return call
@@ -88,15 +66,15 @@ def test_the_item_names_both_acquisitions(site: Any, run: Run, scenes: list[Path
     fields = told["record"]["fields"]
     assert (fields["second"], told["record"]["water"].get("second"), alone.get("second")) == (second.stem, None, None)
     # Of one date and of two: two products of the scene, neither in place of the other.
-    assert alone["item"] == f"{scene.stem}_smart_agriculture_90"
+    assert alone["item"] == f"{scene.stem}_smart_agriculture_{version_number(load_model('fields').version)}"
     assert fields["item"].startswith(f"{scene.stem}_with_20260502T")
     assert "dafab:second_acquisition" not in properties(site, alone["item"])
     (found,) = site.client("user_dafab").read_documents([fields["item"]])
     acquired = found.document["properties"]["dafab:second_acquisition"]
     assert acquired["id"] == second.stem
     assert acquired["datetime"].startswith("2026-05-02T")
-    sources = [link["href"] for link in found.document["links"] if link["rel"] == "derived_from"]
-    assert [href.rpartition("/")[2] for href in sources] == [scene.stem, second.stem]
+    made_of = [link for link in found.document["links"] if link["rel"] == "derived_from" and "mlm:name" not in link]
+    assert [link["href"].rpartition("/")[2] for link in made_of] == [scene.stem, second.stem]
     assert properties(site, scene.stem)["dafab:processing"]["fields"] == fields
 
     # The second one is in the store, held by nobody, and nothing of the run is left; again changes nothing.

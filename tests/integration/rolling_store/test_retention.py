@@ -221,13 +221,18 @@ retention.apply(store.parts, Policy(lag=0.0, max_size=0.0, rule=Rule(min_age=0.0
 """
 
 
-def killed_retention(store: Store, after_seconds: float) -> int:
+def killed_retention(store: Store, after_seconds: float | None) -> int:
+    """Kill a retention so long after it began, or as soon as it notes what it removes."""
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(store.root)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
     process.stdout.readline()
-    time.sleep(after_seconds)
+    if after_seconds is None:
+        while process.poll() is None and not store.parts.records.names(Note.REMOVING):
+            time.sleep(0.001)
+    else:
+        time.sleep(after_seconds)
     process.send_signal(signal.SIGKILL)
     process.stdout.close()
     return process.wait()
@@ -237,7 +242,7 @@ def test_a_removal_killed_anywhere_leaves_products_whole_or_absent(store: Store,
     names = [f"p{number}" for number in range(5)]
     scenes = fill(store, tmp_path, *names)
     half_way = 0
-    for number, moment in enumerate((0.15, 0.25, 0.3, 0.35, 0.45)):
+    for number, moment in enumerate((0.03, 0.06, 0.12, 0.25, 0.45, None, None)):
         killed_retention(store, moment)
         left = identifiers(store)
         half_way += 0 < len(left) < len(names) or bool(store.parts.records.names(Note.REMOVING))
