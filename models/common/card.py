@@ -1,11 +1,11 @@
 """The card of a model: what it is, what it was trained on and what was measured, written from the figures."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from models.common.cost import precisions, training_cost
+from models.common.stored import checksum
 from rucio_dafab.eo.models import PRECISIONS
 
 SIMULATED_ALONE = """scenes of this project's own simulator (`rucio_dafab/eo/simulate`) alone, in all seasons, with
@@ -71,22 +71,18 @@ def write_card(
         unit: What its numbers are before they are normalised.
     """
     training: dict[str, Any] = json.loads(model.with_name("training.json").read_text())
-    described, content = training["specification"], model.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    files = [model, *(path for name in PRECISIONS.values() if (path := model.with_name(name)) != model)]
-    checksums = "\n".join(_checksum(path) for path in files if path.is_file())
+    described = training["specification"]
+    files = [model.with_name(name) for name in PRECISIONS.values()]
+    checksums = "\n".join(f"- sha256: {checksum(path)} ({path.name})" for path in files if path.is_file())
     text = TEMPLATE.format(
         title=title, purpose=purpose, figures=figures, limits=limits, data=data, unit=unit, checksums=checksums,
         guard=", ".join(described.get("guard", ())) or "none", cost=training_cost(training),
-        precisions=precisions(model, sha256),
+        precisions=precisions(model, checksum(model)),
         version=described["version"], bands=", ".join(described["bands"]), outputs=", ".join(described["outputs"]),
         optional=", ".join(described["optional"]) or "none", count=len(described["bands"]), width=described["width"],
-        megabytes=len(content) / 1e6, **{name: training[name] for name in ("steps", "chips", "minutes", "runs")},
+        megabytes=model.stat().st_size / 1e6,
+        **{name: training[name] for name in ("steps", "chips", "minutes", "runs")},
     )  # fmt: skip
     card = model.with_name("MODEL_CARD.md")
     card.write_text(text)
     return card
-
-
-def _checksum(path: Path) -> str:
-    return f"- sha256: {hashlib.sha256(path.read_bytes()).hexdigest()} ({path.name})"

@@ -1,11 +1,8 @@
 """Rows of figures over labelled images: methods and thresholds side by side, for the card and for a file."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +10,7 @@ from models.common.markdown import table
 from models.common.pool import Array
 from models.common.real import Labelled, Mask
 from models.common.scores import best_threshold, iou
+from models.common.stored import store_evaluation
 
 Method = Callable[[Labelled], Mask]
 """Says where water is, bool (row, column)."""
@@ -79,10 +77,4 @@ def as_table(figures: Sequence[Figure], head: str) -> str:
 
 def store(figures: Sequence[Figure], model: Path) -> Path:
     """Write the figures beside the model as ``evaluation.json``, with the checksum of what was measured."""
-    path = model.with_name("evaluation.json")
-    content: dict[str, Any] = {
-        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
-        "figures": [asdict(figure) for figure in figures],
-    }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return path
+    return store_evaluation({"figures": [asdict(figure) for figure in figures]}, model)

@@ -5,7 +5,6 @@ Speed is chips per second of CPU time of one thread, the best of many, which oth
 Energy is estimated from it, not measured: this needs a meter that shared machines do not have.
 """
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -25,14 +24,12 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 from models.common.pool import HELD_OUT, Array
 from models.common.scores import iou
+from models.common.stored import checksum
 from models.common.task import Task
 from rucio_dafab.eo.models import PRECISIONS
 
 WATTS: Final = 8.0
 """Assumed power of one busy core of a server (its share of a processor's 200 W), in W."""
-
-TILE_CHIPS: Final = 2401
-"""Chips of a full Sentinel-2 tile with 32 pixels of overlap."""
 
 CHIP: Final = 256
 CALIBRATION: Final = range(500, 508)
@@ -84,7 +81,7 @@ def measure(path: Path, task: Task, scale: tuple[Array, Array]) -> dict[str, Any
     seconds = min(spent)
     score = iou(*(np.stack(layers) for layers in (found, truth, valid)))
     return {
-        "sha256": _checksum(path),
+        "sha256": checksum(path),
         "iou": round(score, 4),
         "cpu_seconds": round(seconds, 4),
         "megabytes": round(path.stat().st_size / 1e6, 2),
@@ -130,13 +127,9 @@ def main(name: str) -> None:
     quantised(model, task, (mean, deviation), files["int8"])
     halved(model, files["fp16"])
     results = {precision: measure(path, task, (mean, deviation)) for precision, path in files.items()}
-    content: dict[str, Any] = {"sha256": _checksum(model), "watts": WATTS, "precisions": results}
+    content: dict[str, Any] = {"sha256": checksum(model), "watts": WATTS, "precisions": results}
     model.with_name("precision.json").write_text(json.dumps(content, indent=1) + "\n")
     sys.stdout.write(json.dumps(results) + "\n")
-
-
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Measure the fields net, store its figures and write its card: ``python -m models.fields.evaluate``."""
 
-import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from models.common.pool import HELD_OUT
 from models.common.predict import load, predict
 from models.common.real import Labelled, denmark, denmark_parcels
 from models.common.scores import boundary_scores, iou
+from models.common.stored import store_evaluation
 from models.fields import objects
 from models.fields.task import SECOND, SPECIFICATION, edges, pair
 from rucio_dafab.eo.inference import Model
@@ -122,16 +121,6 @@ def as_text(figures: Sequence[Figure], borders: dict[str, objects.Distances]) ->
     return f"{text}\n\n{table(('Danish borders, m', 'median', '95 %'), away)}"
 
 
-def store(figures: Sequence[Figure], borders: dict[str, objects.Distances]) -> None:
-    """Write the figures beside the model as ``evaluation.json``, with the checksum of what was measured."""
-    content = {
-        "sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest(),
-        "figures": [asdict(one) for one in figures],
-        "danish_borders_metres": {name: asdict(each) for name, each in borders.items()},
-    }
-    MODEL.with_name("evaluation.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
 def main() -> None:
     """Measure, print, store and write the card."""
     MODEL.with_name("MODEL_CARD.md").unlink(missing_ok=True)
@@ -139,7 +128,8 @@ def main() -> None:
     figures, borders = all_figures(model), danish_borders(model)
     text = as_text(figures, borders)
     sys.stdout.write(text + "\n")
-    store(figures, borders)
+    distances = {name: asdict(each) for name, each in borders.items()}
+    store_evaluation({"figures": [asdict(one) for one in figures], "danish_borders_metres": distances}, MODEL)
     note = f"\n\nThe Danish image is for evaluation: it was not trained or tuned on.\n\n{HISTORY}"
     write_card(MODEL, "Fields", PURPOSE, text + note, LIMITS)
 
