@@ -81,16 +81,18 @@ def copy_in(cursor: Cursor[Any], into: Table, columns: Sequence[Column[Any]], ro
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(str(into.schema), into.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
-    versioned = [index for index, column in enumerate(columns) if isinstance(column.type, JSONB)]
-    arrays = [index for index, column in enumerate(columns) if isinstance(column.type, ARRAY)]
+    encoders = [
+        (index, encode)
+        for index, column in enumerate(columns)
+        for kind, encode in _ENCODERS
+        if isinstance(column.type, kind)
+    ]
     with cursor.copy(statement) as copy:
         copy.set_types([_psycopg_type(column) for column in columns])
         for row in rows:
             values = [row[name] for name in names]
-            for index in versioned:
-                values[index] = _JSONB_VERSION + values[index]
-            for index in arrays:
-                values[index] = _array(values[index])
+            for index, encode in encoders:
+                values[index] = encode(values[index])
             copy.write_row(values)
 
 
@@ -172,6 +174,10 @@ def _array(texts: Sequence[str] | None) -> bytes | None:
         encoded = each.encode()
         parts += (_LENGTH.pack(len(encoded)), encoded)
     return b"".join(parts)
+
+
+_ENCODERS: Final = ((JSONB, _JSONB_VERSION.__add__), (ARRAY, _array))
+"""What makes the bytes of a column that PostgreSQL takes, by its type."""
 
 
 def _psycopg_type(column: Column[Any]) -> str:
