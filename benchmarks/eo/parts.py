@@ -41,14 +41,18 @@ def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, 
 
 
 def inference(model: str, scene: Path) -> dict[str, Any]:
-    """Run the scene's own chips through the bare session, then the whole scene, then the chips again."""
+    """Run the scene's own chips through the bare session, then the whole scene, then the chips again.
+
+    The bare session has all threads, as onnxruntime would be used; and then as many calls at a time as our own.
+    """
     import numpy as np  # noqa: PLC0415
     from rasterio.windows import Window  # noqa: PLC0415
 
     from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
     from rucio_dafab.eo.pixels import read_bands  # noqa: PLC0415
     from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
-    from rucio_dafab.eo.tiling import CHIP  # noqa: PLC0415
+    from rucio_dafab.eo.tiling import CHIP, side_by_side  # noqa: PLC0415
+    from rucio_dafab.eo.tuning import tuned  # noqa: PLC0415
 
     loaded, opened = load_model(model), open_scene(scene)
     columns = min(opened.shape[1] // CHIP, RAW_CHIPS)
@@ -60,17 +64,29 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
     normalised[there] = np.nan_to_num((row - mean) / std)
     chips = [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
 
-    def raw() -> float:
-        began = time.perf_counter()
-        for number in range(RAW_CHIPS):
-            loaded.session.run(["probabilities"], {"chips": chips[number % len(chips)]})
-        return RAW_CHIPS / (time.perf_counter() - began)
+    many = [chips[number % len(chips)] for number in range(RAW_CHIPS)]
+    whole_session = loaded.open_session(loaded.cores)
 
-    before = raw()
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    def raw() -> float:
+        return RAW_CHIPS / seconds(lambda: [whole_session.run(["probabilities"], {"chips": chip}) for chip in many])
+
+    def side() -> float:
+        size = best.way.batch
+        groups = [np.concatenate(many[first : first + size]) for first in range(0, RAW_CHIPS, size)]
+        return RAW_CHIPS / seconds(lambda: list(side_by_side(best.run, groups, best.way.calls)))
+
+    raw_before = raw()
     prediction = infer(loaded, opened)
+    best = tuned(loaded, prediction.chips)
     return {
-        "raw_before": before,
-        "raw_after": raw(),
+        "raw": (raw_before + raw()) / 2,
+        "raw_same_way": side(),
+        "way": f"{best.way.calls} calls of {best.way.threads} threads, {best.way.batch} chips each",
         "whole": prediction.chips / prediction.seconds,
         "in_session": prediction.chips / prediction.session_seconds,
         "chips": prediction.chips,

@@ -6,7 +6,8 @@ result, whatever the scene's height. The same model, provider and scene give the
 """
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,8 @@ from rucio_dafab.eo.fitness import clear_by_scl
 from rucio_dafab.eo.indices import INDICES, WATER_OUTPUT, readable
 from rucio_dafab.eo.models import Model, choose_model, load_model
 from rucio_dafab.eo.pixels import Strip, strips
-from rucio_dafab.eo.tiling import CHIP, ahead, chip_rows, chip_starts, padded, ramp, total_weights
+from rucio_dafab.eo.tiling import CHIP, ahead, chip_rows, chip_starts, padded, ramp, side_by_side, total_weights
+from rucio_dafab.eo.tuning import tuned
 
 __all__ = ["Model", "ModelError", "Prediction", "Progress", "choose_model", "infer", "load_model", "missing_bands"]
 
@@ -40,7 +42,7 @@ class Prediction:
         chips: How many chips the model ran on.
         chips_skipped: How many were left out because they hold no valid pixel.
         seconds: Wall time of the whole run, reading included.
-        session_seconds: Of it, the time inside the model.
+        session_seconds: Of it, the time inside the model: of all calls, divided by how many run at a time.
         indices: Of a net with output ``water``: the indices that the bands allow, by name, in order.
         index_water: What they call water, bool (index, row, column); False where not valid.
         guard: Those of ``indices`` that vote with the net, as its file declares.
@@ -116,13 +118,8 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     clear = np.ones(scene.shape, np.bool_) if scl_missing else clear_by_scl(scene)
     # Asked before the costly part; what the bands' own gaps add is asked again at the end.
     _require_clear(scene, clear)
-    run, reading = _Run(model, scene.shape), _Reading(model, scene)
-    total = len(chip_starts(scene.shape[0])) * len(chip_starts(scene.shape[1]))
-    for row in chip_rows(ahead(reading.normalised()), scene.shape[0]):
-        run.add(row)
-        if progress is not None:
-            progress(run.chips + run.skipped, total)
-    run.finish()
+    run, reading = _Run(model, scene.shape, progress), _Reading(model, scene)
+    run.add(chip_rows(ahead(reading.normalised()), scene.shape[0]))
     clear &= run.valid
     reading.index_water &= run.valid
     _require_clear(scene, clear)
@@ -196,13 +193,23 @@ def _require_clear(scene: Scene, clear: NDArray[np.bool_]) -> None:
         raise SceneError(f"scene {scene.id} has no clear pixel: cloud, cloud shadow or no data everywhere")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Group:
+    """Chips of one call: where they start in a row of chips, and the row's values as the net takes them."""
+
+    row: int
+    starts: list[int]
+    values: NDArray[np.float32]
+
+
 class _Run:
     """The state of one pass from top to bottom: what is final, and the sums of the rows that more chips will cover."""
 
-    def __init__(self, model: Model, shape: tuple[int, int]) -> None:
-        self._model = model
+    def __init__(self, model: Model, shape: tuple[int, int], progress: Progress | None) -> None:
+        self._rows, self._columns = chip_starts(shape[0]), chip_starts(shape[1])
+        self._model = tuned(model, len(self._rows) * len(self._columns))
         self._shape = shape
-        self._columns = chip_starts(shape[1])
+        self._progress = progress
         self._weight = ramp()[:, None] * ramp()[None, :]
         self._row_weights = total_weights(shape[0])
         self._column_weights = total_weights(shape[1])
@@ -214,33 +221,39 @@ class _Run:
         self.skipped = 0
         self.session_seconds = 0.0
 
-    def add(self, row: Strip) -> None:
-        """Run the chips of one row and add them up."""
-        self._advance(row.row)
-        height, width = row.values.shape[1:]
-        # One band without data makes the sum NaN: six times less to look through than every band.
-        valid: NDArray[np.bool_] = np.logical_not(np.isnan(row.values.sum(axis=0)))
-        self.valid[row.row : row.row + height] = valid
-        # Pixels without data become the mean of the band: the value that says least.
-        normalised = padded(row.values if valid.all() else np.where(valid, row.values, np.float32(0)))
-        wanted = [start for start in self._columns if valid[:, start : min(start + CHIP, width)].any()]
-        for first in range(0, len(wanted), self._model.batch):
-            self._run(normalised, wanted[first : first + self._model.batch])
-        self.chips += len(wanted)
-        self.skipped += len(self._columns) - len(wanted)
-
-    def finish(self) -> None:
-        """Make the last rows final."""
+    def add(self, rows: Iterable[Strip]) -> None:
+        """Run the chips of all rows and blend them, in order, in whatever order their calls end."""
+        way = self._model.way
+        with closing(side_by_side(self._call, self._groups(rows), way.calls)) as done:
+            for group, outputs, seconds in done:
+                self._advance(group.row)
+                for start, output in zip(group.starts, outputs, strict=True):
+                    self._sum[:, :, start : start + CHIP] += output * self._weight
+                self.chips += len(group.starts)
+                self.session_seconds += seconds / way.calls
         self._advance(self._shape[0])
         self.probabilities *= self.valid
 
-    def _run(self, normalised: NDArray[np.float32], starts: list[int]) -> None:
-        chips = np.stack([normalised[:, :, start : start + CHIP] for start in starts])
+    def _groups(self, rows: Iterable[Strip]) -> Iterator[_Group]:
+        """Yield what is to be run of each row of chips, and mark its valid pixels."""
+        for row in rows:
+            height, width = row.values.shape[1:]
+            # One band without data makes the sum NaN: six times less to look through than every band.
+            valid: NDArray[np.bool_] = np.logical_not(np.isnan(row.values.sum(axis=0)))
+            self.valid[row.row : row.row + height] = valid
+            # Pixels without data become the mean of the band: the value that says least.
+            values = padded(row.values if valid.all() else np.where(valid, row.values, np.float32(0)))
+            wanted = [start for start in self._columns if valid[:, start : min(start + CHIP, width)].any()]
+            self.skipped += len(self._columns) - len(wanted)
+            for first in range(0, len(wanted), self._model.way.batch):
+                yield _Group(row.row, wanted[first : first + self._model.way.batch], values)
+
+    def _call(self, group: _Group) -> tuple[_Group, NDArray[np.float32], float]:
+        """Return the outputs of a group, and the seconds inside the model."""
+        chips = np.stack([group.values[:, :, start : start + CHIP] for start in group.starts])
         began = time.perf_counter()
         outputs = self._model.run(chips)
-        self.session_seconds += time.perf_counter() - began
-        for start, output in zip(starts, outputs, strict=True):
-            self._sum[:, :, start : start + CHIP] += output * self._weight
+        return group, outputs, time.perf_counter() - began
 
     def _advance(self, row: int) -> None:
         """Write out the rows above ``row``, which no further chip covers, and make room below."""
@@ -254,3 +267,10 @@ class _Run:
         self._sum = np.roll(self._sum, -rows, axis=1)
         self._sum[:, CHIP - rows :] = 0
         self._top = row
+        self._tell(row)
+
+    def _tell(self, row: int) -> None:
+        """Say that all chips that start above ``row`` are done."""
+        if self._progress is not None:
+            rows = sum(start < row for start in self._rows)
+            self._progress(rows * len(self._columns), len(self._rows) * len(self._columns))

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
 import numpy as np
 import onnxruntime
@@ -28,7 +29,9 @@ PRECISIONS: Mapping[str, str] = {"fp32": "model.onnx", "fp16": "model.fp16.onnx"
 """The files of a net, by the precision of what they compute with; input and output are fp32."""
 PRECISION = "DAFAB_PRECISION"
 """The variable that chooses one; else a GPU takes fp16 and a CPU fp32, so that all CPUs make the same bytes."""
-_CUDA = "CUDAExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+MOST_CALLS: Final = 8
+"""Calls of one net at a time: each has the net's intermediate results in memory, some 50 MB of this project's nets."""
 _CHECKSUM = re.compile(r"^[\s*`-]*sha256[\s*`]*:[\s*`]*([0-9a-f]{64})\b", re.MULTILINE)
 _UNUSABLE = (
     failures.Fail,
@@ -38,6 +41,27 @@ _UNUSABLE = (
     failures.NotImplemented,
     failures.RuntimeException,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How chips are handed to a net. The answer is the same in every way, bit by bit; the speed is not.
+
+    Attributes:
+        threads: CPU threads of one call.
+        calls: Calls at a time.
+        batch: Chips of a call.
+    """
+
+    threads: int
+    calls: int
+    batch: int
+
+    @classmethod
+    def of(cls, cores: int, calls: int) -> Self:
+        """Return the way in which so many calls share the cores, a chip a call."""
+        calls = min(calls, cores, MOST_CALLS)
+        return cls(cores // calls, calls, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +78,12 @@ class Model:
         path: The ONNX file.
         sha256: The file's checksum, hexadecimal.
         provider: The onnxruntime execution provider in use.
-        batch: How many chips go into one call: many for a GPU, one for a CPU, where more brings nothing.
+        free_batch: Whether a call takes any number of chips; else it takes one.
+        cores: CPU threads that it may use in all.
+        way: How chips are handed to it (:func:`rucio_dafab.eo.tuning.tuned` looks for the fastest).
         precision: One of :data:`PRECISIONS`; ``fp32`` of a file of the user's, whatever it computes with.
-        session: The onnxruntime session.
+        session: The onnxruntime session, of ``way.threads`` threads.
+        open_session: Opens another of the same bytes, of so many threads.
         optional: Bands of ``bands`` that a scene may lack; the net is given 0 in their place, after normalisation.
         guard: Indices of :data:`~rucio_dafab.eo.indices.INDICES` that vote with the net on each pixel; none by default.
     """
@@ -70,8 +97,11 @@ class Model:
     path: Path
     sha256: str
     provider: str
-    batch: int
+    free_batch: bool
+    cores: int
+    way: Way
     session: Any
+    open_session: Callable[[int], Any]
     optional: tuple[str, ...] = ()
     guard: tuple[str, ...] = ()
     precision: str = "fp32"
@@ -88,6 +118,11 @@ class Model:
         self.session.run_with_iobinding(binding)
         (outputs,) = binding.copy_outputs_to_cpu()
         return np.asarray(outputs, np.float32)
+
+    def in_way(self, way: Way) -> "Model":
+        """Return the same net, handed its chips in another way."""
+        session = self.session if way.threads == self.way.threads else self.open_session(way.threads)
+        return replace(self, way=way, session=session)
 
     def lacks(self, bands: Collection[str]) -> tuple[str, ...]:
         """Return the bands that it cannot do without and that are not among ``bands``."""
@@ -117,7 +152,7 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
 
     Args:
         name_or_path: One of :data:`MODEL_NAMES` or their :data:`VARIANTS`, or a path.
-        threads: CPU threads; None for all.
+        threads: CPU threads in all; None for as many as there are cores.
 
     Raises:
         ModelError: if there is no such file or precision, it is not ONNX, lacks the metadata, has other inputs or
@@ -132,13 +167,17 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
         raise ModelError(f"model {path}: cannot be read: {error.strerror}") from error
     checksum = hashlib.sha256(content).hexdigest()
     _check_card(path, checksum, required=str(name_or_path) in _shipped())
-    session = _session(path, content, threads)
+    cores = threads or len(os.sched_getaffinity(0))
+    way = Way.of(cores, calls=cores)
+    open_session = partial(_session, path, content)
+    session = open_session(way.threads)
     declared = _Declared.read(path, session.get_modelmeta().custom_metadata_map)
     free_batch = _check_tensors(path, session, declared)
     provider = session.get_providers()[0]
-    batch = 16 if provider == _CUDA and free_batch else 1
-    ready = {"path": path, "sha256": checksum, "provider": provider, "batch": batch, "session": session}
-    return Model(**ready, precision=precision, **vars(declared))
+    if provider == CUDA:
+        way = Way(way.threads, 1, 16 if free_batch else 1)
+    ready = {"path": path, "sha256": checksum, "provider": provider, "free_batch": free_batch, "cores": cores}
+    return Model(**ready, **vars(declared), precision=precision, way=way, session=session, open_session=open_session)
 
 
 def _shipped() -> tuple[str, ...]:
@@ -149,7 +188,7 @@ def _precision() -> str:
     wanted = os.environ.get(PRECISION, "")
     if wanted and wanted not in PRECISIONS:
         raise ModelError(f"{PRECISION}={wanted}: one of {', '.join(PRECISIONS)}")
-    return wanted or ("fp16" if _CUDA in onnxruntime.get_available_providers() else "fp32")
+    return wanted or ("fp16" if CUDA in onnxruntime.get_available_providers() else "fp32")
 
 
 def _model_path(name_or_path: str | Path, precision: str) -> Path:
@@ -175,13 +214,13 @@ def _check_card(path: Path, checksum: str, *, required: bool) -> None:
         raise ModelError(f"model {path}: its sha256 is {checksum}, its card says {', '.join(stated)}")
 
 
-def _session(path: Path, content: bytes, threads: int | None) -> Any:
+def _session(path: Path, content: bytes, threads: int) -> Any:
     """Return a session of the bytes that were checked; bytes cannot refer to further files either."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
     options.log_severity_level = 4
-    wanted = (_CUDA, "CPUExecutionProvider")
+    wanted = (CUDA, "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)

@@ -36,17 +36,20 @@ def enlarge_bilinear(values: NDArray[np.float32], factor: int) -> NDArray[np.flo
 
 
 def _both_axes(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    return _rows(_rows(values, factor).T, factor).T
+    return _along(_along(values, factor, axis=0), factor, axis=1)
 
 
-def _rows(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Interpolate along the first axis."""
-    before = np.concatenate([values[:1], values[:-1]])
-    after = np.concatenate([values[1:], values[-1:]])
-    result = np.empty((values.shape[0], factor, values.shape[1]), np.float32)
+def _along(values: NDArray[np.float32], factor: int, axis: int) -> NDArray[np.float32]:
+    """Interpolate (row, column) along one axis; each fine pixel is written once, where it belongs."""
+    rows, columns = values.shape
+    to_next = np.diff(values, axis=axis)
+    result = np.empty((rows, factor, columns) if axis == 0 else (rows, columns, factor), np.float32)
     for step in range(factor):
+        fine = result[:, step] if axis == 0 else result[:, :, step]
         # The centre of this fine pixel lies `distance` coarse pixels from the centre of the coarse pixel it is in.
         distance = np.float32((step + 0.5) / factor - 0.5)
-        neighbour = before if distance < 0 else after
-        result[:, step] = values + (neighbour - values) * abs(distance)
-    return result.reshape(-1, values.shape[1])
+        inner, border = (slice(1, None), slice(0, 1)) if distance < 0 else (slice(-1), slice(-1, None))
+        inside, edge = ((inner,), (border,)) if axis == 0 else ((..., inner), (..., border))
+        np.add(values[inside], to_next * distance, out=fine[inside])
+        fine[edge] = values[edge]
+    return result.reshape(rows * factor, columns) if axis == 0 else result.reshape(rows, columns * factor)

@@ -1,17 +1,24 @@
 """Cutting a scene into 256×256 chips with overlap, and the weights that blend them together again."""
 
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rucio_dafab.eo.pixels import Strip
 
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
+
 CHIP = 256
 # Nets see less context at a chip's border; 32 px cost 30 % more chips than none on a full tile (2,401 against 1,849).
 OVERLAP = 32
+AHEAD = 4
+"""Pieces of work held ready for each call that runs: a row of chips takes some chips' time to prepare."""
 
 
 def chip_starts(length: int, overlap: int = OVERLAP) -> list[int]:
@@ -77,3 +84,21 @@ def ahead(strips: Generator[Strip, None, None]) -> Generator[Strip, None, None]:
         finally:
             # A generator that still runs cannot be closed; what it brings or raises is no longer of interest.
             wait([coming])
+
+
+def side_by_side(call: Callable[[_Work], _Done], work: Iterable[_Work], calls: int) -> Generator[_Done, None, None]:
+    """Yield what ``call`` returns of each piece of work, in order, while so many calls run at a time, each in a thread.
+
+    Some pieces are taken ahead, so that the calls go on while what was yielded is used and the next piece is prepared.
+    """
+    with ThreadPoolExecutor(calls, thread_name_prefix="calls") as pool:
+        running: deque[Future[_Done]] = deque()
+        try:
+            for piece in work:
+                running.append(pool.submit(call, piece))
+                if len(running) > AHEAD * calls:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
