@@ -74,12 +74,25 @@ def test_a_parcel_larger_than_block_and_halo_is_one(maps: Make) -> None:
     assert np.array_equal(found > 0, labels > 0)
 
 
-def test_narrow_parcels_without_a_deep_core_are_kept(maps: Make) -> None:
+def test_a_narrow_parcel_is_kept_and_what_is_nowhere_deep_is_none(maps: Make) -> None:
     labels = np.zeros((40, 40), np.int32)
-    labels[5:35, 10:13] = 1
+    labels[5:35, 10:13], labels[5:35, 20:23] = 1, 2
     probabilities = maps(labels)
-    probabilities[2] = 0
-    assert fields.instances(probabilities, everywhere(labels), FieldRules()).max() == 1
+    probabilities[2][labels == 2] = FieldRules().depth - 1
+    found = fields.instances(probabilities, everywhere(labels), FieldRules())
+    assert np.array_equal(found > 0, labels == 1)
+
+
+def test_neighbours_with_little_boundary_between_them_are_one(chequered: Make, maps: Make) -> None:
+    labels = chequered((30, 45), 15)
+    probabilities = maps(labels)
+    # Little is drawn between the two at the upper left; between the next two it is enough.
+    probabilities[1][:15, 13:17] = FieldRules().border - 28
+    probabilities[1][:15, 28:32] = FieldRules().border + 2
+    found = fields.instances(probabilities, everywhere(labels), FieldRules())
+    first, second, third = (found[7, column] for column in (7, 22, 37))
+    assert first == second != third
+    assert found.max() == labels.max() - 1
 
 
 def test_nothing_where_there_is_no_data(chequered: Make, maps: Make) -> None:
