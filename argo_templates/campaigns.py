@@ -130,23 +130,7 @@ def season() -> WorkflowTemplate:
         "this season is processed, with the clearest of those ten days away or more where there is one, and the season "
         "is written on the item of its fields. Every further acquisition of such a tile in the season is counted again "
         "from these fields, under its own clouds.",
-        [
-            Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
-            PLACE[0],
-            Parameter(name="day", value="today", description="The day it is: today, -3d or 2026-06-14"),
-            Parameter(name="cloud_cover", value="20", description="Per cent of clouds at most"),
-            Parameter(
-                name="recount_cloud_cover",
-                value="60",
-                description="Per cent of clouds at most of what is counted again; -1 to count nothing again",
-            ),
-            Parameter(
-                name="most",
-                value="20",
-                description="Tiles, and acquisitions to count, at most; the next run finds what is left",
-            ),
-            *placing(),
-        ],
+        [*_season_parameters(), *placing()],
     ) as made:
         tile = _tile()
         with DAG(name="main"):
@@ -168,6 +152,26 @@ def season() -> WorkflowTemplate:
                 **scenes_of("{{tasks.season.outputs.parameters.acquisitions}}"),
             )
     return made
+
+
+def _season_parameters() -> list[Parameter]:
+    """Return the parameters of the step that finds what there is to do."""
+    return [
+        Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
+        PLACE[0],
+        Parameter(name="day", value="today", description="The day it is: today, -3d or 2026-06-14"),
+        Parameter(name="cloud_cover", value="20", description="Per cent of clouds at most"),
+        Parameter(
+            name="recount_cloud_cover",
+            value="60",
+            description="Per cent of clouds at most of what is counted again; -1 to count nothing again",
+        ),
+        Parameter(
+            name="most",
+            value="20",
+            description="Tiles, and acquisitions to count, at most; the next run finds what is left",
+        ),
+    ]
 
 
 def _tile() -> DAG:

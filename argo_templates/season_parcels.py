@@ -39,7 +39,7 @@ def of_scene(client: DafabClient, item: Mapping[str, Any]) -> Found | None:
     day = seen(item).date()
     of_tile = {"op": "=", "args": [{"property": f"/properties/{MEMBER}/tile"}, where]}
     found = client.search(SCOPE, of_tile, collections=[COLLECTION], did_type="container", versions="all")
-    fitting = [each for each in found if each.document and PARQUET in each.assets and _holds(each.document, day)]
+    fitting = [each for each in found if each.document and PARQUET in each.assets and holds(each.document, day)]
     return max(fitting, key=lambda each: (seen(each.document or {}), each.name), default=None)
 
 
@@ -63,7 +63,7 @@ def seen(item: Mapping[str, Any]) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _holds(document: Mapping[str, Any], day: date) -> bool:
+def holds(document: Mapping[str, Any], day: date) -> bool:
     """Tell whether a day is in the season of a product; a season that says no days holds none."""
     season = document["properties"].get(MEMBER, {})
     try:

@@ -82,19 +82,8 @@ def test_a_season_is_delineated_once_and_counted_for_every_acquisition(
     check_recounts(every[parcels], [every[each["item"]] for each in said], others)
     check_found(site, parcels, [each["item"] for each in said], others)
 
-    # Nothing is left to be done, and doing it again changes nothing.
-    made = season(at_site, tmp_path / "seasons", "barley", DAY)
-    assert (ran(made), [node.parameters["recounts"] for node in steps(made, "season")]) == ((0, 0), ["0"])
-    shutil.rmtree(at_site.root / "memo")
-    run, status = submit("dafab-fields", scene=others[0])
-    assert (status.phase, status.message, ran(run)) == ("Succeeded", "", (0, 1))
-    assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
-    # The scene of the delineation keeps its own fields.
-    run, status = submit("dafab-fields", scene=clear)
-    assert (status.phase, ran(run)) == ("Succeeded", (1, 0))
-    assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
+    check_again(site, at_site, submit, [clear, *others], tmp_path)
     assert set(products(site, [clear, *others])) == set(every)
-
     with pytest.raises(WorkError, match=f"{others[0]} has no fields of its own: they were counted from {parcels}"):
         mark(MarkInput(scene=others[0], season="{}"))
     # Who asks for fields of its own gets them, beside the recount.
@@ -105,6 +94,21 @@ def test_a_season_is_delineated_once_and_counted_for_every_acquisition(
 
     check_commands(site, safes, every[parcels], every[said[1]["item"]], tmp_path)
     check_other_parcels(site, submit, clear, others)
+
+
+def check_again(site: Any, at_site: Home, submit: Submit, scenes: list[str], tmp_path: Path) -> None:
+    """Check that nothing is left to be done, and that doing it again changes nothing."""
+    clear, *others = scenes
+    made = season(at_site, tmp_path / "seasons", "barley", DAY)
+    assert (ran(made), [node.parameters["recounts"] for node in steps(made, "season")]) == ((0, 0), ["0"])
+    shutil.rmtree(at_site.root / "memo")
+    run, status = submit("dafab-fields", scene=others[0])
+    assert (status.phase, status.message, ran(run)) == ("Succeeded", "", (0, 1))
+    assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
+    # The scene of the delineation keeps its own fields.
+    run, status = submit("dafab-fields", scene=clear)
+    assert (status.phase, ran(run)) == ("Succeeded", (1, 0))
+    assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
 
 
 def check_recounts(parcels: Found, recounts: list[Found], scenes: list[str]) -> None:
