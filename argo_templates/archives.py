@@ -109,15 +109,15 @@ def products(region: Region, start: date, end: date) -> list[Product]:
             f"{region.source}:{name}",
             each.start.date(),
             each.size or 0,
-            each.tile or _tile(name),
+            each.tile or tile_named(name),
             100.0 if each.cloud_cover is None else each.cloud_cover,
         )
         for name, each in sorted(found.items())
     ]
 
 
-def _tile(name: str) -> str:
-    """Return the tile that the name of a product says (S2 PSD, naming convention of products)."""
+def tile_named(name: str) -> str:
+    """Return the tile that the name of a product says (S2 PSD, naming convention of products); empty where none."""
     found = _TILE.search(name)
     return found[1] if found else ""
 

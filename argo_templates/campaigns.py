@@ -8,7 +8,7 @@ from argo_templates.factory import SEASONS, WORK
 from argo_templates.library import PLACED, done_or_left_out, inputs
 from argo_templates.process import models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
-from argo_templates.work import SECOND_OF
+from argo_templates.work import OWN, SECOND_OF
 
 TILE: Final = ("key", "scene", "second", "second_scene", "season")
 """What the step ``season`` says of a tile."""
@@ -128,22 +128,16 @@ def season() -> WorkflowTemplate:
         "Delineate fields before the harvest",
         "For every crop season in the weeks before its harvest: the clearest scene of each tile that has no fields of "
         "this season is processed, with the clearest of those ten days away or more where there is one, and the season "
-        "is written on the item of its fields.",
-        [
-            Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
-            PLACE[0],
-            Parameter(name="day", value="today", description="The day it is: today, -3d or 2026-06-14"),
-            Parameter(name="cloud_cover", value="20", description="Per cent of clouds at most"),
-            Parameter(name="most", value="20", description="Tiles at most; the next run finds what is left"),
-            *placing(),
-        ],
+        "is written on the item of its fields. Every further acquisition of such a tile in the season is counted again "
+        "from these fields, under its own clouds.",
+        [*_season_parameters(), *placing()],
     ) as made:
         tile = _tile()
         with DAG(name="main"):
             Task(
                 name="season",
                 template_ref=ref("season"),
-                arguments=of_workflow("seasons", "source", "day", "cloud_cover", "most"),
+                arguments=of_workflow("seasons", "source", "day", "cloud_cover", "recount_cloud_cover", "most"),
             )
             Task(
                 name="tile",
@@ -152,7 +146,32 @@ def season() -> WorkflowTemplate:
                 arguments={name: f"{{{{item.{name}}}}}" for name in TILE},
                 depends="season.Succeeded",
             )
+            Task(
+                name="acquisition",
+                depends="season.Succeeded",
+                **scenes_of("{{tasks.season.outputs.parameters.acquisitions}}"),
+            )
     return made
+
+
+def _season_parameters() -> list[Parameter]:
+    """Return the parameters of the step that finds what there is to do."""
+    return [
+        Parameter(name="seasons", value=f"{SEASONS}/seasons.toml", description="The file of seasons"),
+        PLACE[0],
+        Parameter(name="day", value="today", description="The day it is: today, -3d or 2026-06-14"),
+        Parameter(name="cloud_cover", value="20", description="Per cent of clouds at most"),
+        Parameter(
+            name="recount_cloud_cover",
+            value="60",
+            description="Per cent of clouds at most of what is counted again; -1 to count nothing again",
+        ),
+        Parameter(
+            name="most",
+            value="20",
+            description="Tiles, and acquisitions to count, at most; the next run finds what is left",
+        ),
+    ]
 
 
 def _tile() -> DAG:
@@ -190,7 +209,7 @@ def _fields(name: str, second: dict[str, str], depends: str, when: str | None = 
     Task(
         name=name,
         template_ref=ref("scene"),
-        arguments={"work": _KEY, "source": "archive", "models": "fields"}
+        arguments={"work": _KEY, "source": "archive", "models": "fields", "parcels": OWN}
         | inputs("scene")
         | second
         | of_workflow("rse", *PLACED),

@@ -46,14 +46,17 @@ from argo_templates.steps.infer import infer
 from argo_templates.steps.make import make
 from argo_templates.steps.mark import mark
 from argo_templates.steps.outdated import outdated
+from argo_templates.steps.parcels import parcels
 from argo_templates.steps.place_scene import place_scene
 from argo_templates.steps.publish import publish
 from argo_templates.steps.ready import ready
 from argo_templates.steps.recall import recall
+from argo_templates.steps.recount import recount
 from argo_templates.steps.retain import retain
 from argo_templates.steps.season import season
 from argo_templates.steps.verify import verify
-from argo_templates.work import GPU, MODELS
+from argo_templates.work import FIELDS, GPU, MODELS, SEASON
+from argo_templates.work import PARCELS as WHOSE_PARCELS
 from rucio_dafab import __version__
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
 
@@ -77,6 +80,12 @@ NO_SECOND: Final = Parameter(
     name="second",
     value="",
     description="Another acquisition of the tile for models that take two: its id in the rolling store; empty for none",
+)
+PARCELS: Final = Parameter(
+    name="parcels",
+    value=SEASON,
+    enum=list(WHOSE_PARCELS),
+    description="Fields: counted from the parcels of tile and season, if there are any (season), or delineated (own)",
 )
 PLACED: Final = ("runtime", "device", "site", "partition")
 """What says where inference runs, from the parameters of a workflow down to its pods."""
@@ -139,7 +148,9 @@ def _of_scenes() -> list[Script]:
         step(recall, volumes=[store]),
         step(archive, volumes=[store]),
         *(_infer(runtime) for runtime in VARIANTS),
+        step(parcels, volumes=[clients[1]]),
         step(make),
+        step(recount, volumes=[rse_volume(), clients[1]]),
         step(publish, volumes=[rse_volume(), *clients]),
         step(place_scene, name="place-scene", env=[SITES_PLACE], volumes=[sites_volume()]),
     ]
@@ -260,7 +271,7 @@ def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
     """Return what is made of one archived scene; one workflow at a time, and what was made before is not made again."""
     with DAG(
         name="products",
-        inputs=[*_named("product", "memo", "work", "models", "second", "rse", "runtime", "device"), SITE, PARTITION],
+        inputs=[*_named("product", "memo", "stored", "work", "models", "second", "rse", *PLACED[:2]), SITE, PARTITION],
         synchronization=Synchronization(mutexes=[Mutex(name="dafab-product-{{inputs.parameters.product}}")]),
         memoize=Memoize(
             key="{{inputs.parameters.memo}}", max_age="24h", cache=Cache(config_map=LocalObjectReference(name=MEMOS))
@@ -268,17 +279,24 @@ def _products(steps: dict[str, Script], per_model: DAG) -> DAG:
         outputs=[_output("outcome", "publish")],
     ) as dag:
         for model in MODELS:
+            asked = f"'{{{{inputs.parameters.models}}}}' =~ '{model}'"
             Task(
                 name=model,
                 template=per_model,
                 arguments={"model": model} | inputs("work", "second", *PLACED),
-                when=f"'{{{{inputs.parameters.models}}}}' =~ '{model}'",
+                when=f"{asked} && '{{{{inputs.parameters.stored}}}}' == ''" if model == FIELDS else asked,
             )
+        Task(
+            name="recount",
+            template=steps["recount"],
+            arguments=inputs("work") | {"item": "{{inputs.parameters.stored}}"},
+            when="'{{inputs.parameters.stored}}' != ''",
+        )
         Task(
             name="publish",
             template=steps["publish"],
             arguments=inputs("work", "rse", "models"),
-            depends=done_or_left_out(*MODELS),
+            depends=done_or_left_out(*MODELS, "recount"),
         )
     return dag
 
@@ -311,9 +329,15 @@ def _stage(steps: dict[str, Script]) -> DAG:
 def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
     """Make the template that does all of it for one scene, where it is told to or where placement says."""
     taken = _named("scene", "work", "models", "rse", "runtime", "device")
-    with DAG(name="scene", inputs=[*taken, _source(), NO_SECOND, SITE, PARTITION]):
+    with DAG(name="scene", inputs=[*taken, _source(), NO_SECOND, PARCELS, SITE, PARTITION]):
         Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse", "second"))
-        staged = {name: f"{{{{tasks.stage.outputs.parameters.{name}}}}}" for name in ("product", "memo")}
+        Task(
+            name="parcels",
+            template=steps["parcels"],
+            arguments=inputs("work", "models", "second", "parcels") | _of_task("stage", memo="memo"),
+            depends="stage.Succeeded",
+        )
+        staged = _of_task("stage", product="product") | _of_task("parcels", memo="memo", stored="item")
         common_ones = staged | inputs("work", "models", "second", "rse")
         auto = f"'{{{{inputs.parameters.site}}}}' %s '{AUTO}'"
         Task(
@@ -321,23 +345,9 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             template=products,
             arguments=common_ones | inputs(*PLACED),
             when=auto % "!=",
-            depends="stage.Succeeded",
+            depends="parcels.Succeeded",
         )
-        Task(
-            name="place",
-            template=steps["place-scene"],
-            arguments=inputs("work", "models") | {"at": "{{inputs.parameters.rse}}"},
-            when=auto % "==",
-            depends="stage.Succeeded",
-        )
-        placed = {name: "queue" if name == "partition" else name for name in PLACED}
-        Task(
-            name="placed",
-            template=products,
-            arguments=common_ones | {to: f"{{{{tasks.place.outputs.parameters.{of}}}}}" for to, of in placed.items()},
-            when=auto % "==",
-            depends=done_or_left_out("place"),
-        )
+        _by_placement(steps, products, common_ones, auto % "==")
         Task(
             name="clean",
             template=steps["clean"],
@@ -346,8 +356,32 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
         )
 
 
+def _by_placement(steps: dict[str, Script], products: DAG, arguments: dict[str, str], when: str) -> None:
+    """Make the tasks that make the products where placement says."""
+    Task(
+        name="place",
+        template=steps["place-scene"],
+        arguments=inputs("work", "models") | {"at": "{{inputs.parameters.rse}}"},
+        when=when,
+        depends="stage.Succeeded",
+    )
+    placed = {name: "queue" if name == "partition" else name for name in PLACED}
+    Task(
+        name="placed",
+        template=products,
+        arguments=arguments | _of_task("place", **placed),
+        when=when,
+        depends=f"{done_or_left_out('place')} && parcels.Succeeded",
+    )
+
+
 def _named(*names: str) -> list[Parameter]:
     return [Parameter(name=name) for name in names]
+
+
+def _of_task(task: str, **names: str) -> dict[str, str]:
+    """Return arguments that are outputs of a task: the name that is wanted, and the one of the output."""
+    return {wanted: f"{{{{tasks.{task}.outputs.parameters.{name}}}}}" for wanted, name in names.items()}
 
 
 def _source() -> Parameter:

@@ -17,8 +17,10 @@ from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch, is_remote
 from argo_templates.steps.infer import RAN, InferInput, infer
 from argo_templates.steps.make import MakeInput, make
+from argo_templates.steps.parcels import ParcelsInput, parcels
 from argo_templates.steps.publish import PublishInput, publish
-from argo_templates.work import MODELS, Work, read_json
+from argo_templates.steps.recount import RECOUNTED, RecountInput, recount
+from argo_templates.work import FIELDS, MODELS, SEASON, Parcels, Work, read_json
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.lock import exclusive
@@ -80,6 +82,7 @@ def process(
     models: Sequence[str] = MODELS,
     *,
     second: Path | str | None = None,
+    fields_of: Parcels = SEASON,
     keep_work: bool = False,
     watch: Watcher | None = None,
 ) -> Report:
@@ -92,6 +95,8 @@ def process(
         rse: the storage element that keeps the products.
         models: the models to run.
         second: another acquisition of the same tile, for models that take two; named as the scene is.
+        fields_of: whether fields are counted from the parcels that the tile has of the season (``season``), where
+            there are any, or are always delineated (``own``).
         keep_work: leave the working folder for a look at what the steps made.
         watch: is told what happens.
 
@@ -102,7 +107,9 @@ def process(
     folder = work_folder(scene)
     with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"), one_process():
         try:
-            report = _steps(_Run(watch or _ignore), (scene, second), Work(folder), rse, models)
+            report = _steps(
+                _Run(watch or _ignore), (scene, second), Work(folder), _Wanted(rse, tuple(models), fields_of)
+            )
         except DafabError as refusal:
             # What another try may mend keeps what was made; what it cannot mend would only lie there.
             if not keep_work and refusal.exit_code != TRY_AGAIN:
@@ -146,18 +153,29 @@ class _Run:
         self._watch(Event(name, "came", done, total, seconds))
 
 
-def _steps(
-    run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work, rse: str, models: Sequence[str]
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which products are made, where they go, and whose parcels the fields are."""
+
+    rse: str
+    models: tuple[str, ...]
+    fields_of: Parcels
+
+
+def _steps(run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work, wanted: _Wanted) -> Report:
     """Run them over a scene and, where there is one, its second acquisition."""
     work, (scene, second) = str(folder.root), scenes
     archived = _stored(run, scene, folder)
     other = "" if second is None else _stored(run, second, folder.second, " second").scene_id
-    for model in models:
-        _model(run, work, model, other)
+    stored = _season_parcels(run, work, wanted, other) if FIELDS in wanted.models else ""
+    for model in wanted.models:
+        if model == FIELDS and stored:
+            _recount(run, work, stored)
+        else:
+            _model(run, work, model, other)
     published = run.step(
         "publish",
-        lambda: publish(PublishInput(work=work, rse=rse, models=",".join(models))),
+        lambda: publish(PublishInput(work=work, rse=wanted.rse, models=",".join(wanted.models))),
         lambda out: out.outcome,
     )
     registered = read_json(folder.published)
@@ -181,6 +199,21 @@ def _stored(run: _Run, scene: Path | str, folder: Work, which: str = "") -> Arch
     )
     return run.step(
         f"archive{which}", lambda: archive(ArchiveInput(work=work)), lambda out: f"{out.outcome}: {out.product}"
+    )
+
+
+def _season_parcels(run: _Run, work: str, wanted: _Wanted, second: str) -> str:
+    """Return the item of the parcels that the fields are counted from; empty where they are delineated."""
+    given = ParcelsInput(work=work, models=",".join(wanted.models), second=second, parcels=wanted.fields_of)
+    return run.step("parcels", lambda: parcels(given), lambda out: out.item or "none of the season: delineate").item
+
+
+def _recount(run: _Run, work: str, stored: str) -> None:
+    """Count the fields of the scene from stored parcels."""
+    run.step(
+        "recount",
+        lambda: recount(RecountInput(work=work, item=stored)),
+        lambda out: out.item if out.outcome == RECOUNTED else f"{out.outcome}: {out.reason}",
     )
 
 

@@ -10,7 +10,7 @@ from hera.workflows.models import Parameter as ModelParameter
 
 from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
 from argo_templates.library import NAME as LIBRARY
-from argo_templates.library import NO_SECOND, PLACED, SOURCES, common
+from argo_templates.library import NO_SECOND, PARCELS, PLACED, SOURCES, common
 from argo_templates.work import CPU, GPU, MODELS
 from rucio_dafab.site.home import RSES
 
@@ -121,10 +121,11 @@ def process() -> WorkflowTemplate:
         PROCESS,
         "Process one Sentinel-2 scene",
         "Brings a scene into the rolling store, runs the water and field models over it and publishes the products in "
-        "Rucio. Running it again over the same scene changes nothing.",
-        [SCENE, source("folder"), models(), NO_SECOND, *placing()],
+        "Rucio. Where the tile has field parcels of the season, fields are counted from those. Running it again over "
+        "the same scene changes nothing.",
+        [SCENE, source("folder"), models(), NO_SECOND, PARCELS, *placing()],
     ) as made:
-        _main("{{workflow.parameters.models}}", "second")
+        _main("{{workflow.parameters.models}}", "second", "parcels")
     return made
 
 
@@ -172,4 +173,4 @@ def fetch() -> WorkflowTemplate:
 
 def templates() -> list[WorkflowTemplate]:
     """Return all of them."""
-    return [process(), fetch(), of_model("water", "Water"), of_model("fields", "Fields", NO_SECOND)]
+    return [process(), fetch(), of_model("water", "Water"), of_model("fields", "Fields", NO_SECOND, PARCELS)]

@@ -9,13 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from rucio_dafab.errors import DafabError
 from rucio_dafab.files import write_file
 
 MODELS: Final = ("water", "fields")
 """The models of which products are made, in the order in which they run."""
+
+FIELDS: Final = "fields"
+"""The one of them that delineates parcels."""
+
+Parcels = Literal["season", "own"]
+SEASON: Final = "season"
+OWN: Final = "own"
+PARCELS: Final = (SEASON, OWN)
+"""Whose parcels a scene's fields are: those of its tile and season, where there are any, or always its own."""
 
 CPU: Final = "cpu"
 GPU: Final = "gpu"

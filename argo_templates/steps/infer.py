@@ -75,7 +75,7 @@ def infer(given: InferInput) -> InferOutput:
     if not missing:
         with named_by_origin(work):
             _predict(work, given.model, model, scene, second)
-    outcome, reason = (SKIPPED, _absent(work, missing)) if missing else (RAN, "")
+    outcome, reason = (SKIPPED, absent_bands(work, missing)) if missing else (RAN, "")
     write_json(work.outcome(given.model), _record(model, outcome, reason, second))
     return InferOutput(outcome=outcome, reason=reason)
 
@@ -100,7 +100,7 @@ def _of_second(model: Model, second: Product) -> list[str]:
     return [band for name in model.bands if (band := of_second(name)) in second.bands and band is not None]
 
 
-def _absent(work: Work, missing: Sequence[str]) -> str:
+def absent_bands(work: Work, missing: Sequence[str]) -> str:
     """Name the bands that are absent, and the files in which the scene's metadata promises them."""
     promised = read_json(work.origin)["absent"]
     said = [f"{band} ({promised[band]} is not there)" if band in promised else band for band in missing]

@@ -7,6 +7,7 @@ from hera.workflows import Input, Output, Parameter
 
 from argo_templates import archives
 from argo_templates.seasons import MEMBER
+from argo_templates.steps.infer import RAN
 from argo_templates.work import WorkError
 from rucio_dafab.client import ClientError, DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT
@@ -29,11 +30,13 @@ def mark(given: MarkInput) -> MarkOutput:
     """Write the season on the item of fields that was made of a scene; again is harmless.
 
     Raises:
-        WorkError: if no fields were made of the scene.
+        WorkError: if no fields were made of the scene, or they were counted from the parcels of another one.
         ClientError: if the catalogue does not answer or refuses.
     """
     client = DafabClient.of_account(DERIVED_ACCOUNT)
     said = archives.records(client, [given.scene]).get(given.scene, {}).get("fields", {})
+    if "item" in said and said["outcome"] != RAN:
+        raise WorkError(f"{given.scene} has no fields of its own: they were counted from {said.get('parcels')}")
     if "item" not in said:
         raise WorkError(f"{given.scene} has no fields: {said.get('reason', 'nobody has delineated them')}")
     change = [{"op": "upsert", "path": f"/properties/{MEMBER}", "value": json.loads(given.season)}]

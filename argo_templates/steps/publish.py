@@ -1,7 +1,7 @@
 """publish: the source item and what was derived from it into Rucio. Bytes first, then one transaction an item."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from argo_templates.source import processing, same_scene, source_document, with_
 from argo_templates.steps.archive import request_of
 from argo_templates.steps.infer import RAN
 from argo_templates.steps.make import PRODUCT
+from argo_templates.steps.recount import RECOUNT, RECOUNTED
 from argo_templates.work import Work, WorkError, listed, read_json, seal_of, write_json
 from rucio_dafab.client import Conflict, DafabClient, Found, PublishReport, PublishRequest
 from rucio_dafab.errors import DafabError
@@ -62,7 +63,8 @@ def publish(given: PublishInput) -> PublishOutput:
     originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
     known = _known_source(originals, document)
     products = {model: _upload(derived, work, model, given.rse) for model in ran}
-    made = {model: item for model, (item, _) in products.items()}
+    # Of a recount no net is the maker: its parcels' item leads to one.
+    made = {model: item for model, (item, _) in products.items() if records[model]["outcome"] == RAN}
     links, nets = model_registry.links(derived, made, given.rse)
     _tell(nets)
     if known is None:
@@ -84,8 +86,8 @@ def _names(models: str) -> tuple[str, ...]:
 
 
 def _ran(scene: str, records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the models that ran, one at least."""
-    ran = [model for model, record in records.items() if record["outcome"] == RAN]
+    """Return the models of which there is a product, one at least."""
+    ran = [model for model, record in records.items() if record["outcome"] in (RAN, RECOUNTED)]
     if not ran:
         reasons = "; ".join(f"{model}: {record['reason']}" for model, record in records.items())
         raise NothingToPublish(f"{scene}: no model can run ({reasons}); nothing was published")
@@ -149,14 +151,28 @@ def _predecessor(client: DafabClient, item: Mapping[str, Any], source: str) -> s
     An item that is published already is the latest itself: what it says of its predecessor stays.
     """
     of_scene = {"op": "related", "args": ["link", "derived_from", {"op": "=", "args": [{"property": "id"}, source]}]}
+    derived = client.search(SCOPE, of_scene, collections=[item["collection"]], did_type="container")
+    if RECOUNT in item["properties"]:
+        return _earlier_recount(client, item, derived)
     stem, _, number = str(item["id"]).rpartition("_")
     older = [
         (int(version), found.name)
-        for found in client.search(SCOPE, of_scene, collections=[item["collection"]], did_type="container")
+        for found in derived
         for name, _, version in [found.name.rpartition("_")]
         if name == stem and version.isdigit() and int(version) < int(number)
     ]
     return max(older)[1] if older else None
+
+
+def _earlier_recount(client: DafabClient, item: Mapping[str, Any], derived: Iterable[Found]) -> str | None:
+    """Return the latest recount of the scene from other parcels, ``None`` where there is none.
+
+    A recount succeeds recounts alone, never a delineation, which keeps being found.
+    """
+    if _published(client, item) is not None:
+        return None
+    recounts = {found.name for found in derived if found.document and RECOUNT in found.document["properties"]}
+    return max(recounts - {str(item["id"])}, default=None)
 
 
 def _as_registered(client: DafabClient, item: Mapping[str, Any], link: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -1,8 +1,12 @@
-"""season: the tiles whose fields are to be delineated now, each by its clearest scenes of the season's last weeks."""
+"""season: the tiles whose fields are to be delineated now, and the acquisitions of the others to be counted again.
+
+Each tile is delineated by its clearest scenes of the season's last weeks, once a season.
+"""
 
 import json
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,12 +15,15 @@ from hera.workflows import Input, Output, Parameter
 from argo_templates import archives, seasons
 from argo_templates.archives import Product, Region
 from argo_templates.seasons import MEMBER, Season
-from argo_templates.work import WorkError
+from argo_templates.work import FIELDS, WorkError
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT, SCOPE
 
 APART: Final = timedelta(days=10)
 """How far a second acquisition is from the first at least: what grows looks different then."""
+
+WINDOW: Final = timedelta(days=30)
+"""What an archive is asked for at once where a whole season is looked through."""
 
 
 class SeasonInput(Input):
@@ -26,7 +33,12 @@ class SeasonInput(Input):
     source: Annotated[str, Parameter(description="The archive")]
     day: Annotated[str, Parameter(description="The day it is: today, -3d or 2026-06-14")] = "today"
     cloud_cover: Annotated[float, Parameter(description="Per cent of clouds at most")] = 20.0
-    most: Annotated[int, Parameter(description="Tiles at most; the next run finds what is left")] = 20
+    recount_cloud_cover: Annotated[
+        float, Parameter(description="Per cent of clouds at most of what is counted again; negative for nothing")
+    ] = 60.0
+    most: Annotated[
+        int, Parameter(description="Tiles, and acquisitions to count, at most; the next run finds what is left")
+    ] = 20
 
 
 class SeasonOutput(Output):
@@ -34,13 +46,17 @@ class SeasonOutput(Output):
 
     scenes: Annotated[str, Parameter(description="A list of scenes with their seasons (JSON)")]
     count: Annotated[int, Parameter(description="How many scenes")]
+    acquisitions: Annotated[str, Parameter(description="A list of acquisitions to count again (JSON)")]
+    recounts: Annotated[int, Parameter(description="How many acquisitions")]
 
 
 def season(given: SeasonInput) -> SeasonOutput:
     """Choose, for each season that is open and each tile that has no fields of it, the scene with the fewest clouds.
 
     With it goes a second acquisition, the clearest of those far enough away, where there is one.
-    Only scenes since the season opened count. A tile is done once an item says its season (the step ``mark``).
+    Only scenes since the season opened count. A tile is done once an item says its season (the step ``mark``): of such
+    tiles all other acquisitions since the season began are counted again from its parcels, of which nobody has made
+    fields yet.
 
     Raises:
         SourceBusy: if the archive is busy or away.
@@ -52,6 +68,7 @@ def season(given: SeasonInput) -> SeasonOutput:
     today = archives.day(given.day, archives.today())
     client = DafabClient.of_account(DERIVED_ACCOUNT)
     chosen: list[dict[str, str]] = []
+    again: dict[str, Product] = {}
     for each in seasons.open_seasons(seasons.read(Path(given.seasons)), today):
         found = archives.products(Region(given.source, each.area, given.cloud_cover), each.opens, today)
         done = _done(client, each)
@@ -60,7 +77,35 @@ def season(given: SeasonInput) -> SeasonOutput:
             for tile, pair in sorted(clearest(found).items())
             if tile not in done
         ]
-    return SeasonOutput(scenes=json.dumps(chosen[: given.most]), count=len(chosen[: given.most]))
+        region = Region(given.source, each.area, given.recount_cloud_cover)
+        again |= {other.id: other for other in islice(_further(client, region, each, today, done), given.most)}
+    taken = chosen[: given.most]
+    # A scene is worked on once a run: what another season delineates on it comes first.
+    left = [_told(other) for name, other in again.items() if all(name != each["key"] for each in taken)][: given.most]
+    return SeasonOutput(scenes=json.dumps(taken), count=len(taken), acquisitions=json.dumps(left), recounts=len(left))
+
+
+def _further(
+    client: DafabClient, region: Region, season: Season, today: date, tiles: Collection[str]
+) -> Iterator[Product]:
+    """Yield the acquisitions since a season began of tiles that have its parcels, of which nobody has made fields.
+
+    The archive is asked window by window, as far as they are taken.
+    """
+    if not tiles or region.cloud_cover < 0:
+        return
+    at = season.start
+    while at < today:
+        to = min(at + WINDOW, today)
+        found = [each for each in archives.products(region, at, to) if each.tile in tiles]
+        said = archives.records(client, [each.id for each in found])
+        yield from (each for each in found if FIELDS not in said.get(each.id, {}))
+        at = to
+
+
+def _told(product: Product) -> dict[str, str]:
+    """Return what a workflow is told of an acquisition that is counted again."""
+    return {"key": product.id, "scene": product.reference, "source": "archive", "models": FIELDS}
 
 
 def _done(client: DafabClient, season: Season) -> set[str]:

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "reprocess": ("rucio_dafab.cli.reprocess:app", "List the products that a newer model would improve most."),
     "models": ("rucio_dafab.cli.models:app", "Show the nets that make the products; register them in Rucio."),
     "run": ("rucio_dafab.cli.run:run", "Process one scene: fetch, archive, infer, publish."),
+    "recount": ("rucio_dafab.cli.recount:recount", "Count stored field parcels under the clouds of another scene."),
     "show": ("rucio_dafab.cli.show:show", "Draw a scene and its products as one picture."),
     "report": ("rucio_dafab.cli.report:report", "Write a page with pictures and numbers of many products."),
     "simulate": ("rucio_dafab.cli.simulate:simulate", "Make a Sentinel-2 scene with known truth."),

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from argo_templates.work import MODELS
+from argo_templates.work import MODELS, PARCELS, SEASON
 from rucio_dafab.client import DafabClient, ServerUnreachable
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site import record
@@ -24,6 +24,7 @@ from rucio_dafab.terminal import answers_only
 
 if TYPE_CHECKING:
     from argo_templates.pipeline import Event, Report, Watcher
+    from argo_templates.work import Parcels
 
 
 _REST: Final = Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -44,17 +45,21 @@ def run(
         str | None,
         typer.Option(help="Another acquisition of the same tile, named as the scene is, for models that take two."),
     ] = None,
+    parcels: Annotated[
+        str,
+        typer.Option(help="Fields: counted from parcels of the season, where the tile has any (season), or own ones."),
+    ] = SEASON,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     keep_work: Annotated[bool, typer.Option("--keep-work", help="Leave the working folder.")] = False,
 ) -> None:
     """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
-    models = _models(model)
+    models, whose = _models(model), _whose(parcels)
     _check_site(rse)
     # Seconds of Hera, GDAL and ONNX Runtime: what is wrong with the command line or the site is said before.
     from argo_templates.pipeline import process  # noqa: PLC0415
 
     with answers_only(), watched() as watch:
-        report = process(scene, rse, models, second=second, keep_work=keep_work, watch=watch)
+        report = process(scene, rse, models, second=second, fields_of=whose, keep_work=keep_work, watch=watch)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
     else:
@@ -68,6 +73,12 @@ def _models(asked: list[str] | None) -> tuple[str, ...]:
     if unknown:
         raise RunError(f"no model {', '.join(unknown)}: known are {', '.join(MODELS)}")
     return models
+
+
+def _whose(parcels: str) -> "Parcels":
+    if parcels not in PARCELS:
+        raise RunError(f"--parcels {parcels}: it is none of {', '.join(PARCELS)}")
+    return cast("Parcels", parcels)
 
 
 def _check_site(rse: str) -> None:
@@ -126,6 +137,7 @@ NUMBERS: Final = (
     ("dafab:observed_water_percent", "{:.1f} % of what is clear"),
     ("dafab:anomaly_type", "{}"),
     ("dafab:agricultural_coverage", "{:.1f} % fields"),
+    ("dafab:cloud_free_agricultural_coverage", "{:.1f} % without a cloud"),
     ("dafab:clear_percent", "{:.0f} % clear"),
 )
 """Properties of an item that the table shows, and how."""

@@ -81,13 +81,14 @@ def _drawn(client: "DafabClient", item: str) -> tuple[str, list[dict[str, Any]]]
     drawable = (WATER_COLLECTION, FIELDS_COLLECTION)
     if found.get("collection") in drawable:
         return _source(found), [found]
-    derived = [each for each in _derived(client, item) if each["collection"] in drawable]
+    # What has no files, as a recount of stored parcels, has nothing to draw.
+    derived = [each for each in _derived(client, item) if each["collection"] in drawable and each.get("assets")]
     return item, sorted(derived, key=lambda each: (drawable.index(each["collection"]), each["id"]))
 
 
 def _source(product: dict[str, Any]) -> str:
     names = [link.name for link in links_of(product, product["id"]) if link.rel == DERIVED]
-    sources = [name for name in names if name != _second(product)]
+    sources = [name for name in names if name not in (_second(product), _counted(product))]
     if len(sources) != 1:
         raise ShowError(f"{product['id']} does not say of which scene it was made")
     return sources[0]
@@ -98,6 +99,14 @@ def _second(product: dict[str, Any]) -> str | None:
     from rucio_dafab.eo.items import SECOND_ACQUISITION  # noqa: PLC0415
 
     identifier: str | None = product["properties"].get(SECOND_ACQUISITION, {}).get("id")
+    return identifier
+
+
+def _counted(product: dict[str, Any]) -> str | None:
+    """Return the id of the product whose parcels a recount counts, or None."""
+    from rucio_dafab.eo.recount_items import MEMBER  # noqa: PLC0415
+
+    identifier: str | None = product["properties"].get(MEMBER, {}).get("parcels")
     return identifier
 
 

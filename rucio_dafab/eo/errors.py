@@ -29,3 +29,7 @@ class ModelError(DafabError):
 
 class ProductError(DafabError):
     """A product that cannot be made or written: which file or scene, and why."""
+
+
+class ParcelsError(DafabError):
+    """Stored parcels that cannot be used: which file, and why."""

@@ -108,12 +108,11 @@ def delineate(
     """
     chosen = rules or FieldRules()
     labels = instances(probabilities, valid, chosen)
-    pixel_hectares = abs(transform.a * transform.e) / SQUARE_METRES_PER_HECTARE
-    labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares - 1e-9)))
+    labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares(transform) - 1e-9)))
     labels = without_unseen(labels, clear, chosen.minimum_seen)
     regions = polygonise(labels, transform, TOLERANCE)
     clouded = np.bincount(labels[~clear], minlength=int(labels.max(initial=0)) + 1) > 0
-    hectares = np.asarray(shapely.area(regions.geometries), np.float64) / SQUARE_METRES_PER_HECTARE
+    hectares = hectares_of(regions.geometries)
     # Simplifying moves corners by up to a pixel, which can take a parcel of the least size below it.
     kept = hectares >= chosen.minimum_hectares
     return Parcels(regions.geometries[kept], hectares[kept], ~clouded[regions.labels[kept]])
@@ -160,10 +159,16 @@ def _only(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int3
     return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels]
 
 
-def numbers(parcels: Parcels, valid: NDArray[np.bool_], transform: Affine) -> FieldNumbers:
-    """Return the scene-level numbers; zeros where there is no parcel or no valid pixel."""
+def numbers(parcels: Parcels, valid: int, transform: Affine) -> FieldNumbers:
+    """Return the scene-level numbers; zeros where there is no parcel or no valid pixel.
+
+    Args:
+        parcels: What is counted.
+        valid: Pixels with data.
+        transform: Pixel (column, row) to coordinates in metres.
+    """
     areas, free = parcels.hectares, parcels.hectares[parcels.cloud_free]
-    image = float(valid.sum()) * abs(transform.a * transform.e) / SQUARE_METRES_PER_HECTARE
+    image = valid * pixel_hectares(transform)
     # Simplified outlines may reach a fraction of a pixel beyond the data: never more than all of it.
     total, total_free = (min(100.0 * float(part.sum()) / image, 100.0) if image else 0.0 for part in (areas, free))
     return FieldNumbers(
@@ -176,6 +181,16 @@ def numbers(parcels: Parcels, valid: NDArray[np.bool_], transform: Affine) -> Fi
         cloud_free_number=len(free),
         cloud_free_coverage_percent=total_free,
     )
+
+
+def hectares_of(geometries: Geometries) -> NDArray[np.float64]:
+    """Return the planar areas of polygons in metres, float64 (n), in hectares."""
+    return np.asarray(shapely.area(geometries), np.float64) / SQUARE_METRES_PER_HECTARE
+
+
+def pixel_hectares(transform: Affine) -> float:
+    """Return the area of a pixel in hectares; ``transform`` is pixel (column, row) to coordinates in metres."""
+    return float(abs(transform.a * transform.e)) / SQUARE_METRES_PER_HECTARE
 
 
 def _flooded_blocks(

@@ -141,24 +141,70 @@ def derived_item(
         concepts: Classes of the ontology, by local name.
         assets: Its files by key.
     """
+    second = {SECOND_ACQUISITION: dict(scene.second)} if scene.second else {}
+    acquisitions = _acquisitions(scene)
+    lineage = f"{model.name} {model.version} on {' and '.join(acquisitions)}"
+    return item_of(
+        scene,
+        derived_id(scene, collection, model),
+        collection,
+        properties={**provenance(scene, model.version, lineage), **_model(model), **second, **properties},
+        concepts=concepts,
+        sources=acquisitions,
+        assets=assets,
+    )
+
+
+def item_of(
+    scene: Scene,
+    identifier: str,
+    collection: str,
+    *,
+    properties: Mapping[str, Any],
+    concepts: Sequence[str],
+    sources: Sequence[str],
+    assets: Mapping[str, Asset],
+) -> dict[str, Any]:
+    """Return an item with the place, the time and the grid of a scene.
+
+    Args:
+        scene: Where and when it was seen.
+        identifier: The item's id.
+        collection: Its collection.
+        properties: Its own, provenance included.
+        concepts: Classes of the ontology, by local name.
+        sources: Ids of what it was derived from, the scene first.
+        assets: Its files by key.
+    """
     geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
-    second = {SECOND_ACQUISITION: dict(scene.second)} if scene.second else {}
-    every = {
-        **_inherited(scene), **_provenance(scene, model), **second, **_projection(scene), **properties, "themes": themes
-    }  # fmt: skip
+    every = {**_inherited(scene), **_projection(scene), **properties, "themes": themes}
     extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": extensions,
-        "id": derived_id(scene, collection, model),
+        "id": identifier,
         "collection": collection,
         "geometry": geometry,
         "bbox": scene.item.get("bbox") or bounds(shape(geometry)),
         "properties": every,
-        "links": _links(scene),
+        "links": _links(scene, sources),
         "assets": {key: asset.document() for key, asset in assets.items()},
+    }
+
+
+def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
+    """Return who made an item of a scene how, and under which licence; ``version`` is that of the algorithm."""
+    source = scene.item["properties"]
+    return {
+        "processing:level": "L4",
+        "processing:version": version,
+        "processing:software": {SOFTWARE: PRODUCTS_REVISION},
+        "processing:lineage": lineage,
+        "license": source.get("license", "other"),
+        "providers": source.get("providers") or _providers(scene),
+        "attribution": attribution(scene),
     }
 
 
@@ -215,20 +261,11 @@ def _inherited(scene: Scene) -> dict[str, Any]:
     return {"datetime": None} | {key: source[key] for key in _INHERITED if key in source}
 
 
-def _provenance(scene: Scene, model: ModelCard) -> dict[str, Any]:
-    source = scene.item["properties"]
-    acquisitions = " and ".join(_acquisitions(scene))
+def _model(model: ModelCard) -> dict[str, Any]:
     return {
-        "processing:level": "L4",
-        "processing:version": model.version,
-        "processing:software": {SOFTWARE: PRODUCTS_REVISION},
-        "processing:lineage": f"{model.name} {model.version} on {acquisitions}",
         "dafab:model": model.name,
         "dafab:model_version": model.version,
         "dafab:model_checksum": f"1220{model.sha256}",
-        "license": source.get("license", "other"),
-        "providers": source.get("providers") or _providers(scene),
-        "attribution": attribution(scene),
     }
 
 
@@ -252,12 +289,9 @@ def _acquisitions(scene: Scene) -> list[str]:
     return [scene.id, *([scene.second["id"]] if scene.second else [])]
 
 
-def _links(scene: Scene) -> list[dict[str, Any]]:
+def _links(scene: Scene, sources: Sequence[str]) -> list[dict[str, Any]]:
     """Return the links; who publishes the item makes that to the scene absolute and adds root, self and collection."""
-    links = [
-        {"rel": "derived_from", "href": name, "type": "application/geo+json", "title": name}
-        for name in _acquisitions(scene)
-    ]
+    links = [{"rel": "derived_from", "href": name, "type": "application/geo+json", "title": name} for name in sources]
     if scene.item["properties"].get("license", "other") == "other" and not scene.item["properties"].get(SIMULATED):
         title = "Legal notice on the use of Copernicus Sentinel data"
         links.append({"rel": "license", "href": _LEGAL_NOTICE, "type": "application/pdf", "title": title})

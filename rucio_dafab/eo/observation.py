@@ -60,7 +60,7 @@ def observed_properties(scene: Scene, prediction: Prediction, observed: Observat
             "dafab:guard_overruled_percent": percent(observed.overruled, clear) if prediction.guard else None,
             "dafab:bands_absent": list(prediction.bands_absent) or None,
             "dafab:water_index": INDICES[prediction.indices[0]].rule if prediction.indices else None,
-            "dafab:cloud_mask": cloud_mask(scene, prediction),
+            "dafab:cloud_mask": cloud_mask(scene),
         }
     )
 
@@ -83,9 +83,9 @@ def trust(scene: Scene, prediction: Prediction, observed: Observation) -> dict[s
     return {pair: without_none(agreement.document()) for pair, agreement in found.items()} or None
 
 
-def cloud_mask(scene: Scene, prediction: Prediction) -> str:
+def cloud_mask(scene: Scene) -> str:
     """Say by what clouds were left out."""
-    if not prediction.scl_missing:
+    if SCENE_CLASSIFICATION in scene.bands:
         return "scene classification (SCL)"
     if scene.bands and set(scene.bands) <= set(BACKSCATTER_BANDS):
         return "none needed: radar sees through clouds"

@@ -167,16 +167,16 @@ def make_fields(
     parcels = fields.delineate(
         prediction.named(fields.MAPS), prediction.valid, prediction.clear, scene.transform, rules
     )
-    numbers = fields.numbers(parcels, prediction.valid, scene.transform)
+    valid, clear = int(prediction.valid.sum()), int(prediction.clear.sum())
+    numbers = fields.numbers(parcels, valid, scene.transform)
     assets = _parcel_assets(scene, derived_id(scene, FIELDS_COLLECTION, model), parcels)
     drawn = overview(scene, field_drawing(parcels.geometries))
     assets |= previews(FIELD_BOUNDARIES, assets[FIELD_BOUNDARIES], drawn)
-    valid, clear = int(prediction.valid.sum()), int(prediction.clear.sum())
     properties = {
         **profile.agriculture_properties(numbers, valid, clear, prediction.valid.size),
         "dafab:smart-agriculture": profile.smart_agriculture(numbers, version_number(model.version)),
         **({"dafab:bands_absent": list(prediction.bands_absent)} if prediction.bands_absent else {}),
-        "dafab:cloud_mask": cloud_mask(scene, prediction),
+        "dafab:cloud_mask": cloud_mask(scene),
     }
     concepts = ("FieldBoundaries", *(("CropField",) if len(parcels) else ()))
     item = derived_item(scene, FIELDS_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)

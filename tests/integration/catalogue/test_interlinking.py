@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 
 WATER, FIELDS = "water_analysis", "smart_agriculture"
 HERE, HALF, THERE = (6.0, 49.0, 7.0, 50.0), (6.4, 49.0, 7.4, 50.0), (8.0, 49.0, 9.0, 50.0)
+THEMES = {FIELDS: "FieldBoundaries"}
 Document = dict[str, Any]
 Links = set[tuple[str, str, str]]
 NUMBERS = count()
@@ -37,7 +38,9 @@ class World:
         self.site, self.database, self.scope, self.make_item, self.folder = site, database, scope, make_item, folder
 
     def item(self, name: str, collection: str, when: str, box: Any = HERE, **more: Any) -> Document:
-        made: Document = self.make_item(name, collection, box, theme=more.pop("theme", None), datetime=when)
+        made: Document = self.make_item(
+            name, collection, box, theme=more.pop("theme", THEMES.get(collection)), datetime=when
+        )
         source = more.pop("source", None)
         made["links"] = [{"rel": "derived_from", "href": source}] if source else []
         return made | more
@@ -98,6 +101,8 @@ def world(
         world.item("water_other", WATER, spring[2026], THERE, source="scene_other", theme="Flood"),
         world.item("fields_2024", FIELDS, spring[2024], source="scene_2024"),
         world.item("fields_2025", FIELDS, spring[2025], HALF, source="scene_2025"),
+        # Nearer in time, and no delineation: stored parcels that were counted again.
+        world.item("recount_2025", FIELDS, "2025-05-02T10:00:00Z", theme="FieldProduct"),
         world.item("fields_beside", FIELDS, "2025-06-20T10:00:00Z", (6.7, 49, 7.7, 50), source="scene_june"),
         world.item("fields_2026", FIELDS, spring[2026], source="scene_2026"),
         world.item("fields_there", FIELDS, spring[2025], THERE),

@@ -1,4 +1,4 @@
-"""A Slurm of one node on loopback, with a GPU that is none, for tests alone; it ends with them."""
+"""For tests alone: the shared site and an archive for workflows, and a Slurm of one node with a GPU that is none."""
 
 import os
 import shutil
@@ -10,8 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from argo_templates.local import documents, runs
+from argo_templates.local.state import Run, Status
+from rucio_dafab.site.home import Home
+from tests.integration.workflows.campaigns import Products, Submit
+from tests.unit.eo.sources.archive import running
+from tests.unit.eo.sources.conftest import TABLE
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "runuser")
 PATIENCE = 60
@@ -145,3 +153,34 @@ def free_ports() -> list[int]:
     """Return two ports that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         return [one.getsockname()[1], two.getsockname()[1]]
+
+
+@pytest.fixture
+def at_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return the home of the shared site, which ``DAFAB_HOME`` names."""
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    home: Home = site.home
+    return home
+
+
+@pytest.fixture
+def submit(at_site: Home) -> Submit:
+    """Return a function that runs a committed template to its end."""
+
+    def run(template: str, **parameters: str) -> tuple[Run, Status]:
+        made = runs.prepare(at_site, documents.find(template), parameters)
+        return made, runs.execute(at_site, made)
+
+    return run
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Products]:
+    """Return an empty archive."""
+    with running() as server:
+        found = Products(server)
+        server.route("/odata/v1/Products", found.answer)
+        table = tmp_path / "sources.toml"
+        table.write_text(TABLE.format(url=server.url, hosts="[]"))
+        monkeypatch.setenv("DAFAB_SOURCES", str(table))
+        yield found

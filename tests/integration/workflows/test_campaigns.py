@@ -1,76 +1,29 @@
 """Workflows that walk an archive on loopback: windows, budgets, and computing that never waits on a download."""
 
 import json
-import re
 import shutil
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from argo_templates.local import documents, runs
-from argo_templates.local.state import Run, Status
+from argo_templates.local.state import Run
 from dasi_backend.store import Store
 from rucio_dafab.eo.bands import of_second
 from rucio_dafab.eo.models import load_model
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.site.home import Home
-from tests.unit.eo.sources.archive import Archive, Asked, as_json, running
-from tests.unit.eo.sources.conftest import TABLE, node_path, odata_product
+from tests.integration.workflows.campaigns import Products, Submit, leases, season, steps
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-Submit = Callable[..., tuple[Run, Status]]
 DAYS = ("2026-05-02", "2026-05-14", "2026-05-15")
 AREA = {"source": "safe", "area": "6_49_7_50"}
+# Not that of simulated scenes, which other tests of the site have: theirs would be counted from these parcels.
+OTHER_TILE = "32ULV"
+ONCE = {"recount_cloud_cover": "-1"}
 PERIOD = AREA | {"start": "2026-05-01", "end": "2026-05-31", "models": "fields"}
-
-
-@pytest.fixture
-def at_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Return the home of the shared site, which ``DAFAB_HOME`` names."""
-    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
-    home: Home = site.home
-    return home
-
-
-@pytest.fixture
-def submit(at_site: Home) -> Submit:
-    """Return a function that runs a committed template to its end."""
-
-    def run(template: str, **parameters: str) -> tuple[Run, Status]:
-        made = runs.prepare(at_site, documents.find(template), parameters)
-        return made, runs.execute(at_site, made)
-
-    return run
-
-
-class Products:
-    """Products of an archive, by their days; it answers by name and by time, as OData does."""
-
-    def __init__(self, server: Archive) -> None:
-        self.server = server
-        self.said: dict[str, dict[str, Any]] = {}
-
-    def add(self, safe: Path, day: str) -> str:
-        start = f"{day}T10:30:31.024000Z"
-        self.said[safe.stem] = odata_product(
-            safe, ContentDate={"Start": start, "End": start}, ContentLength=10_000_000, Checksum=[]
-        )
-        for path in (path for path in safe.rglob("*") if path.is_file()):
-            self.server.files[node_path(safe, path.relative_to(safe).as_posix())] = path.read_bytes()
-        return safe.stem
-
-    def answer(self, asked: Asked) -> Any:
-        (question,) = asked.query["$filter"]
-        name = re.search(r"^Name eq '([^']+)\.SAFE'", question)
-        if name:
-            return as_json({"value": [each for key, each in self.said.items() if key == name[1]]})
-        first, last = (re.search(rf"ContentDate/Start {sign} (\S+)", question)[1] for sign in ("ge", "le"))  # type: ignore[index]
-        found = [each for each in self.said.values() if first <= each["ContentDate"]["Start"] <= last]
-        return as_json({"value": found})
 
 
 @pytest.fixture(scope="module")
@@ -80,27 +33,6 @@ def safes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [
         write_safe(simulate(seed, Options(size=256, clouds=0.02)), folder / str(seed)) for seed in (2301, 2302, 2303)
     ]
-
-
-@pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Products]:
-    """Return an empty archive."""
-    with running() as server:
-        found = Products(server)
-        server.route("/odata/v1/Products", found.answer)
-        table = tmp_path / "sources.toml"
-        table.write_text(TABLE.format(url=server.url, hosts="[]"))
-        monkeypatch.setenv("DAFAB_SOURCES", str(table))
-        yield found
-
-
-def leases(home: Home) -> list[str]:
-    return [str(lease) for lease in Store(home.store).holds.leases()]
-
-
-def steps(run: Run, name: str) -> list[Any]:
-    """Return the pods of a step."""
-    return [node for node in run.nodes() if node.kind == "Pod" and node.path.rpartition(".")[2] == name]
 
 
 def test_no_slot_that_computes_waits_on_a_download(
@@ -170,21 +102,8 @@ def tile(archive: Products, safes: list[Path]) -> list[str]:
     names = []
     for safe, day, percent in zip(safes, ("2026-07-01", "2026-07-02", "2026-06-18"), (15.0, 2.0, 9.0), strict=True):
         names.append(archive.add(safe, day))
-        attributes = [{"Name": "cloudCover", "Value": percent}, {"Name": "productType", "Value": "S2MSI2A"}]
-        archive.said[names[-1]]["Attributes"] = [*attributes, {"Name": "tileId", "Value": "31UGR"}]
+        archive.of_tile(names[-1], OTHER_TILE, percent)
     return names
-
-
-def season(home: Home, folder: Path, crop: str) -> Run:
-    """Run the committed template in the last weeks of a crop's season."""
-    lines = [f'name = "{crop}"', 'area = "6_49_7_50"', f'crop = "{crop}"', 'start = "03-01"', 'harvest = "07-10"']
-    folder.mkdir(exist_ok=True)
-    (folder / "seasons.toml").write_text("\n".join(["[[season]]", *lines, "lead_weeks = 4"]))
-    given = {"source": "safe", "day": "2026-07-05"}
-    made = runs.prepare(home, documents.find("dafab-season"), given, mapping={"dafab-seasons": folder})
-    status = runs.execute(home, made)
-    assert (status.phase, status.message) == ("Succeeded", "")
-    return made
 
 
 def phases(run: Run) -> dict[str, str]:
@@ -198,7 +117,7 @@ def test_fields_are_delineated_once_a_tile_and_season(
 ) -> None:
     _, clear, other = tile
     for expected in ("1", "0"):
-        made = season(at_site, tmp_path / "seasons", "oats")
+        made = season(at_site, tmp_path / "seasons", "oats", **ONCE)
         (chosen,) = steps(made, "season")
         assert chosen.parameters["count"] == expected
         if expected == "1":
@@ -216,7 +135,13 @@ def test_fields_are_delineated_once_a_tile_and_season(
     assert said.get("second") == (other if two else None)
     (fields,) = site.client().read_documents([said["item"]])
     told = fields.document["properties"]["dafab:season"]
-    assert told == {"id": "oats-2026", "crop": "oats", "start": "2026-03-01", "harvest": "2026-07-10", "tile": "31UGR"}
+    assert told == {
+        "id": "oats-2026",
+        "crop": "oats",
+        "start": "2026-03-01",
+        "harvest": "2026-07-10",
+        "tile": OTHER_TILE,
+    }
     # What is written later is no part of the product: making it again changes nothing.
     shutil.rmtree(at_site.root / "memo")
     run, status = submit("dafab-fields", scene=clear, second=other)
@@ -230,7 +155,7 @@ def test_a_second_acquisition_that_cannot_be_fetched_keeps_no_tile_from_its_fiel
     _, clear, other = tile
     for path in [path for path in archive.server.files if other in path]:
         del archive.server.files[path]
-    made = season(at_site, tmp_path / "seasons", "rye")
+    made = season(at_site, tmp_path / "seasons", "rye", **ONCE)
     assert phases(made) == {"second": "Failed", "two-dates": "Omitted", "one-date": "Succeeded", "mark": "Succeeded"}
     (source,) = site.client().read_documents([clear])
     said = source.document["properties"]["dafab:processing"]["fields"]

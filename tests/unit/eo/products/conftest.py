@@ -45,7 +45,7 @@ def _write(path: Path, values: NDArray[Any], crs: str, transform: Any, **options
 
 @pytest.fixture
 def make_scene(tmp_path: Path) -> MakeScene:
-    """Return a maker of staged scenes: RGB bands of noise on a UTM grid, with an item, and a reference on demand."""
+    """Return a maker of staged scenes: RGB bands of noise on a UTM grid; reference, classes and gaps on demand."""
 
     def make(
         shape: tuple[int, int] = (60, 80),
@@ -53,6 +53,8 @@ def make_scene(tmp_path: Path) -> MakeScene:
         crs: str = "EPSG:32633",
         origin: tuple[float, float] = (500_000.0, 5_300_000.0),
         reference: NDArray[np.uint8] | None = None,
+        scl: NDArray[np.uint8] | None = None,
+        valid: NDArray[np.bool_] | None = None,
         name: str = "S2A_TEST",
         **properties: Any,
     ) -> Scene:
@@ -63,11 +65,16 @@ def make_scene(tmp_path: Path) -> MakeScene:
         assets: dict[str, Any] = {}
         for band in ("B02", "B03", "B04"):
             values = noise.integers(500, 3000, shape).astype(np.uint16)
+            if valid is not None:
+                values[~valid] = 0
             _write(folder / f"{band}.tif", values, crs, transform, nodata=0)
             assets[band] = {"href": f"./{band}.tif", "raster:scale": 0.0001, "raster:offset": 0.0}
         if reference is not None:
             _write(folder / "reference_water.tif", reference, crs, transform)
             assets["reference_water"] = {"href": "./reference_water.tif", "roles": ["reference"]}
+        if scl is not None:
+            _write(folder / "SCL.tif", scl, crs, transform)
+            assets["SCL"] = {"href": "./SCL.tif"}
         item = {
             "type": "Feature", "stac_version": "1.1.0", "id": name, "collection": "sentinel-2-l2a",
             "geometry": _corners(crs, transform, shape), "links": [], "assets": assets,

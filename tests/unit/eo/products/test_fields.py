@@ -158,9 +158,7 @@ def test_numbers() -> None:
         np.array([1.0, 3.0, 2.0]),
         np.array([True, False, True]),
     )
-    valid = np.ones((20, 100), bool)
-    valid[10:] = False
-    found = fields.numbers(parcels, valid, TRANSFORM)
+    found = fields.numbers(parcels, 1000, TRANSFORM)
     assert (found.number, found.cloud_free_number) == (3, 2)
     assert (found.minimum_hectares, found.mean_hectares, found.maximum_hectares) == (1.0, 2.0, 3.0)
     assert found.total_hectares == 6.0
@@ -170,5 +168,5 @@ def test_numbers() -> None:
 
 def test_numbers_of_nothing_are_zero() -> None:
     nothing = Parcels(np.empty(0, object), np.empty(0), np.empty(0, bool))
-    found = fields.numbers(nothing, np.zeros((5, 5), bool), TRANSFORM)
+    found = fields.numbers(nothing, 0, TRANSFORM)
     assert (found.number, found.total_hectares, found.minimum_hectares, found.coverage_percent) == (0, 0.0, 0.0, 0.0)
