@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from dasi_backend.copying import PIECE
+from dasi_backend.interface import Rucio
+from dasi_backend.language import Request
 from rucio_dafab.client import PublishRequest
 from tests.integration.conftest import COMMANDS
 from tests.integration.dasi_masks import document
@@ -176,3 +178,16 @@ def test_two_retrieves_to_one_folder_do_not_meet(far: Far) -> None:
         assert far.part() >= HALF, "what the other one works on was taken away"
     assert far.run() == (0, "")
     assert far.begins(RSES[0]) == ["whole", "whole"], "it was there already"
+
+
+def test_a_token_that_expires_in_mid_retrieve_is_renewed(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue is asked how to reach an RSE when the first of its files is fetched."""
+    monkeypatch.setenv("X509_USER_PROXY", str(far.folder / "proxy.pem"))
+    backend = Rucio(far.folder / "dasi.yml")._backend
+    plan = backend.plan(Request("retrieve", {"id": (NAME,)}, target=f"{far.folder}/out/[id].tif"))
+    backend._client.auth_token = "expired"
+    backend._client.headers["X-Rucio-Auth-Token"] = "expired"
+    (written,) = plan.carry_out()
+    assert written.bytes == len(BYTES)
+    assert backend._client.auth_token != "expired"
+    assert far.is_whole()

@@ -19,6 +19,8 @@ from dasi_backend.items import Retrieved
 from dasi_backend.language import Request
 from dasi_backend.local import LocalBackend
 from dasi_backend.plans import Plan, Planned, Way
+from dasi_backend.rules import Rule
+from dasi_backend.select import Backend, Member, SelectBackend
 from dasi_backend.store import Store
 from tests.integration.rolling_store import held
 from tests.integration.rolling_store.scenes import contents, make_scene
@@ -82,6 +84,19 @@ def test_they_write_the_same_in_the_same_order(full: Store, workers: list[Any], 
         assert record.accessed >= first.accessed, "its last access is recorded"
     assert no_part_of(tmp_path / "out")
     assert all(one.kept for one in backend.retrieve(request(tmp_path / "out")))
+
+
+def test_products_of_several_stores_are_written_together(full: Store, workers: list[Any], tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    other.archive(make_scene(tmp_path / "in" / "five", "five", seed=5))
+    members: list[Member[Backend]] = [
+        Member(f"fdbs[{place}]", Rule("", {}), LocalBackend(store)) for place, store in enumerate((full, other))
+    ]
+    written = SelectBackend(members).retrieve(request(tmp_path / "out", id=("two", "five")))
+    assert [one.name for one in written] == ["two", "five"]
+    assert len(workers) == 2
+    for name in ("two", "five"):
+        assert contents(tmp_path / "out" / name) == contents(tmp_path / "in" / name)
 
 
 def test_one_product_and_little_data_need_no_process(

@@ -1,6 +1,7 @@
 """Files that break off on their way over HTTP: gone on with where they did, by whoever has the same bytes."""
 
 import random
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from rucio.common.config import clean_cached_config
 
 from dasi_backend import replicas
-from dasi_backend.errors import ChecksumError, StoreError
+from dasi_backend.errors import ChecksumError, StoreError, TargetError
 from dasi_backend.fetching import Wanted, fetch
 from rucio_dafab.client import Replica
 from tests.unit.eo.sources.archive import Archive, Fault, running
@@ -207,3 +208,23 @@ def test_a_protocol_of_whole_files_begins_anew(archive: Archive, settings_of: An
     (tmp_path / "rse" / "mask.tif").unlink()
     with pytest.raises(StoreError, match="POSIX: "):
         fetch(found, tmp_path / "mask.tif", both)
+
+
+def test_on_a_full_disk_what_came_stays_for_when_there_is_room(
+    archive: Archive, settings_of: Any, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, "size=2m", "tmpfs", str(disk)], check=False, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        with pytest.raises(TargetError, match=rf"{disk}/mask\.tif cannot be written: No space left on device"):
+            fetch(wanted(archive), disk / "mask.tif", settings_of)
+        assert not (disk / "mask.tif").exists()
+        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+        fetch(wanted(archive), disk / "mask.tif", settings_of)
+        assert begins(archive) == ["whole", "bytes=2097152-"]
+        assert (disk / "mask.tif").read_bytes() == BYTES
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
