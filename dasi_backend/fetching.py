@@ -136,8 +136,14 @@ def _bring(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf
 def _append(stream: Stream, length: int, part: Path, update: Callable[[memoryview], object]) -> int:
     if stream.written:
         return pump(stream.readinto, length, update, len)
-    with part.open("ab", buffering=0) as file:
-        file.truncate(stream.begins)
+    if not stream.begins:
+        part.unlink(
+            missing_ok=True
+        )  # rather than cut to nothing: ext4 would write such a file to disk when it is closed
+    with part.open("r+b" if stream.begins else "xb", buffering=0) as file:
+        if stream.begins:
+            file.truncate(stream.begins)
+            file.seek(stream.begins)
         return pump(stream.readinto, length, update, file.write)
 
 
