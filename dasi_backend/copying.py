@@ -47,7 +47,7 @@ def sums_of(source: Extent, name: str) -> Sums:
     try:
         with source.path.open("rb", buffering=0) as reader:
             os.lseek(reader.fileno(), source.offset, os.SEEK_SET)
-            read = _pump(reader.readinto, source.length, update, len)
+            read = pump(reader.readinto, source.length, update, len)
     except OSError as error:
         raise StoreError(f"{name} cannot be read from {source.path}: {error.strerror}") from error
     _require_all(read, source, name)
@@ -75,7 +75,7 @@ def copy(source: Extent, target: Path, checksum: str | None, name: str) -> None:
             if checksum is None:
                 read = _send(reader.fileno(), writer.fileno(), source)
             else:
-                read = _pump(reader.readinto, source.length, hasher.update, writer.write)
+                read = pump(reader.readinto, source.length, hasher.update, writer.write)
     except OSError as error:
         raise StoreError(f"{name} cannot be copied from {source.path} to {target}: {error.strerror}") from error
     _require_all(read, source, name)
@@ -116,13 +116,20 @@ def _send(reader: int, writer: int, source: Extent) -> int:
     return sent
 
 
-def _pump(
+def pump(
     readinto: Callable[[memoryview], int | None],
     length: int,
     update: Callable[[memoryview], object],
     write: Callable[[memoryview], int | None],
 ) -> int:
-    """Move `length` bytes and return how many there were."""
+    """Move `length` bytes, a piece at a time, and return how many there were.
+
+    Args:
+        readinto: Fills a buffer as far as it can and returns how many bytes it did; none at the end.
+        length: How many are wanted.
+        update: Is given each piece, on the way.
+        write: Takes what it can of a piece and returns how many bytes it did.
+    """
     buffer = memoryview(bytearray(min(PIECE, max(length, 1))))
     left = length
     while left:

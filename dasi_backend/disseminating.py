@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from dasi_backend import plans, staged, targets
+from dasi_backend.appearing import appearing
 from dasi_backend.backends import backend_for
 from dasi_backend.config import Config
 from dasi_backend.cropping import Cut, cut
@@ -79,18 +80,12 @@ def _deliver(planned: Planned, root: Path, scratch: str, wanted: Cut) -> Retriev
     fetched = planned.write()
     target = root / planned.path.relative_to(scratch)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            size = _make(fetched, made / target.name, wanted)
+        with appearing(target, TargetError) as made:
+            size = _make(fetched, made, wanted)
             if target.is_dir():
                 shutil.rmtree(target)
-            (made / target.name).replace(target)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-            _remove(fetched.path)
-    except OSError as error:
-        raise TargetError(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        _remove(fetched.path)
     return Retrieved(target, fetched.name, size)
 
 

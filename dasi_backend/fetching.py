@@ -1,25 +1,26 @@
-"""One file of the catalogue onto this machine: from a replica here or over its protocol, verified, in one act."""
+"""One file of the catalogue onto this machine: from a replica here or over its protocol, verified, in one act.
+
+What came of a file that broke off stays hidden beside its place, and is gone on with: from the same replica or from
+another one, now or by a later run. The checksums are those of the whole, whoever brought its parts.
+"""
 
 import hashlib
-import logging
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from typing import Final, Protocol
 
 from blake3 import blake3
-from requests import RequestException
-from rucio.common.exception import RucioException
-from rucio.rse import rsemanager
 
-from dasi_backend.copying import PIECE, Adler32
+from dasi_backend.appearing import appearing
+from dasi_backend.copying import Adler32, pump
 from dasi_backend.errors import ChecksumError, StoreError, TargetError
+from dasi_backend.replicas import SettingsOf, Stream, Unreadable, opened
 from rucio_dafab.client import Replica
 from rucio_dafab.pfn import local_file
 
-_LOG: Final = logging.getLogger(__name__).log
+_BREAKS: Final = 3
+"""How often a replica that breaks off is gone on with at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,14 @@ class Wanted:
     checksums: Mapping[str, str]
     replicas: Sequence[Replica]
 
+    @property
+    def identity(self) -> str:
+        """What has the same one has the same bytes: a part of a file is gone on with under it, from any replica."""
+        said = (self.name, self.bytes, sorted(self.checksums.items()))
+        return blake3(repr(said).encode()).hexdigest(length=16)
 
-def fetch(wanted: Wanted, target: Path, settings_of: Callable[[str], Mapping[str, Any]]) -> bool:
+
+def fetch(wanted: Wanted, target: Path, settings_of: SettingsOf) -> bool:
     """Write a file, whole and verified, or nothing; return whether it was there already.
 
     Args:
@@ -54,88 +61,112 @@ def fetch(wanted: Wanted, target: Path, settings_of: Callable[[str], Mapping[str
     if not wanted.checksums:
         raise ChecksumError(f"{wanted.name} has no checksum in the catalogue: nothing would tell a damaged copy")
     if target.exists():
-        if target.is_file() and _fault(target, wanted) is None:
+        if target.is_file() and _is_wanted(target, wanted):
             return True
         raise TargetError(f"{target} is there and is not {wanted.name}: remove it or choose another target")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            partial = Path(folder) / "partial"
-            _from_any(wanted, partial, settings_of)
-            partial.rename(target)
-    except OSError as error:
-        raise TargetError(f"{target} cannot be written: {error.strerror}") from error
+    with appearing(target, TargetError, keep=wanted.identity) as part:
+        _from_any(wanted, part, settings_of)
     return False
 
 
-def _from_any(wanted: Wanted, partial: Path, settings_of: Callable[[str], Mapping[str, Any]]) -> None:
-    reasons = []
+def _from_any(wanted: Wanted, part: Path, settings_of: SettingsOf) -> None:
+    """Bring a file from the first replica that has it; each goes on with what others brought."""
+    reasons, damaged = [], True
     for replica in wanted.replicas:
-        partial.unlink(missing_ok=True)
-        here = local_file(replica.pfn)
-        reason = _copied(here, partial, wanted) if here else _downloaded(replica, partial, wanted, settings_of)
-        if reason is None:
+        try:
+            _from_one(replica, wanted, part, settings_of)
+        except _Damaged as error:
+            reasons.append(f"{replica.rse}: {error}")
+        except Unreadable as error:
+            reasons.append(f"{replica.rse}: {error}")
+            damaged = False
+        else:
             return
-        reasons.append(f"{replica.rse}: {reason}")
     if not reasons:
         raise StoreError(f"{wanted.name} has no replica")
-    damaged = all("checksum" in reason or "bytes" in reason for reason in reasons)
+    kept = ", and the same request goes on from there" if _size(part) else ""
     raise (ChecksumError if damaged else StoreError)(
-        f"{wanted.name}: no replica could be fetched ({'; '.join(reasons)})"
+        f"{wanted.name}: no replica could be fetched ({'; '.join(reasons)}){kept}"
     )
 
 
-def _copied(source: Path, partial: Path, wanted: Wanted) -> str | None:
-    """Copy and verify in one pass; return why it failed."""
-    sums = _Sums(wanted.checksums)
-    try:
-        reader = source.open("rb", buffering=0)
-    except OSError as error:
-        return f"{source}: {error.strerror}"
-    with reader, partial.open("xb", buffering=0) as writer:
-        buffer = memoryview(bytearray(PIECE))
-        while True:
-            try:
-                count = reader.readinto(buffer)
-            except OSError as error:
-                return f"{source}: {error.strerror}"
-            if not count:
-                return sums.fault(wanted, source)
-            sums.update(buffer[:count])
-            _write_all(writer.write, buffer[:count])
+def _from_one(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf) -> None:
+    """Bring a file from one replica, which is asked again where it breaks off in the middle.
 
-
-def _write_all(write: Callable[[memoryview], int | None], piece: memoryview) -> None:
-    while piece:
-        piece = piece[(write(piece) or 0) :]
-
-
-def _downloaded(
-    replica: Replica, partial: Path, wanted: Wanted, settings_of: Callable[[str], Mapping[str, Any]]
-) -> str | None:
-    """Fetch over the RSE's own protocol and verify what came; return why it failed."""
-    try:
-        scheme = urlsplit(replica.pfn).scheme
-        protocol = rsemanager.create_protocol(settings_of(replica.rse), "read", scheme=scheme, logger=_LOG)
-        protocol.connect()
+    Raises:
+        Unreadable: if it cannot be read; what came stays.
+        _Damaged: if these are not the bytes that are wanted.
+    """
+    breaks = 0
+    while True:
+        begun = _size(part)
         try:
-            protocol.get(replica.pfn, str(partial))
-        finally:
-            protocol.close()
-    except (RucioException, StoreError, RequestException) as error:  # also of settings_of: the next replica is tried
-        return " ".join(str(error).split()) or type(error).__name__
-    return _fault(partial, wanted) if partial.is_file() else "nothing came"
+            _bring(replica, wanted, part, settings_of)
+        except Unreadable:
+            breaks += 1
+            if breaks > _BREAKS or _size(part) <= begun:
+                raise
+        except _Damaged as error:
+            part.unlink(missing_ok=True)
+            if not error.begun:  # else the bytes of another try may be the damaged ones
+                raise
+        else:
+            return
 
 
-def _fault(path: Path, wanted: Wanted) -> str | None:
-    """Return why a file is not the wanted one, or ``None``."""
+def _bring(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf) -> None:
+    """Append what is missing, and verify the whole in the same pass."""
+    sums, begun = _Sums(wanted.checksums), min(_size(part), wanted.bytes)
+    if begun:
+        with part.open("rb", buffering=0) as file:
+            pump(file.readinto, begun, sums.update, len)
+    if not begun or begun < wanted.bytes:
+        with opened(replica, begun, part, settings_of) as stream:
+            if stream.length != wanted.bytes:
+                raise _Damaged(f"{stream.length} bytes instead of {wanted.bytes}")
+            if stream.begins < begun:
+                sums, begun = _Sums(wanted.checksums), stream.begins
+            came = _append(stream, wanted.bytes - begun, part, sums.update)
+        if begun + came < wanted.bytes:
+            raise Unreadable(f"it broke off after {begun + came} of {wanted.bytes} bytes")
+    if fault := sums.fault(wanted):
+        raise _Damaged(f"{local_file(replica.pfn) or replica.pfn} is damaged ({fault})", begun)
+
+
+def _append(stream: Stream, length: int, part: Path, update: Callable[[memoryview], object]) -> int:
+    if stream.written:
+        return pump(stream.readinto, length, update, len)
+    if not stream.begins:
+        part.unlink(
+            missing_ok=True
+        )  # rather than cut to nothing: ext4 would write such a file to disk when it is closed
+    with part.open("r+b" if stream.begins else "xb", buffering=0) as file:
+        if stream.begins:
+            file.truncate(stream.begins)
+            file.seek(stream.begins)
+        return pump(stream.readinto, length, update, file.write)
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+class _Damaged(Exception):
+    """A replica has not the bytes that are wanted; `begun` of those that were tried are not its own."""
+
+    def __init__(self, text: str, begun: int = 0) -> None:
+        super().__init__(text)
+        self.begun = begun
+
+
+def _is_wanted(path: Path, wanted: Wanted) -> bool:
+    """Say whether a file has the bytes that are wanted."""
     if path.stat().st_size != wanted.bytes:
-        return f"{path.stat().st_size} bytes instead of {wanted.bytes}"
+        return False
     sums = _Sums(wanted.checksums)
-    with path.open("rb", buffering=0) as reader:
-        while piece := reader.read(PIECE):
-            sums.update(memoryview(piece))
-    return sums.fault(wanted, path)
+    with path.open("rb", buffering=0) as file:
+        pump(file.readinto, wanted.bytes, sums.update, len)
+    return sums.fault(wanted) is None
 
 
 class _Hash(Protocol):
@@ -144,24 +175,20 @@ class _Hash(Protocol):
 
 
 class _Sums:
-    """Several checksums and the size of one stream."""
+    """Several checksums of one stream."""
 
     def __init__(self, functions: Mapping[str, str]) -> None:
         self._hashes: dict[str, _Hash] = {function: _new(function) for function in functions}
-        self._bytes = 0
 
     def update(self, piece: memoryview) -> None:
-        self._bytes += len(piece)
         for one in self._hashes.values():
             one.update(piece)
 
-    def fault(self, wanted: Wanted, path: Path) -> str | None:
-        """Return what is wrong with the stream, or ``None``."""
-        if self._bytes != wanted.bytes:
-            return f"{path} has {self._bytes} bytes instead of {wanted.bytes}"
+    def fault(self, wanted: Wanted) -> str | None:
+        """Return which checksum does not match, or ``None``."""
         for function, one in self._hashes.items():
             if one.hexdigest() != wanted.checksums[function]:
-                return f"{path} is damaged (its {function} checksum does not match)"
+                return f"its {function} checksum does not match"
         return None
 
 

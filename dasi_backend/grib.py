@@ -3,16 +3,14 @@
 ``dasi`` reads there. Fields for one path are written to one file, one after another, as MARS does.
 """
 
-import os
-import tempfile
+import filecmp
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 from dasi_backend import plans, targets
-from dasi_backend.copying import PIECE
+from dasi_backend.appearing import appearing
 from dasi_backend.errors import ChecksumError, KeyRefused, TargetError
 from dasi_backend.fdb import Database, Element
 from dasi_backend.fields import FIELD_KEYS, SHARED_KEYS, canonical
@@ -98,22 +96,14 @@ def _name(key: Mapping[str, str]) -> str:
 def _write(path: Path, items: Sequence[Item]) -> Retrieved:
     size = sum(item.length for item in items)
     name = items[0].name if len(items) == 1 else f"{len(items)} fields"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial_name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for item in items:
-                    file.write(_message(item))
-            kept = _same(path, Path(partial_name))
-            if not kept:
-                Path(partial_name).chmod(0o644)
-                Path(partial_name).rename(path)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(partial_name).unlink()
-    except OSError as error:
-        raise TargetError(f"{path} cannot be written: {error.strerror}") from error
+    with appearing(path, TargetError) as made:
+        with made.open("wb") as file:
+            for item in items:
+                file.write(_message(item))
+        kept = path.exists()
+        if kept:
+            _require_same(path, made)
+            made.unlink()
     return Retrieved(path, name, size, kept)
 
 
@@ -124,18 +114,11 @@ def _message(item: Item) -> bytes:
     return data
 
 
-def _same(path: Path, other: Path) -> bool:
-    """Say whether a file is there with these bytes.
+def _require_same(path: Path, other: Path) -> None:
+    """Refuse a file that is there with other bytes.
 
     Raises:
         TargetError: if it has others.
     """
-    if not path.exists():
-        return False
-    if not path.is_file() or path.stat().st_size != other.stat().st_size:
+    if not path.is_file() or not filecmp.cmp(path, other, shallow=False):
         raise TargetError(f"{path} is there and holds something else: remove it or choose another target")
-    with path.open("rb") as one, other.open("rb") as two:
-        while piece := one.read(PIECE):
-            if piece != two.read(PIECE):
-                raise TargetError(f"{path} is there and holds something else: remove it or choose another target")
-    return True

@@ -180,7 +180,11 @@ def check_value(name: str, value: str) -> None:
     Raises:
         KeyRefused: naming the key and the value.
     """
-    if not _VALUE.fullmatch(value) or len(value) > MAX_ID or value in _RESERVED:
+    if value in _RESERVED:
+        raise KeyRefused(f"{name}={value}: a word of the request language; for every value leave the key out")
+    if len(value) > MAX_ID:
+        raise KeyRefused(f"{name}={value[:32]}…: {len(value)} characters, and the store keeps {MAX_ID}")
+    if not _VALUE.fullmatch(value):
         raise KeyRefused(f"{name}={value}: the store keeps lower case letters, digits and . _ - only")
 
 

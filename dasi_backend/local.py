@@ -9,8 +9,9 @@ from dasi_backend.errors import RequestError
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.keys import LEVEL_3, STORE_KEYS
 from dasi_backend.language import Request
-from dasi_backend.plans import Plan, Planned, Progress
+from dasi_backend.plans import Plan, Planned, Progress, Way
 from dasi_backend.products import level_3
+from dasi_backend.retrieving import chosen
 from dasi_backend.store import Product, Store
 
 
@@ -87,7 +88,8 @@ class LocalBackend:
         for product in self.products(request):
             path = targets.fill(template, _values(product), product.key.id)
             write = partial(self._write, product, path, request.keys.get("band"))
-            planned.append(Planned(path, product.key.id, write))
+            size = sum(file.size for file in chosen(product, request.keys.get("band")))
+            planned.append(Planned(path, product.key.id, write, way=Way.PROCESS, bytes=size))
         return Plan(request, planned, "products", "the rolling store")
 
     def _write(self, product: Product, path: Path, bands: Sequence[str] | None) -> Retrieved:

@@ -2,12 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dasi_backend import targets
+from dasi_backend import processes, targets
+from dasi_backend.appearing import discard
 from dasi_backend.errors import NothingFound, RequestError
 from dasi_backend.items import Retrieved
 from dasi_backend.language import ANY, Request
@@ -19,6 +23,14 @@ Progress = Callable[[Retrieved], None]
 """Called with each answer when it is written."""
 
 
+class Way(Enum):
+    """How an answer may be written: by turns, in a thread while others are, or in a process of its own (pickled)."""
+
+    TURN = auto()
+    THREAD = auto()
+    PROCESS = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One answer to a retrieve.
@@ -28,14 +40,16 @@ class Planned:
         name: What it is: the name of a DID, or the id of a product.
         write: Writes it, whole and verified.
         count: How many answers it holds.
-        parallel: Whether it may be written while others are.
+        way: How it may be written.
+        bytes: How many it has, where it may be written by a process.
     """
 
     path: Path
     name: str
     write: Callable[[], Retrieved]
     count: int = 1
-    parallel: bool = False
+    way: Way = Way.TURN
+    bytes: int = 0
 
 
 def template_of(request: Request) -> str:
@@ -85,7 +99,8 @@ class Plan:
     def carry_out(self, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write what is planned, some of it at the same time, and return it in the order of the plan.
 
-        Where one answer fails, those that are being written are finished, and no other is begun.
+        Where one answer fails, those that are being written are finished, and no other is begun. At an interrupt those
+        that processes are writing are given up.
 
         Args:
             progress: Called for each answer.
@@ -98,13 +113,71 @@ class Plan:
 
 
 def _written(plan: Sequence[Planned]) -> Iterator[Retrieved]:
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    by_thread = [one for one in plan if one.way is Way.THREAD]
+    by_process = [one for one in plan if one.way is Way.PROCESS]
+    coming: dict[Way, deque[Future[Retrieved]]] = {}
+    with ExitStack() as pools:
+        if by_thread:
+            submit = pools.enter_context(_threads(PARALLEL)).submit
+            coming[Way.THREAD] = deque(submit(one.write) for one in by_thread)
+        if count := processes.worth([one.bytes for one in by_process]):
+            submit_to = pools.enter_context(_processes(count))
+            coming[Way.PROCESS] = deque(map(submit_to, by_process))
+        for one in plan:
+            yield coming[one.way].popleft().result() if one.way in coming else one.write()
+
+
+class _Threads:
+    """Threads that begin nothing more after a failure, in the order in which they are asked."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool, self._failed = pool, False
+
+    def submit(self, write: Callable[[], Retrieved]) -> Future[Retrieved]:
+        return self._pool.submit(self._unless_failed, write)
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _unless_failed(self, write: Callable[[], Retrieved]) -> Retrieved:
+        if self._failed:
+            raise CancelledError  # seen by nobody: what failed was asked for before, and is raised
         try:
-            coming = deque(pool.submit(one.write) for one in plan if one.parallel)
-            for one in plan:
-                yield coming.popleft().result() if one.parallel else one.write()
+            return write()
+        except BaseException:
+            self._failed = True
+            raise
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[_Threads]:
+    """Yield threads; when the block ends, those at work finish and what was not begun is dropped."""
+    with ThreadPoolExecutor(count) as pool:
+        threads = _Threads(pool)
+        try:
+            yield threads
         finally:
-            pool.shutdown(cancel_futures=True)
+            threads.stop()
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Callable[[Planned], Future[Retrieved]]]:
+    """Yield what has an answer written by one of so many processes; when the block ends, as with threads."""
+    with processes.Workers() as workers, _threads(count) as threads:
+        try:
+            yield lambda one: threads.submit(partial(_by_process, workers, one))
+        except KeyboardInterrupt:  # whoever is at the terminal does not wait for whole products
+            threads.stop()
+            workers.leave()
+            raise
+
+
+def _by_process(workers: processes.Workers, one: Planned) -> Retrieved:
+    try:
+        return workers.carry_out(one.write, one.name)
+    except processes.Ended:
+        discard(one.path)  # what it was making
+        raise
 
 
 def _told(written: Iterable[Retrieved], progress: Progress | None) -> Iterator[Retrieved]:

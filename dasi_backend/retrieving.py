@@ -2,11 +2,8 @@
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,28 +18,6 @@ Progress = Callable[[str, int], None]
 """Called with the path of a file and its bytes when it is done."""
 
 _PARALLEL: Final = min(4, os.cpu_count() or 1)
-
-
-@contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `folder` by one rename when the block ends without an error.
-
-    Raises:
-        StoreError: if it cannot be written.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        yield partial
-        partial.chmod(0o777 & ~_umask())
-        partial.rename(folder)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def chosen(product: Product, bands: Sequence[str] | None) -> list[StoredFile]:
@@ -68,7 +43,7 @@ def copy_all(
     folder: Path,
     progress: Progress | None,
 ) -> None:
-    """Copy files into a folder, several at a time.
+    """Copy files into a new folder, several at a time.
 
     Args:
         product: The product.
@@ -87,9 +62,13 @@ def copy_all(
         if progress:
             progress(file.path, file.size)
 
+    folder.mkdir()
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        for done in [pool.submit(one, file) for file in files]:
-            done.result()
+        try:
+            for done in [pool.submit(one, file) for file in files]:
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, or when it is interrupted, no other is begun
     _rewrite_item(product, files, folder / ITEM)
 
 
@@ -127,9 +106,3 @@ def verified(folder: Path, files: Sequence[StoredFile], product: Product) -> Pat
         if not path.is_file() or ((whole or file.path != ITEM) and checksum_of(path) != file.blake3):
             raise StoreError(f"{folder} is there with other contents: {file.path} is not the stored one")
     return folder
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -19,7 +19,7 @@ from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
 from dasi_backend.nearness import Nearness
-from dasi_backend.plans import Plan, Planned, Progress
+from dasi_backend.plans import Plan, Planned, Progress, Way
 from dasi_backend.rucio_writing import CatalogueWriter
 from rucio_dafab import vocabulary
 from rucio_dafab.client import Asset, DafabClient, Found
@@ -91,7 +91,7 @@ class RucioBackend:
         planned = []
         for item, wanted in self._files(request):
             path = targets.fill(template, _values(item), f"{item.name}")
-            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path), parallel=True))
+            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path), way=Way.THREAD))
         return Plan(request, planned, "files", "the catalogue")
 
     def _write(self, item: Item, wanted: Wanted, path: Path) -> Retrieved:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dasi_backend import errors, finding, products, retrieving, staged, writer
 from dasi_backend.accounting import Account, account
+from dasi_backend.appearing import appearing
 from dasi_backend.errors import Held, KeyRefused, NotStored, StoreError
 from dasi_backend.fdb import Element
 from dasi_backend.holds import Holds, Use
@@ -177,11 +178,16 @@ class Store:
             product = self.get(identifier)  # under the lock nobody removes it, as somebody may have before
             self.parts.records.touch(known.product)
             files = retrieving.chosen(product, bands)
-            if folder.is_dir() and any(folder.iterdir()):
+            if _holds_something(folder):
                 return retrieving.verified(folder, files, product)
-            with retrieving.appearing(folder) as partial:
-                found = finding.objects_of(self.parts, product.key)
-                retrieving.copy_all(product, files, found, partial, progress)
+            try:
+                with appearing(folder, StoreError) as made:
+                    found = finding.objects_of(self.parts, product.key)
+                    retrieving.copy_all(product, files, found, made, progress)
+            except StoreError:
+                if not _holds_something(folder):
+                    raise
+                return retrieving.verified(folder, files, product)  # another process wrote it meanwhile
         return folder
 
     def objects(self, query: Query | None = None) -> Iterator[Element]:
@@ -227,6 +233,10 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the store {self.root} cannot be made: {error.strerror}") from error
+
+
+def _holds_something(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _written(job: str, folder: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """``python -m benchmarks.dasi [--items N] [--json FILE] [PART …]``: what DASI costs over both of its backends.
 
-The rolling store: whole products beside the disk, random chips, a thousand day-databases, replicas by Rucio's protocol.
-The catalogue, of ``--items`` scenes (:mod:`benchmarks.catalogue` makes it at first, of a million in an hour): a listing
-beside a call for each object, the first verified byte, and the memory of a large retrieve. Prints each figure with its
-target and their ratios. The soak is a part of its own: ``python -m benchmarks.dasi.soak``.
+The rolling store: whole products beside the disk, several of them by processes, random chips, a thousand day-databases,
+replicas by Rucio's protocol. The catalogue, of ``--items`` scenes (:mod:`benchmarks.catalogue` makes it at first, of a
+million in an hour): a listing beside a call for each object, the first verified byte, and the memory of a large
+retrieve. Prints each figure with its target and their ratios. The soak is a part of its own:
+``python -m benchmarks.dasi.soak``.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.catalogue.cluster import folder
-from benchmarks.dasi import catalogue, chips, many_days, products, replicas
+from benchmarks.dasi import catalogue, chips, many_days, products, replicas, several
 from benchmarks.figures import ROWS
 
 
@@ -25,10 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000, help="scenes of the catalogue")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
-    parser.add_argument("part", nargs="*", help="some of products, chips, days, replicas, catalogue; all of them")
+    parser.add_argument(
+        "part", nargs="*", help="some of products, several, chips, days, replicas, catalogue; all of them"
+    )
     given = parser.parse_args()
     parts: Mapping[str, Callable[[Path], None]] = {
         "products": products.measure,
+        "several": several.measure,
         "chips": chips.measure,
         "days": many_days.measure,
         "replicas": replicas.measure,

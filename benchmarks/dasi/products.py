@@ -38,7 +38,7 @@ def measure(root: Path, rounds: int = 10, mebibytes: int = 700) -> None:
 
 def _round(store: Store, root: Path, number: int, mebibytes: int) -> dict[str, float]:
     """Return the seconds of each act on one new product, one after the other."""
-    scene = _make(root / f"in{number}", number, mebibytes)
+    scene = stage(root / f"in{number}", number, mebibytes)
     taken = {
         "write + fsync": timed(lambda: _write_and_sync(scene, root / "raw")),
         "archive": timed(lambda: store.archive(scene)),
@@ -58,8 +58,8 @@ def timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _make(folder: Path, number: int, mebibytes: int) -> Path:
-    """Write a staged scene of 13 bands of random bytes."""
+def stage(folder: Path, number: int, mebibytes: int) -> Path:
+    """Write a staged scene of 13 bands of random bytes, product ``p<number>``."""
     folder.mkdir()
     for band in BANDS:
         (folder / f"{band}.tif").write_bytes(os.urandom((mebibytes << 20) // len(BANDS)))

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from dasi_backend import processes
 from dasi_backend.config import read
 from dasi_backend.errors import ContentDiffers, DasiError, KeyRefused, NothingFound, RequestError, TargetError
 from dasi_backend.interface import Dasi, Item, Rucio, Select
 from dasi_backend.interface import open as open_dasi
 from dasi_backend.store import Store
 from tests.integration.dasi_products import DAYS, archive, name_of, publish
+from tests.integration.rolling_store.scenes import contents
 from tests.integration.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -160,6 +162,15 @@ def test_retrieve_fills_templates_and_keeps_what_is_there(case: Case, tmp_path: 
     assert all(one.path.exists() and one.bytes and not one.kept for one in first)
     again = case.store.retrieve(case.query(), target)
     assert {one.path.name[-1]: one.kept for one in again} == {"1": True, "2": True, "3": False}
+
+
+def test_processes_write_what_one_process_writes(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list(map(str, case.store.retrieve(case.query(), tmp_path / "one" / "[id]")))
+    monkeypatch.setattr(processes, "BYTES_EACH", 1)  # worth any product
+    again = case.store.retrieve(case.query(), tmp_path / "two" / "[id]")
+    assert [str(one).replace(f"{tmp_path}/two", f"{tmp_path}/one") for one in again] == said
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert all(one.kept for one in case.store.retrieve(case.query(), tmp_path / "two" / "[id]"))
 
 
 def test_as_much_is_found_as_is_expected(case: Case, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform_bounds
 
+from dasi_backend import config, disseminating, processes
+from dasi_backend.language import Request
 from dasi_backend.store import Store
 from rucio_dafab.client import PublishRequest
 from tests.integration.dasi_products import document_of
-from tests.integration.rolling_store.scenes import make_scene
+from tests.integration.rolling_store.scenes import contents, make_scene
 
 pytestmark = pytest.mark.integration
 
@@ -40,12 +42,12 @@ def folder(site: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         client.publish(PublishRequest("dafab", document, {"mask": mask}))
     make_scene(made / "scene", "delivered_scene", size=20)
     Store(made / "store").archive(made / "scene")
-    config = {
+    settings = {
         "spaces": [{"roots": [{"path": "store"}]}],
         "rucio": {"config_path": str(site.home.client_config("user_dafab")), "rse": "MELUXINA"},
         "sites": {"PARTNER": "partner"},
     }
-    (made / "dasi.yml").write_text(json.dumps(config))
+    (made / "dasi.yml").write_text(json.dumps(settings))
     return made
 
 
@@ -89,6 +91,21 @@ def test_bands_of_a_scene_are_brought_to_a_grid(site: Any, folder: Path) -> None
     assert (path.name, values.shape, transform.a) == ("B02.tif", (10, 10), 20)
     again = dasi(site, folder, *keys)
     assert again.returncode == 0, again.stderr
+
+
+def test_scenes_are_delivered_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        Store(tmp_path / "store").archive(make_scene(tmp_path / name, name, size=20))
+    (tmp_path / "dasi.yml").write_text(json.dumps({"spaces": [{"roots": [{"path": "store"}]}]}))
+    found, delivered = config.read(tmp_path / "dasi.yml"), {}
+    for way, bytes_each in (("by turns", 1 << 60), ("by processes", 1)):
+        monkeypatch.setattr(processes, "BYTES_EACH", bytes_each)
+        out = tmp_path / way
+        asked = Request(disseminating.VERB, {"band": ("b02",)}, target=f"{out}/[id]", expect=2, grid=("20",))
+        told = [one.name for one in disseminating.disseminate(found, asked)]
+        delivered[way] = (told, contents(out))
+    assert delivered["by turns"] == delivered["by processes"]
+    assert set(delivered["by turns"][1]) == {"one/B02.tif", "two/B02.tif"}
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,19 @@ def test_values_that_the_store_cannot_hold_are_refused_by_name(name: str, value:
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("all", "tile=all: a word of the request language; for every value leave the key out"),
+        ("x" * 151, r"tile=x{32}…: 151 characters, and the store keeps 150"),
+        ("a:b", "tile=a:b: the store keeps lower case letters"),
+    ],
+)
+def test_a_refusal_of_a_value_says_why(value: str, said: str) -> None:
+    with pytest.raises(KeyRefused, match=said):
+        canonical("tile", value)
+
+
+@pytest.mark.parametrize(
     "text", ["", "id=a", "a=b,c=d", "id=a,mission=b,level=c,date=x,tile=t,orbit=o,time=0,baseline=b"]
 )
 def test_a_text_that_is_no_key_is_refused(text: str) -> None:

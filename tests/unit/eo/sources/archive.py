@@ -47,6 +47,12 @@ class Fault:
     cut_after: int | None = None
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Archive:
     """The server's state; tests fill it and look at it.
@@ -62,6 +68,7 @@ class Archive:
         tokens: The tokens that are taken.
         ranges: Whether ranges are served.
         seconds: Each answer with a file takes, so that some run at once.
+        hold: While it is not set, the second half of each file is kept back.
         asked: Every request.
         most_at_once: The greatest number of requests that were in work at once.
     """
@@ -76,6 +83,7 @@ class Archive:
     tokens: set[str] = field(default_factory=set)
     ranges: bool = True
     seconds: float = 0.0
+    hold: threading.Event = field(default_factory=_set)
     asked: list[Asked] = field(default_factory=list)
     most_at_once: int = 0
     at_once: int = 0
@@ -209,6 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             leave()
             return
         time.sleep(self.archive.seconds)
+        self.archive.hold.wait()
         leave()
         self.wfile.write(content[half:])
 
