@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -9,7 +10,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import ConfigDict, Field
 
 from argo_templates import resource_requests
-from argo_templates.placement.documents import read_yaml, refuse, value_of
+from argo_templates.placement.documents import load
 from argo_templates.placement.values import Amount, Count
 from argo_templates.resource_requests import Request
 from argo_templates.scaling.formula import Bounds
@@ -73,16 +74,18 @@ def load_settings(path: Path = SHIPPED) -> Settings:
     Raises:
         SiteFault: a line for each fault.
     """
-    found = value_of(Settings, read_yaml(path), path.name)
-    known = resource_requests.shipped()
+    return load(Settings, path, _faults)
+
+
+def _faults(found: Settings) -> Iterator[str]:
     keys = [each.limit for each in found.limits]
-    faults = [f"{path.name}: limits: two are called {key}" for key in sorted(set(keys)) if keys.count(key) > 1]
+    yield from (f"limits: two are called {key}" for key in sorted(set(keys)) if keys.count(key) > 1)
     for each in found.limits:
-        if each.step not in known.steps:
-            faults.append(f"{path.name}: {each.limit}: there is no measured step {each.step[:40]!r}")
+        if each.step not in resource_requests.shipped().steps:
+            yield f"{each.limit}: there is no measured step {each.step[:40]!r}"
         if each.bounds.least > each.bounds.most:
-            faults.append(f"{path.name}: {each.limit}: least {each.bounds.least} is above most {each.bounds.most}")
+            yield f"{each.limit}: least {each.bounds.least} is above most {each.bounds.most}"
     if not _USER.fullmatch(found.user):
-        faults.append(f"{path.name}: user: {found.user[:40]!r} is no user")
-    refuse(faults if found.limits else [*faults, f"{path.name}: limits: nothing is scaled"])
-    return found
+        yield f"user: {found.user[:40]!r} is no user"
+    if not found.limits:
+        yield "limits: nothing is scaled"
