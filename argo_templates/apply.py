@@ -15,6 +15,7 @@ from argo_templates.factory import (
     WORK,
     Runtime,
     labels,
+    limit_of,
     of_pod,
 )
 from argo_templates.library import PARTITION, SITE, done_or_left_out, inputs
@@ -76,6 +77,7 @@ def _container(runtime: Runtime) -> Container:
         args=["{{workflow.parameters.command}}"],
         env=[EnvVar(name="HOME", value=TMP), EnvVar(name="USER", value="dafab")],
         automount_service_account_token=False,
+        synchronization=limit_of(runtime),
         labels=labels(runtime, "nothing", placed),
         **of_pod(runtime, resource_requests.of("apply")),
         volumes=[batches, EmptyDirVolume(name="tmp", mount_path=TMP)],

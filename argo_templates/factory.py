@@ -36,6 +36,7 @@ from hera.workflows.models import (
 from typing_extensions import override
 
 from argo_templates import resource_requests
+from argo_templates.measures import RUN
 from argo_templates.resource_requests import Request
 from argo_templates.work import CPU, DEVICE, GPU
 
@@ -48,6 +49,10 @@ SCENES: Final = "/scenes"
 TMP: Final = "/tmp"  # noqa: S108 - a volume of the pod's own
 SITES: Final = f"{HOME}/sites"
 """Where the site catalogue is mounted, in the pods that ask it."""
+
+SCALE: Final = f"{HOME}/scale"
+SLURM: Final = "/opt/slurm"
+"""Where the bounds of limits, and Slurm's commands of a supercomputer, are mounted in the pod that scales."""
 
 POLICIES: Final = f"{HOME}/policies"
 SEASONS: Final = f"{HOME}/seasons"
@@ -67,7 +72,7 @@ ACCOUNT_VARIABLES: Final = ("CDSE_USERNAME", "CDSE_PASSWORD", "CDSE_S3_ACCESS_KE
 """Keys of that secret, and the variables that ``etc/sources.toml`` names."""
 
 # The user of the image has no home, and Rucio's client asks for a name.
-ENVIRONMENT: Final = {"DAFAB_HOME": HOME, "HOME": TMP, "USER": "dafab", "DAFAB_RUN": "{{workflow.name}}"}
+ENVIRONMENT: Final = {"DAFAB_HOME": HOME, "HOME": TMP, "USER": "dafab", RUN: "{{workflow.name}}"}
 
 
 # 75 is a refusal that another try may mend (EX_TEMPFAIL), 143 a pod told to end. 137 is one that was killed, for memory
@@ -110,6 +115,7 @@ class Runtime:
         tolerations: of the pod.
         node_selector: labels that its node has.
         gpus: that Kubernetes is asked for.
+        limit: the key of the semaphore that bounds its pods; empty where nothing does.
     """
 
     name: str
@@ -118,6 +124,7 @@ class Runtime:
     tolerations: Sequence[Toleration] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
+    limit: str = ""
 
     @property
     def suffix(self) -> str:
@@ -144,9 +151,11 @@ KUBERNETES_GPU: Final = Runtime(
 _FLAGS: Final = "slurm.hpk.io/flags"
 _PARTITION: Final = "--partition={{inputs.parameters.partition}}"
 _TO_HPK: Final = (Toleration(key="virtual-kubelet.io/provider", operator="Equal", value="hpk", effect="NoSchedule"),)
-HPK: Final = Runtime("hpk", annotations={_FLAGS: _PARTITION}, tolerations=_TO_HPK)
+HPK: Final = Runtime("hpk", annotations={_FLAGS: _PARTITION}, tolerations=_TO_HPK, limit="hpk-cpu")
 # HPK advertises no nvidia.com/gpu: Slurm is asked.
-HPK_GPU: Final = Runtime("hpk", GPU, annotations={_FLAGS: f"{_PARTITION} --gres=gpu:1"}, tolerations=_TO_HPK)
+HPK_GPU: Final = Runtime(
+    "hpk", GPU, annotations={_FLAGS: f"{_PARTITION} --gres=gpu:1"}, tolerations=_TO_HPK, limit="hpk-gpu"
+)
 
 RUNTIMES: Final = (KUBERNETES, HPK)
 VARIANTS: Final = (KUBERNETES, HPK, KUBERNETES_GPU, HPK_GPU)
@@ -156,6 +165,11 @@ VARIANTS: Final = (KUBERNETES, HPK, KUBERNETES_GPU, HPK_GPU)
 def limited_by(key: str) -> Synchronization:
     """Return the semaphore of a key of the config map of limits."""
     return Synchronization(semaphores=[SemaphoreRef(config_map_key_ref=ConfigMapKeySelector(name=LIMITS, key=key))])
+
+
+def limit_of(runtime: Runtime) -> Synchronization | None:
+    """Return the semaphore that bounds the pods of a kind of place: through HPK each is a job in Slurm's queue."""
+    return limited_by(runtime.limit) if runtime.limit else None
 
 
 def archive_accounts() -> list[SecretEnv]:
@@ -201,6 +215,13 @@ def seasons_volume() -> ConfigMapVolume:
 def sources_volume() -> ConfigMapVolume:
     """Return the config map of archives: ``sources.toml``."""
     return ConfigMapVolume(name="dafab-sources", mount_path=SOURCES)
+
+
+def scale_volumes() -> list[Any]:
+    """Return the volumes of the pod that scales: what it goes by, and Slurm's commands with what they read."""
+    folders = {"dafab-slurm": SLURM, "dafab-munge": "/run/munge"}
+    claims = [ExistingVolume(name=name, claim_name=name, mount_path=path) for name, path in folders.items()]
+    return [ConfigMapVolume(name="dafab-scale", mount_path=SCALE), *claims]
 
 
 def rse_volume() -> ExistingVolume:
@@ -270,6 +291,7 @@ def step(
     env: Sequence[Any] = (),
     placed: Sequence[Parameter] = (),
     synchronization: Synchronization | None = None,
+    alone: bool = False,
 ) -> Script:
     """Return the template that runs a step function in a pod; made inside a workflow's context it belongs to that.
 
@@ -281,18 +303,20 @@ def step(
         env: variables besides those that every step has.
         placed: inputs that the function does not see: of the pod's labels and annotations.
         synchronization: what it waits for.
+        alone: without the working folders, where nothing is kept of it then.
     """
-    environment = ENVIRONMENT if runtime.device == CPU else {**ENVIRONMENT, DEVICE: runtime.device}
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != RUN or not alone}
+    environment |= {} if runtime.device == CPU else {DEVICE: runtime.device}
     return Script(
         name=name or function.__name__,
         source=function,
         constructor=StepRunner(),
         image=runtime.image,
         command=["python"],
-        env=[*(EnvVar(name=name, value=value) for name, value in environment.items()), *env],
+        env=[*(EnvVar(name=key, value=value) for key, value in environment.items()), *env],
         inputs=list(placed),
-        synchronization=synchronization,
+        synchronization=synchronization or limit_of(runtime),
         labels=labels(runtime, _reaches(volumes), placed),
         **of_pod(runtime, resource_requests.of(function.__name__)),
-        volumes=[work_volume(), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],
+        volumes=[*([] if alone else [work_volume()]), EmptyDirVolume(name="tmp", mount_path=TMP), *volumes],
     )

@@ -15,7 +15,7 @@ from rucio_dafab.eo.model_items import MODELS_COLLECTION, SHIPPED, ShippedModel,
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import SCOPE
 from rucio_dafab.stac.links import MODEL_NAME, model_link
-from rucio_dafab.storage import StorageError
+from rucio_dafab.storage import StorageError, StorageFull
 
 UNKNOWN: Final = "unknown"
 """Of a net that made a product: it is none of those that ship with this version."""
@@ -85,13 +85,14 @@ def ensure(
 
     Raises:
         ServerUnreachable: if nothing answers.
+        StorageFull: if the storage element has no room for a file of one.
     """
     try:
         found = published(client, nets) if nets else {}
         told = [_tried(client, net, rse) for name, net in nets.items() if name not in found]
         if told:
             found = published(client, nets)
-    except ServerUnreachable:
+    except (ServerUnreachable, StorageFull):
         raise
     except DafabError as refusal:
         return {}, [_failed(net, refusal) for net in nets.values()]
@@ -104,7 +105,7 @@ def links(
     """Return the link of each product to the net that made it, and what came of each net.
 
     Nets that the catalogue does not have are registered. One that cannot be keeps no product back: that product has no
-    link then. A server that does not answer is no such case: another try mends that for both.
+    link then. A server that does not answer or a full storage element is no such case: another try mends that for both.
 
     Args:
         client: of an account that may publish in the collection ``models``.
@@ -113,6 +114,7 @@ def links(
 
     Raises:
         ServerUnreachable: if nothing answers.
+        StorageFull: if the storage element has no room for a file of a net.
     """
     made_by = {key: _net_of(item["properties"]) for key, item in products.items()}
     nets = {net.item["id"]: net for net in made_by.values() if net is not None}
@@ -136,7 +138,7 @@ def _tried(client: DafabClient, net: ShippedModel, rse: str) -> Registered:
         time.sleep(pause)
         try:
             return register(client, net, rse)
-        except ServerUnreachable:
+        except (ServerUnreachable, StorageFull):
             raise
         except (StorageError, Conflict) as refusal:
             failed = _failed(net, refusal)

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -105,24 +106,29 @@ def process(
         DafabError: if a step refuses; the text is its reason.
     """
     folder = work_folder(scene)
-    with exclusive(Home.from_environment(), f"rucio-dafab run {scene}", f"run-{folder.name}"), one_process():
-        try:
-            report = _steps(
-                _Run(watch or _ignore), (scene, second), Work(folder), _Wanted(rse, tuple(models), fields_of)
-            )
-        except DafabError as refusal:
-            # What another try may mend keeps what was made; what it cannot mend would only lie there.
-            if not keep_work and refusal.exit_code != TRY_AGAIN:
-                withdraw(Work(folder))
-                clean(CleanInput(work=str(folder)))
-            else:
-                release(Work(folder))
-            raise
-        if keep_work:
-            release(Work(folder), processed=True)
+    home, name = Home.from_environment(), f"run-{folder.name}"
+    with exclusive(home, f"rucio-dafab run {scene}", name), one_process(), _settled(Work(folder), keep_work):
+        wanted = _Wanted(rse, tuple(models), fields_of)
+        return _steps(_Run(watch or _ignore), (scene, second), Work(folder), wanted)
+
+
+@contextmanager
+def _settled(work: Work, keep_work: bool) -> Iterator[None]:
+    """End the leases of a run, and remove its working folder unless somebody wants it: a person, or the next try."""
+    try:
+        yield
+    except DafabError as refusal:
+        # What another try may mend keeps what was made; what it cannot mend would only lie there.
+        if not keep_work and refusal.exit_code != TRY_AGAIN:
+            withdraw(work)
+            clean(CleanInput(work=str(work.root)))
         else:
-            clean(CleanInput(work=str(folder)))
-        return report
+            release(work)
+        raise
+    if keep_work:
+        release(work, processed=True)
+    else:
+        clean(CleanInput(work=str(work.root)))
 
 
 def work_folder(scene: Path | str) -> Path:

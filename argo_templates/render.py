@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
-from argo_templates import apply, campaigns, library, process, upkeep
+from argo_templates import apply, campaigns, library, process, scale, upkeep
 
 FOLDER: Final = Path(__file__).with_name("rendered")
+SUPERCOMPUTER: Final = "hpk"
+"""The folder below it with what a supercomputer alone has, which other overlays leave out."""
+
 DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """Writes the same in half the time where PyYAML was built with libyaml."""
 
@@ -25,21 +28,27 @@ _HEADER: Final = "# Rendered by `python -m argo_templates.render`; the source is
 
 def rendered() -> dict[Path, str]:
     """Return the YAML of every template by the file that it belongs in."""
+    everywhere = _of(FOLDER, library, process, apply, upkeep, campaigns)
+    return everywhere | _of(FOLDER / SUPERCOMPUTER, scale)
+
+
+def _of(folder: Path, *modules: Any) -> dict[Path, str]:
+    """Return the YAML of the templates of some modules by its file in a folder, with the list that kustomize reads."""
     found = {
-        FOLDER / f"{template.name}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2])
+        folder / f"{template.name}.yaml": _HEADER.format(module=module.__name__.rpartition(".")[2])
         + template.to_yaml(Dumper=DUMPER)
-        for module in (library, process, apply, upkeep, campaigns)
+        for module in modules
         for template in module.templates()
     }
     listed = "".join(f"  - {path.name}\n" for path in sorted(found))
-    return found | {FOLDER / KUSTOMIZATION: _KUSTOMIZATION.format(listed=listed)}
+    return found | {folder / KUSTOMIZATION: _KUSTOMIZATION.format(listed=listed)}
 
 
 def drifted() -> list[Path]:
     """Return the committed files that are not what would be rendered now, missing and left over ones included."""
     wanted = rendered()
     changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    return sorted({*changed, *(path for path in FOLDER.glob("*.yaml") if path not in wanted)})
+    return sorted({*changed, *(path for path in FOLDER.rglob("*.yaml") if path not in wanted)})
 
 
 def main(arguments: list[str]) -> int:
@@ -51,8 +60,8 @@ def main(arguments: list[str]) -> int:
     if arguments:
         sys.stderr.write("usage: python -m argo_templates.render [--check]\n")
         return 2
-    FOLDER.mkdir(exist_ok=True)
     for path, text in rendered().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return 0
 

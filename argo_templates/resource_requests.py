@@ -5,7 +5,7 @@ measured, rounded up: HPK knows whole ones alone.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ import yaml
 from pydantic import ConfigDict, Field
 
 from argo_templates.local.patches import MAIN
-from argo_templates.placement.documents import read_yaml, refuse, value_of
+from argo_templates.placement import documents
 from argo_templates.placement.values import Count, Rate
 
 FILE: Final = Path(__file__).with_name("resource_requests.yaml")
@@ -142,17 +142,14 @@ def load(path: Path = FILE) -> Requests:
     Raises:
         SiteFault: a line for each fault of the file.
     """
-    found = value_of(Requests, read_yaml(path), path.name)
-    refuse(
-        [
-            f"{path.name}: steps.{step}: there is no run {each.run}"
-            for step, took in found.steps.items()
-            for each in took
-            if each.run not in found.runs
-        ]
-        + [f"{path.name}: steps.{step}: nothing was measured" for step, took in found.steps.items() if not took]
-    )
-    return found
+    return documents.load(Requests, path, _faults)
+
+
+def _faults(found: Requests) -> Iterator[str]:
+    for step, took in found.steps.items():
+        yield from (f"steps.{step}: there is no run {each.run}" for each in took if each.run not in found.runs)
+        if not took:
+            yield f"steps.{step}: nothing was measured"
 
 
 @cache

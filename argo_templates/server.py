@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from argo_templates import answers
 from rucio_dafab.errors import DafabError
 
 ADDRESS: Final = "ARGO_SERVER"
@@ -106,7 +107,7 @@ class ArgoServer:
         try:
             yield from filter(None, answer.iter_lines())
         except requests.exceptions.RequestException as error:
-            raise ServerUnreachable(f"{self.url} does not go on ({_reason(error)})") from error
+            raise ServerUnreachable(f"{self.url} does not go on ({answers.reason(error)})") from error
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return _object(self._send(method, path, body).content)
@@ -121,15 +122,15 @@ class ArgoServer:
                 method, url, json=body, timeout=(_CONNECT, _READ), allow_redirects=False, stream=stream
             )
         except requests.exceptions.SSLError as error:
-            raise ServerError(f"{self.url}: its certificate is not trusted ({_reason(error)})") from error
+            raise ServerError(f"{self.url}: its certificate is not trusted ({answers.reason(error)})") from error
         except requests.exceptions.RequestException as error:
-            raise ServerUnreachable(f"{self.url} does not answer ({_reason(error)})") from error
+            raise ServerUnreachable(f"{self.url} does not answer ({answers.reason(error)})") from error
         if answer.status_code in (401, 403):
-            raise TokenRefused(f"{self.url} refuses the token of {TOKEN}: {_message(answer)}")
+            raise TokenRefused(f"{self.url} refuses the token of {TOKEN}: {answers.message(answer)}")
         if answer.status_code in (502, 503, 504):
-            raise ServerUnreachable(f"{self.url} cannot answer now: {_message(answer)}")
+            raise ServerUnreachable(f"{self.url} cannot answer now: {answers.message(answer)}")
         if answer.status_code != 200:
-            raise ServerError(f"{self.url} refuses ({answer.status_code}): {_message(answer)}")
+            raise ServerError(f"{self.url} refuses ({answer.status_code}): {answers.message(answer)}")
         return answer
 
 
@@ -183,20 +184,6 @@ def _object(text: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ServerError("the server does not answer as an Argo server does: no JSON object")
     return found
-
-
-def _message(answer: requests.Response) -> str:
-    try:
-        said = str(_object(answer.content).get("message", ""))
-    except ServerError:
-        said = answer.reason or ""
-    return " ".join(said.split())[:300]
-
-
-def _reason(error: BaseException) -> str:
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(str(error).split())[:120]
 
 
 def _is_loopback(host: str) -> bool:

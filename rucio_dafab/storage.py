@@ -1,10 +1,13 @@
 """Bytes onto an RSE, through the protocols that Rucio's client library knows."""
 
+import errno
 import hashlib
 import logging
+import os
 import tempfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +20,7 @@ from rucio_dafab.names import is_name
 
 # Rucio would log through the root logger, which installs a handler on it.
 _LOG: Final = logging.getLogger(__name__).log
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 CHUNK_BYTES: Final = 1 << 20
 """Bytes of a file that are read at once."""
 
@@ -33,6 +37,12 @@ class Checksums:
     adler32: str
     md5: str
     sha256: str
+
+
+class StorageFull(StorageError):
+    """An RSE has no room for a file, or no quota; another try may find some."""
+
+    exit_code: int = os.EX_TEMPFAIL
 
 
 class OtherBytes(StorageError):
@@ -84,6 +94,7 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
 
     Raises:
         OtherBytes: if other bytes are there already.
+        StorageFull: if the RSE has no room for it; what was written of it is gone again.
         StorageError: if the name cannot be kept, or the RSE cannot be written.
     """
     rse = str(settings["rse"])
@@ -101,6 +112,10 @@ def store_file(path: Path, settings: Mapping[str, Any], scope: str, name: str) -
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError):
             raise
+        if cause.errno in _NO_ROOM:
+            _remove_part(settings, pfn)
+            why = f"{sums.bytes:,} bytes to write ({cause.strerror})"
+            raise StorageFull(f"RSE {rse} is full: no room for {scope}:{name}, {why}") from error
         raise StorageError(f"cannot store {scope}:{name} on {rse}: {cause.strerror} ({cause.filename})") from error
     if present and _present_sha256(settings, lfn, pfn) != sums.sha256:
         raise OtherBytes(f"{scope}:{name} is on {rse} with other bytes ({pfn}); what is published is never replaced")
@@ -132,6 +147,14 @@ def check_writable(settings: Mapping[str, Any]) -> None:
         raise StorageError(f"RSE {rse} is not deterministic: the place of a file on it cannot be told")
     if not settings.get("availability_write", True):
         raise StorageError(f"RSE {rse} takes no writes at present")
+
+
+def _remove_part(settings: Mapping[str, Any], pfn: str) -> None:
+    """Remove what Rucio's upload left of a file that did not fit: on a full RSE it only takes room from others."""
+    protocol = rsemanager.create_protocol(settings, "delete", logger=_LOG)
+    with suppress(RucioException, OSError):
+        protocol.connect()
+        protocol.delete(f"{pfn}.rucio.upload")
 
 
 def _check_name(name: str) -> None:

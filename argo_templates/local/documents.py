@@ -35,7 +35,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def committed() -> dict[str, Path]:
     """Return the files of the committed templates by their names."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(FOLDER.rglob("*.yaml"))}
 
 
 def find(name: str) -> dict[str, Any]:

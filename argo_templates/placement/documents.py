@@ -1,6 +1,6 @@
 """Files of YAML read into values, with one line for each fault: sites, figures, scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +38,22 @@ def value_of(kind: type[Value], content: Any, where: str) -> Value:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         raise SiteFault("\n".join(_lines(error, where))) from error
+
+
+def load(kind: type[Value], path: Path, faults: Callable[[Value], Iterable[str]]) -> Value:
+    """Return what a file says as a value, whose members agree with one another.
+
+    Args:
+        kind: of value.
+        path: of a file of YAML.
+        faults: yields what is wrong among the members of a value, a line each without the file's name.
+
+    Raises:
+        SiteFault: a line for each fault, which begins with the name of the file.
+    """
+    found = value_of(kind, read_yaml(path), path.name)
+    refuse([f"{path.name}: {fault}" for fault in faults(found)])
+    return found
 
 
 def refuse(faults: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
 """Measured seconds of models on devices: ``figures.yaml`` beside this file, each with the run that it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
 from pydantic import ConfigDict
 
-from argo_templates.placement.documents import read_yaml, refuse, value_of
+from argo_templates.placement.documents import load
 from argo_templates.placement.values import Rate
 
 FILE: Final = Path(__file__).with_name("figures.yaml")
@@ -58,13 +58,11 @@ def load_figures(path: Path = FILE) -> Figures:
     Raises:
         SiteFault: a line for each fault.
     """
-    figures = value_of(Figures, read_yaml(path), path.name)
-    refuse(
-        [
-            f"{path.name}: models.{model}.{device}: there is no such device"
-            for model, known in figures.models.items()
-            for device in known
-            if device not in figures.devices
-        ]
-    )
-    return figures
+    return load(Figures, path, _faults)
+
+
+def _faults(figures: Figures) -> Iterator[str]:
+    for model, known in figures.models.items():
+        for device in known:
+            if device not in figures.devices:
+                yield f"models.{model}.{device}: there is no such device"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from rucio_dafab.cli import workflow_files
+from rucio_dafab.cli import workflow_files, workflow_scale
 from rucio_dafab.cli.workflow_display import Display, lines_of
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = application()
 app.command()(workflow_files.lint)
 app.command()(workflow_files.render)
+app.command()(workflow_scale.scale)
 
 SUCCEEDED: Final = "Succeeded"
 UNREADABLE: Final = "Unreadable"

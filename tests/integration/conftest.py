@@ -17,7 +17,7 @@ from rucio_dafab.client import DafabClient
 from rucio_dafab.site import accounts, environment, record
 from rucio_dafab.site.home import Home
 from tests.integration.dasi_masks import catalogue, published  # noqa: F401 - fixtures
-from tests.integration.podman import podman, server_image, worker_image  # noqa: F401 - fixtures
+from tests.integration.podman import podman, server_image, worker_gpu_image, worker_image  # noqa: F401 - fixtures
 from tests.integration.scenes import copied  # noqa: F401 - a fixture
 
 COMMANDS = Path(sys.executable).parent

@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("podman", "runc", "mmdebstrap")
+GPU_IMAGE = "DAFAB_TEST_GPU_IMAGE"
 BASE = "localhost/rucio-dafab-test-base:bookworm"
 OLD = "until=72h"
 """Layers that were made more than three days ago go at the end of a session: some take a gigabyte."""
@@ -78,6 +79,14 @@ def worker_image(podman: Callable[..., "subprocess.CompletedProcess[str]"]) -> s
 def server_image(podman: Callable[..., "subprocess.CompletedProcess[str]"]) -> str:
     """Return the image of the server, built from this checkout."""
     return build("server")
+
+
+@pytest.fixture(scope="session")
+def worker_gpu_image(podman: Callable[..., "subprocess.CompletedProcess[str]"]) -> str:
+    """Return the image of the worker for GPUs, where the environment asks for it: its packages are 2.5 GB to fetch."""
+    if not os.environ.get(GPU_IMAGE):
+        pytest.skip(f"{GPU_IMAGE} is not set: the image for GPUs has 3.8 GB and takes some four minutes")
+    return build("worker-gpu")
 
 
 def install() -> None:

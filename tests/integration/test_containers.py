@@ -90,6 +90,23 @@ def test_the_models_and_the_rolling_store_are_in_the_worker(podman: Podman, work
     assert told.strip() == "['water', 'fields', 'water_radar']"
 
 
+def test_the_worker_for_gpus_lacks_nothing_but_a_gpu(podman: Podman, worker_gpu_image: str) -> None:
+    line = """
+    python - <<'PROGRAM'
+    import ctypes
+    import onnxruntime
+    assert "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    for name in ("cublasLt.so.13", "cublas.so.13", "cudart.so.13", "cudnn.so.9", "cufft.so.12", "curand.so.10"):
+        ctypes.CDLL(f"lib{name}")
+    from rucio_dafab.eo.inference import load_model
+    print(load_model("water").provider)
+    PROGRAM
+    ldd /opt/dafab/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so | grep "not found"
+    """
+    told = output(run(podman, worker_gpu_image, line.replace("\n    ", "\n"))).splitlines()
+    assert [each.strip() for each in told] == ["CPUExecutionProvider", "libcuda.so.1 => not found"]
+
+
 @contextmanager
 def serving(podman: Podman, image: str, configuration: Path) -> Iterator[tuple[str, int]]:
     """Run the server with the configuration of a site; yield its container and port."""

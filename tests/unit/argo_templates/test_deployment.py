@@ -98,8 +98,45 @@ def test_pods_may_do_nothing_in_kubernetes_but_report(overlay: tuple[str, list[d
     assert role["rules"] == [
         {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
     ]
-    (binding,) = of_kind(documents, "RoleBinding").values()
+    bindings = of_kind(documents, "RoleBinding").values()
+    (binding,) = [each for each in bindings if each["subjects"][0]["name"] == "dafab-workflow"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "dafab-workflow", "namespace": "dafab"}]
+    assert binding["roleRef"]["name"] == "dafab-workflow"
+
+
+def test_the_pod_that_scales_may_change_one_config_map_by_its_name(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    name, documents = overlay
+    accounts, roles = of_kind(documents, "ServiceAccount"), of_kind(documents, "Role")
+    assert ("dafab-scale" in accounts) == ("dafab-scale-cron" in of_kind(documents, "CronWorkflow")) == (name == "hpk")
+    assert set(accounts) == {"dafab-workflow", *(["dafab-scale"] if name == "hpk" else [])}
+    if name != "hpk":
+        assert not {"dafab-scale", "dafab-scale-cron"} & {document["metadata"]["name"] for document in documents}
+        return
+    bound = [
+        each for each in of_kind(documents, "RoleBinding").values() if each["subjects"][0]["name"] == "dafab-scale"
+    ]
+    assert all(len(each["subjects"]) == 1 for each in bound)
+    assert {each["roleRef"]["name"] for each in bound} == {"dafab-scale", "dafab-workflow"}
+    (rule,) = roles["dafab-scale"]["rules"]
+    maps = of_kind(documents, "ConfigMap")
+    assert rule == {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": ["dafab-limits"],
+        "verbs": ["get", "patch"],
+    }
+    # Nothing else in the namespace may write a config map, but Argo its memos.
+    others = [each for role, found in roles.items() if role != "dafab-scale" for each in found["rules"]]
+    assert not [each for each in others if "configmaps" in each["resources"]]
+    settings = yaml.safe_load(maps["dafab-scale"]["data"]["scale.yaml"])
+    assert {each["limit"] for each in settings["limits"]} <= set(maps["dafab-limits"]["data"])
+
+
+def test_every_pod_of_a_supercomputer_tolerates_its_only_node(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    name, documents = overlay
+    for template in of_kind(documents, "WorkflowTemplate").values():
+        found = template["spec"].get("tolerations", [])
+        assert [each["value"] for each in found] == (["hpk"] if name == "hpk" else [])
 
 
 def test_what_differs_between_places(overlay: tuple[str, list[dict[str, Any]]]) -> None:

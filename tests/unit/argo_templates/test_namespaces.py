@@ -181,7 +181,7 @@ def test_the_server_is_what_the_policies_let_in_and_may_run_where_nothing_may_be
         assert how["port"] == port["targetPort"] == container["ports"][0]["name"]
 
 
-def test_a_supercomputer_is_bounded_in_jobs_and_has_no_server_or_autoscaler() -> None:
+def test_a_supercomputer_is_bounded_in_jobs_and_has_no_server() -> None:
     documents = rendered(OVERLAYS / "hpk")
     assert not of_kind(documents, "HorizontalPodAutoscaler")
     assert not of_kind(documents, "Deployment")
@@ -189,6 +189,8 @@ def test_a_supercomputer_is_bounded_in_jobs_and_has_no_server_or_autoscaler() ->
     assert int(hard["pods"]) > 0
     limit = documents["Namespace", "dafab"]["metadata"]["labels"]["workflows.argoproj.io/parallelism-limit"]
     parallelism = {each["spec"]["parallelism"] for each in of_kind(documents, "WorkflowTemplate").values()}
+    settings = yaml.safe_load(documents["ConfigMap", "dafab-scale"]["data"]["scale.yaml"])
+    assert sum(each["bounds"]["most"] for each in settings["limits"]) <= int(hard["pods"])
     # As many as run at a time find room for all pods that they may make at a time.
     assert int(limit) * max(parallelism) <= int(hard["pods"])
 

@@ -16,6 +16,7 @@ from argo_templates.local.expressions import WHEN, is_true
 from argo_templates.local.pods import quantity
 from argo_templates.local.tags import put_in
 from argo_templates.schema import Finding, check, load_strict
+from rucio_dafab.resources import resources
 
 REGENERATE = bool(os.environ.get("DAFAB_REGENERATE"))
 
@@ -25,7 +26,7 @@ def documents() -> dict[str, dict[str, Any]]:
     """Return the committed templates by name; with ``DAFAB_REGENERATE=1`` they are written first."""
     if REGENERATE:
         render.main([])
-    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.glob("*.yaml")}
+    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.rglob("*.yaml")}
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,8 @@ class TestPods:
         for template in steps:
             labels = template["metadata"]["labels"]
             assert labels["dafab.eu/site"] in ("{{workflow.parameters.site}}", "{{inputs.parameters.site}}")
-            assert labels["dafab.eu/runtime"] == ("hpk" if "-hpk" in template["name"] else "kubernetes")
+            through_hpk = "-hpk" in template["name"] or template["name"] == "scale"
+            assert labels["dafab.eu/runtime"] == ("hpk" if through_hpk else "kubernetes")
             assert labels["dafab.eu/device"] == ("gpu" if template["name"].endswith("-gpu") else "cpu")
 
     def test_one_function_has_a_template_for_cores_and_for_gpus_of_each_runtime(
@@ -309,7 +311,8 @@ class TestPods:
 
     def test_every_workflow_is_recorded_however_it_ends(self, documents: dict[str, dict[str, Any]]) -> None:
         for name, document in documents.items():
-            if document["kind"] == "WorkflowTemplate":
+            # What scales runs every few minutes: Argo keeps what there is to know of it.
+            if document["kind"] == "WorkflowTemplate" and name != "dafab-scale":
                 hook = document["spec"]["hooks"]["exit"]
                 assert hook["templateRef"] == {"name": "dafab-steps", "template": "finish", "clusterScope": True}
                 assert {"name": "template", "value": name} in hook["arguments"]["parameters"]
@@ -341,6 +344,35 @@ class TestPods:
     def test_downloads_are_limited_and_products_made_one_at_a_time(self, steps: list[dict[str, Any]]) -> None:
         reference = {"configMapKeyRef": {"name": "dafab-limits", "key": "downloads"}}
         assert named(steps, "download")["synchronization"] == {"semaphores": [reference]}
+
+    def test_what_computes_through_hpk_is_bounded_by_the_limit_of_its_device(
+        self, documents: dict[str, dict[str, Any]]
+    ) -> None:
+        every = [each for document in documents.values() for each in document["spec"].get("templates", [])]
+        bounded = {
+            each["name"]: reference["configMapKeyRef"]["key"]
+            for each in every
+            for reference in each.get("synchronization", {}).get("semaphores", [])
+        }
+        through_hpk = {name: key for name, key in bounded.items() if key.startswith("hpk-")}
+        assert through_hpk == {"infer-hpk": "hpk-cpu", "apply-hpk": "hpk-cpu", "infer-hpk-gpu": "hpk-gpu"}
+
+    def test_the_step_that_scales_is_a_short_job_of_its_own_account_without_credentials(
+        self, documents: dict[str, dict[str, Any]]
+    ) -> None:
+        spec = documents["dafab-scale"]["spec"]
+        template = named(spec["templates"], "scale")
+        assert spec["serviceAccountName"] == "dafab-scale"
+        assert "hooks" not in spec
+        assert "synchronization" not in template
+        flags = "--partition={{inputs.parameters.partition}} --time=00:05:00"
+        assert template["metadata"]["annotations"] == {"slurm.hpk.io/flags": flags}
+        mounts = {each["name"]: each for each in template["script"]["volumeMounts"]}
+        assert set(mounts) == {"tmp", "dafab-scale", "dafab-slurm", "dafab-munge"}
+        variables = {each["name"]: each["value"] for each in template["script"]["env"]}
+        assert "DAFAB_RUN" not in variables
+        image = (resources() / "deployment" / "containers" / "worker.Containerfile").read_text()
+        assert f"ENV PATH={variables['PATH'].removesuffix(':/opt/slurm/bin')} " in image
 
 
 class TestReferences:

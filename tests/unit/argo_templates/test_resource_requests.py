@@ -73,7 +73,7 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, was: str, becomes: str,
 
 def test_every_step_that_is_rendered_was_measured_and_none_that_is_not() -> None:
     found = resource_requests.load()
-    documents = [yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.glob("*.yaml")]
+    documents = [yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.rglob("*.yaml")]
     templates = [each for document in documents for each in document["spec"].get("templates", [])]
     functions = {each["script"]["args"][-1].rpartition(":")[2]: each for each in templates if "script" in each}
     assert set(found.steps) == set(functions)

@@ -103,8 +103,10 @@ def test_the_server_starts_with_the_options_of_a_site() -> None:
 
 def test_the_pins_for_gpus_have_hashes_and_another_build_of_the_same_module() -> None:
     found = requirements_of.blocks((FOLDER / "gpu.lock").read_text())
-    assert list(found) == ["onnxruntime-gpu"]
-    assert found["onnxruntime-gpu"].count("--hash=sha256:") > 1
+    assert next(iter(found)) == "onnxruntime-gpu"
+    # Of what it loads, everything but the driver: the wheel is made for CUDA 13.
+    assert {"nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-curand"} < set(found)
+    assert all("--hash=sha256:" in block for block in found.values())
 
 
 STEPS = """

@@ -1,0 +1,133 @@
+"""One config map of Kubernetes, read and patched by a pod with the service account that it was given."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import requests
+
+from argo_templates import answers
+from argo_templates.scaling.errors import NoAnswer, ScaleError
+from argo_templates.scaling.limits import Changes
+
+ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes mounts ``token``, ``ca.crt`` and ``namespace`` of a pod's account."""
+
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+"""Variables of every pod: the address of the API server."""
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+_CONNECT, _READ = 10.0, 30.0
+_GONE_WRONG: Final = (429, 500, 502, 503, 504)
+
+
+class ConfigMap:
+    """A config map whose values are texts; what is written takes the place of what was read, and of nothing newer.
+
+    Args:
+        url: of the API server, ``https://…``.
+        account: the folder of the service account.
+        name: of the config map, in the account's namespace.
+
+    Raises:
+        ScaleError: if the account's files cannot be read.
+    """
+
+    def __init__(self, url: str, account: Path, name: str) -> None:
+        self._account = account
+        self._url = f"{url}/api/v1/namespaces/{self._file('namespace')}/configmaps/{name}"
+        self.where = f"the config map {name}"
+        self._version = ""
+        self._session = requests.Session()
+        # A file of passwords or a proxy of the environment is no business of the API server's.
+        self._session.trust_env = False
+        self._session.verify = str(account / "ca.crt")
+
+    @classmethod
+    def of_this_pod(cls, name: str, account: Path | None = None) -> Self:
+        """Return a config map of the cluster in which this process is a pod.
+
+        Raises:
+            ScaleError: if it is none.
+        """
+        account = account or ACCOUNT
+        host, port = os.environ.get(HOST), os.environ.get(PORT)
+        if not host or not port or not (account / "token").is_file():
+            raise ScaleError(
+                f"this is no pod with a service account: {HOST}, {PORT} and {account}/token say where limits stand"
+            )
+        return cls(f"https://{_bracketed(host)}:{port}", account, name)
+
+    def read(self) -> Mapping[str, str]:
+        """Return its values by key.
+
+        Raises:
+            NoAnswer: if the API server does not answer now.
+            ScaleError: if it refuses, or answers otherwise than it should.
+        """
+        found = self._asked("GET")
+        try:
+            self._version = str(found["metadata"]["resourceVersion"])
+            return {str(key): str(value) for key, value in (found.get("data") or {}).items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ScaleError(f"{self._url} does not answer as Kubernetes does: no {error}") from error
+
+    def write(self, changes: Changes) -> None:
+        """Set some values, if nobody has changed the config map since it was read.
+
+        Raises:
+            NoAnswer: if somebody has, or the API server does not answer now.
+            ScaleError: as :meth:`read` has it.
+        """
+        data = {key: str(value) for key, value in changes.items()}
+        self._asked("PATCH", {"metadata": {"resourceVersion": self._version}, "data": data})
+
+    def _asked(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        # Kubernetes writes the token anew while a pod runs.
+        headers = {"Authorization": f"Bearer {self._file('token')}"}
+        headers |= {"Content-Type": MERGE_PATCH} if body is not None else {}
+        try:
+            # A redirection would carry the token to wherever it points.
+            answer = self._session.request(
+                method, self._url, json=body, headers=headers, timeout=(_CONNECT, _READ), allow_redirects=False
+            )
+        except requests.exceptions.SSLError as error:
+            raise ScaleError(f"{self._url}: its certificate is not trusted ({answers.reason(error)})") from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise NoAnswer(f"{self._url} does not answer ({answers.reason(error)})") from error
+        _refuse(answer, self._url)
+        try:
+            found = answer.json()
+        except ValueError as error:
+            raise ScaleError(f"{self._url} does not answer as Kubernetes does: no JSON") from error
+        return found if isinstance(found, dict) else {}
+
+    def _file(self, name: str) -> str:
+        try:
+            text = (self._account / name).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScaleError(f"the service account cannot be read: {self._account / name}") from error
+        if not text.isprintable() or not text or " " in text:
+            raise ScaleError(f"the service account cannot be used: {self._account / name} holds no {name}")
+        return text
+
+
+def _refuse(answer: requests.Response, url: str) -> None:
+    status, said = answer.status_code, answers.message(answer)
+    if status == 409:
+        raise NoAnswer(f"{url}: somebody else has changed it meanwhile")
+    if status in _GONE_WRONG:
+        raise NoAnswer(f"{url} cannot answer now ({status}): {said}")
+    if status in (401, 403):
+        raise ScaleError(f"{url} refuses the service account ({status}): {said}")
+    if status != 200:
+        raise ScaleError(f"{url} refuses ({status}): {said}")
+
+
+def _bracketed(host: str) -> str:
+    try:
+        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
+    except ValueError:
+        return host
