@@ -147,7 +147,7 @@ def choose_model(name: str, bands: Collection[str], threads: int | None = None) 
 def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
     """Return the model called ``water``, ``fields`` or ``water_radar``, or the one in an ONNX file.
 
-    It runs on CUDA where onnxruntime has that provider, else on the CPU; in the precision that the environment
+    It runs on CUDA where onnxruntime finds a GPU, else on the CPU; in the precision that the environment
     (:data:`PRECISION`) or the provider asks for, where it is one of this project's.
 
     Args:
@@ -159,7 +159,15 @@ def load_model(name_or_path: str | Path, threads: int | None = None) -> Model:
             outputs than the metadata says, or another checksum than each ``sha256:`` line of the ``MODEL_CARD.md``
             beside it.
     """
-    precision = _precision() if str(name_or_path) in _shipped() else "fp32"
+    wanted = _wanted_precision() if str(name_or_path) in _shipped() else "fp32"
+    model = _loaded(name_or_path, wanted or _fitting_precision(), threads)
+    if not wanted and model.precision == "fp16" and model.provider != CUDA:
+        # onnxruntime was built for a GPU that this machine lacks: all CPUs make the same bytes, this one too.
+        return _loaded(name_or_path, "fp32", threads)
+    return model
+
+
+def _loaded(name_or_path: str | Path, precision: str, threads: int | None) -> Model:
     path = _model_path(name_or_path, precision)
     try:
         content = path.read_bytes()
@@ -184,11 +192,16 @@ def _shipped() -> tuple[str, ...]:
     return (*MODEL_NAMES, *(variant for variants in VARIANTS.values() for variant in variants))
 
 
-def _precision() -> str:
+def _wanted_precision() -> str:
+    """Return what the environment asks for, empty for nothing."""
     wanted = os.environ.get(PRECISION, "")
     if wanted and wanted not in PRECISIONS:
         raise ModelError(f"{PRECISION}={wanted}: one of {', '.join(PRECISIONS)}")
-    return wanted or ("fp16" if CUDA in onnxruntime.get_available_providers() else "fp32")
+    return wanted
+
+
+def _fitting_precision() -> str:
+    return "fp16" if CUDA in onnxruntime.get_available_providers() else "fp32"
 
 
 def _model_path(name_or_path: str | Path, precision: str) -> Path:

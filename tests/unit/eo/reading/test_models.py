@@ -4,10 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from rucio_dafab.eo.errors import ModelError
-from rucio_dafab.eo.models import MODEL_NAMES, PRECISION, choose_model, load_model
+from rucio_dafab.eo.models import CUDA, MODEL_NAMES, PRECISION, choose_model, load_model
 
 from .conftest import MakeModel, metadata
 
@@ -24,6 +25,16 @@ def test_a_model_says_what_it_is(make_model: MakeModel) -> None:
     assert model.mean == (0.1, 0.2, 0.3)
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert model.provider.endswith("ExecutionProvider")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_build_for_a_gpu_that_is_not_there_computes_as_any_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PRECISION, raising=False)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, "CPUExecutionProvider"])
+    model = load_model("water")
+    assert (model.precision, model.provider) == ("fp32", "CPUExecutionProvider")
+    monkeypatch.setenv(PRECISION, "fp16")
+    assert load_model("water").precision == "fp16"
 
 
 def test_a_precision_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
