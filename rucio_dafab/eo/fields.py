@@ -19,6 +19,7 @@ from skimage.measure import label as connected
 from skimage.segmentation import watershed
 
 from rucio_dafab.eo.borders import together
+from rucio_dafab.eo.counting import occurrences
 from rucio_dafab.eo.vectors import TOLERANCE, Geometries, polygonise
 
 Block = tuple[slice, slice]
@@ -111,7 +112,7 @@ def delineate(
     labels = without_small(labels, int(np.ceil(chosen.minimum_hectares / pixel_hectares(transform) - 1e-9)))
     labels = without_unseen(labels, clear, chosen.minimum_seen)
     regions = polygonise(labels, transform, TOLERANCE)
-    clouded = np.bincount(labels[~clear], minlength=int(labels.max(initial=0)) + 1) > 0
+    clouded = occurrences(labels, ~clear) > 0
     hectares = hectares_of(regions.geometries)
     # Simplifying moves corners by up to a pixel, which can take a parcel of the least size below it.
     kept = hectares >= chosen.minimum_hectares
@@ -138,20 +139,17 @@ def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules:
 
 def without_shallow(labels: NDArray[np.int32], distance: NDArray[np.uint8], least: int) -> NDArray[np.int32]:
     """Return ``labels`` with every label set to 0 that has no pixel of at least this distance (0…255)."""
-    is_deep = np.bincount(labels[distance >= least], minlength=int(labels.max(initial=0)) + 1) > 0
-    return _only(labels, is_deep)
+    return _only(labels, occurrences(labels, distance >= least) > 0)
 
 
 def without_small(labels: NDArray[np.int32], least: int) -> NDArray[np.int32]:
     """Return ``labels`` with every label of fewer than ``least`` pixels set to 0; the others keep their numbers."""
-    return _only(labels, np.bincount(labels.ravel()) >= least)
+    return _only(labels, occurrences(labels) >= least)
 
 
 def without_unseen(labels: NDArray[np.int32], clear: NDArray[np.bool_], least: float) -> NDArray[np.int32]:
     """Return ``labels`` with every label set to 0 of whose pixels a smaller part than ``least`` is clear."""
-    sizes = np.bincount(labels.ravel())
-    seen = np.bincount(labels[clear], minlength=len(sizes))
-    return _only(labels, seen >= least * sizes)
+    return _only(labels, occurrences(labels, clear) >= least * occurrences(labels))
 
 
 def _only(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
