@@ -42,6 +42,13 @@ LIMITS = """- Wind hides open water, and smooth dry surfaces (sand, asphalt, rad
 - `best` thresholds were chosen on the very images, with their truth: no user can do that."""
 
 
+NOTES = """The evaluation images were not trained, tuned or chosen by. A threshold of `-VV` at +16 means VV < -16 dB.
+
+Tried and not taken: fourteen times the training (22,322 steps, 70 minutes, 14.9 Wh). It reached 0.889 on the simulated
+scenes, and on the held-out halves of real images less than this net: 0.780 on the coast and 0.610 on both, agreed. It
+had learnt its two real pieces by heart (0.898 on the whole coast). Missing: more real pieces, not more steps."""
+
+
 def simulated() -> list[Labelled]:
     """Return held-out simulated scenes of 512 pixels."""
     found = []
@@ -121,10 +128,7 @@ def main() -> None:
     text = as_table(figures, "water IoU")
     sys.stdout.write(text + "\n")
     store(figures, MODEL)
-    note = (
-        "\n\nThe evaluation images were not trained, tuned or chosen by. A threshold of `-VV` at +16 means VV < -16 dB."
-    )
-    write_card(MODEL, "Water by radar", PURPOSE, text + note, LIMITS, DATA, "backscatter in dB")
+    write_card(MODEL, "Water by radar", PURPOSE, f"{text}\n\n{NOTES}", LIMITS, DATA, "backscatter in dB")
 
 
 if __name__ == "__main__":
