@@ -67,9 +67,7 @@ def test_pixels_without_data_are_not_valid_and_empty_chips_are_skipped(
 
 
 @pytest.mark.parametrize("empty", [slice(0, 900), slice(256, 900), slice(300, 1200)], ids=["top", "middle", "bottom"])
-def test_rows_of_chips_without_data_are_passed_over(
-    make_scene: MakeScene, make_model: MakeModel, empty: slice
-) -> None:
+def test_rows_of_chips_without_data_are_passed_over(make_scene: MakeScene, make_model: MakeModel, empty: slice) -> None:
     band = numbers(1200, 300)
     band[empty] = 0
     scene = open_scene(make_scene({"B02": band, "B03": numbers(1200, 300)}))
