@@ -5,6 +5,7 @@ another one, now or by a later run. The checksums are those of the whole, whoeve
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,9 @@ def _from_one(replica: Replica, wanted: Wanted, part: Path, settings_of: Setting
 
 def _bring(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf) -> None:
     """Append what is missing, and verify the whole in the same pass."""
-    sums, begun = _Sums(wanted.checksums), min(_size(part), wanted.bytes)
+    if _size(part) > wanted.bytes:  # whole from a protocol, and nobody came to look at it
+        os.truncate(part, wanted.bytes)
+    sums, begun = _Sums(wanted.checksums), _size(part)
     if begun:
         with part.open("rb", buffering=0) as file:
             pump(file.readinto, begun, sums.update, len)
@@ -137,9 +140,8 @@ def _append(stream: Stream, length: int, part: Path, update: Callable[[memoryvie
     if stream.written:
         return pump(stream.readinto, length, update, len)
     if not stream.begins:
-        part.unlink(
-            missing_ok=True
-        )  # rather than cut to nothing: ext4 would write such a file to disk when it is closed
+        # Rather than cut to nothing: ext4 would write such a file to disk when it is closed.
+        part.unlink(missing_ok=True)
     with part.open("r+b" if stream.begins else "xb", buffering=0) as file:
         if stream.begins:
             file.truncate(stream.begins)

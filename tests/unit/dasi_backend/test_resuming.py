@@ -177,7 +177,7 @@ def test_a_file_that_was_whole_when_its_process_was_killed_is_not_fetched_again(
     archive: Archive, settings_of: Any, tmp_path: Path
 ) -> None:
     part = tmp_path / ".mask.tif.part"
-    for data, requests in ((BYTES, 0), (BYTES[::-1], 1)):
+    for data, requests in ((BYTES, 0), (BYTES + b"more", 0), (BYTES[::-1], 1)):
         part.mkdir()
         (part / wanted(archive).identity).write_bytes(data)
         fetch(wanted(archive), tmp_path / "mask.tif", settings_of)
