@@ -107,3 +107,9 @@ def test_the_second_acquisition_is_the_clearest_of_those_ten_days_away(
 ) -> None:
     first, other = clearest(products)["31UGR"]
     assert (first.id, other and other.id) == (best, second)
+
+
+def test_a_scene_of_another_season_is_chosen_as_a_second_one_alone() -> None:
+    products = [found("a", 20, 5), found("b", 5, 6), found("c", 21, 3, tile="31UGS")]
+    chosen = clearest(products, {"a", "c"})
+    assert {tile: (best.id, second and second.id) for tile, (best, second) in chosen.items()} == {"31UGR": ("b", "a")}
