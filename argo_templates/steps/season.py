@@ -4,9 +4,8 @@ Each tile is delineated by its clearest scenes of the season's last weeks, once 
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -73,18 +72,25 @@ def season(given: SeasonInput) -> SeasonOutput:
     for each in seasons.open_seasons(seasons.read(Path(given.seasons)), today):
         found = archives.products(Region(given.source, each.area, given.cloud_cover), each.opens, today)
         done = _done(client, each)
-        left = [other for other in found if other.tile not in done]
-        taken = {scene["key"] for scene in chosen} | _marked(client, left)
+        undone = [other for other in found if other.tile not in done]
+        taken = {scene["key"] for scene in chosen} | _marked(client, undone)
         chosen += [
             {**_scenes(pair), "season": json.dumps({**each.told(), "tile": tile})}
-            for tile, pair in sorted(clearest(left, taken).items())
+            for tile, pair in sorted(clearest(undone, taken).items())
         ]
         region = Region(given.source, each.area, given.recount_cloud_cover)
-        again |= {other.id: other for other in islice(_further(client, region, each, today, done), given.most)}
+        again |= {other.id: other for other in _further(client, region, each, today, done)}
     now = chosen[: given.most]
     # A scene is worked on once a run: what another season delineates on it comes first.
-    count = [_told(other) for name, other in again.items() if all(name != each["key"] for each in now)][: given.most]
+    left = [other for name, other in again.items() if all(name != scene["key"] for scene in now)]
+    count = [_told(other) for other in by_turns(left, today, given.most)]
     return SeasonOutput(scenes=json.dumps(now), count=len(now), acquisitions=json.dumps(count), recounts=len(count))
+
+
+def by_turns(products: Sequence[Product], today: date, most: int) -> list[Product]:
+    """Return so many products at most, on another day others: what fails every time keeps nobody else waiting."""
+    begin = today.toordinal() * most % max(len(products), 1)
+    return [*products[begin:], *products[:begin]][:most]
 
 
 def _further(
@@ -92,7 +98,7 @@ def _further(
 ) -> Iterator[Product]:
     """Yield the acquisitions since a season began of tiles that have its parcels, of which nobody has made fields.
 
-    The archive is asked window by window, as far as they are taken.
+    The archive is asked window by window.
     """
     if not tiles or region.cloud_cover < 0:
         return
