@@ -108,7 +108,8 @@ def _from_one(replica: Replica, wanted: Wanted, part: Path, settings_of: Setting
             if breaks > _BREAKS or _size(part) <= begun:
                 raise
         except _Damaged as error:
-            part.unlink(missing_ok=True)
+            if error.came:
+                part.unlink(missing_ok=True)
             if not error.begun:  # else the bytes of another try may be the damaged ones
                 raise
         else:
@@ -126,7 +127,7 @@ def _bring(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf
     if not begun or begun < wanted.bytes:
         with opened(replica, begun, part, settings_of) as stream:
             if stream.length != wanted.bytes:
-                raise _Damaged(f"{stream.length} bytes instead of {wanted.bytes}")
+                raise _Damaged(f"{stream.length} bytes instead of {wanted.bytes}", came=stream.written)
             if stream.begins < begun:
                 sums, begun = _Sums(wanted.checksums), stream.begins
             came = _append(stream, wanted.bytes - begun, part, sums.update)
@@ -154,11 +155,14 @@ def _size(part: Path) -> int:
 
 
 class _Damaged(Exception):
-    """A replica has not the bytes that are wanted; `begun` of those that were tried are not its own."""
+    """A replica has not the bytes that are wanted.
 
-    def __init__(self, text: str, begun: int = 0) -> None:
+    `begun` of those that were tried are not its own; `came` says whether any of its own are among them.
+    """
+
+    def __init__(self, text: str, begun: int = 0, *, came: bool = True) -> None:
         super().__init__(text)
-        self.begun = begun
+        self.begun, self.came = begun, came
 
 
 def _is_wanted(path: Path, wanted: Wanted) -> bool:
