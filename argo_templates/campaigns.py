@@ -1,4 +1,4 @@
-"""Workflows that walk an archive: ``dafab-backfill``, ``dafab-update`` and ``dafab-window``."""
+"""Workflows that walk an archive: ``dafab-backfill``, ``dafab-update``, ``dafab-window`` and ``dafab-season``."""
 
 from typing import Final
 

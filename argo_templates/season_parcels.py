@@ -18,16 +18,17 @@ _GRID: Final = "MGRS-"
 _RAN: Final = "ran"
 
 
-def of_scene(client: DafabClient, item: Mapping[str, Any]) -> Found | None:
+def of_scene(client: DafabClient, item: Mapping[str, Any], grid: Mapping[str, Any]) -> Found | None:
     """Return the field product whose parcels a scene is counted from; ``None`` where its fields are delineated.
 
     That is the one of its tile whose season (``dafab:season``) holds the day of the scene; of several, which seasons of
     several crops have, the one that was seen last. Older versions count: a season keeps its parcels. A scene that has
-    fields of its own keeps them.
+    fields of its own keeps them, and one that is another part of its tile than the product is delineated.
 
     Args:
         client: of an account that may read the catalogue.
         item: the scene's.
+        grid: the scene's (:func:`rucio_dafab.eo.items.projection`).
 
     Raises:
         WorkError: if the time of the scene is none.
@@ -39,7 +40,11 @@ def of_scene(client: DafabClient, item: Mapping[str, Any]) -> Found | None:
     day = seen(item).date()
     of_tile = {"op": "=", "args": [{"property": f"/properties/{MEMBER}/tile"}, where]}
     found = client.search(SCOPE, of_tile, collections=[COLLECTION], did_type="container", versions="all")
-    fitting = [each for each in found if each.document and PARQUET in each.assets and holds(each.document, day)]
+    fitting = [
+        each
+        for each in found
+        if each.document and PARQUET in each.assets and holds(each.document, day) and lies_on(each.document, grid)
+    ]
     return max(fitting, key=lambda each: (seen(each.document or {}), each.name), default=None)
 
 
@@ -70,3 +75,8 @@ def holds(document: Mapping[str, Any], day: date) -> bool:
         return date.fromisoformat(str(season.get("start"))) <= day <= date.fromisoformat(str(season.get("harvest")))
     except ValueError:
         return False
+
+
+def lies_on(document: Mapping[str, Any], grid: Mapping[str, Any]) -> bool:
+    """Tell whether a product was made on a grid."""
+    return all(document["properties"].get(member) == value for member, value in grid.items())

@@ -83,10 +83,22 @@ def _deliver(planned: Planned, root: Path, scratch: str, wanted: Cut) -> Retriev
         with appearing(target, TargetError) as made:
             size = _make(fetched, made, wanted)
             if target.is_dir():
-                shutil.rmtree(target)
+                _remove_delivered(target)
     finally:
         _remove(fetched.path)
     return Retrieved(target, fetched.name, size)
+
+
+def _remove_delivered(folder: Path) -> None:
+    """Remove a folder of bands that was delivered before.
+
+    Raises:
+        TargetError: if it holds anything else.
+    """
+    for path in folder.iterdir():
+        if path.suffix not in _GEOTIFF or path.is_dir():
+            raise TargetError(f"{folder} is there and holds {path.name}: remove it or choose another target")
+    shutil.rmtree(folder)
 
 
 def _make(fetched: Retrieved, made: Path, wanted: Cut) -> int:

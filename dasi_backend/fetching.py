@@ -5,6 +5,7 @@ another one, now or by a later run. The checksums are those of the whole, whoeve
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,8 @@ def _from_one(replica: Replica, wanted: Wanted, part: Path, settings_of: Setting
             if breaks > _BREAKS or _size(part) <= begun:
                 raise
         except _Damaged as error:
-            part.unlink(missing_ok=True)
+            if error.came:
+                part.unlink(missing_ok=True)
             if not error.begun:  # else the bytes of another try may be the damaged ones
                 raise
         else:
@@ -116,14 +118,16 @@ def _from_one(replica: Replica, wanted: Wanted, part: Path, settings_of: Setting
 
 def _bring(replica: Replica, wanted: Wanted, part: Path, settings_of: SettingsOf) -> None:
     """Append what is missing, and verify the whole in the same pass."""
-    sums, begun = _Sums(wanted.checksums), min(_size(part), wanted.bytes)
+    if _size(part) > wanted.bytes:  # whole from a protocol, and nobody came to look at it
+        os.truncate(part, wanted.bytes)
+    sums, begun = _Sums(wanted.checksums), _size(part)
     if begun:
         with part.open("rb", buffering=0) as file:
             pump(file.readinto, begun, sums.update, len)
     if not begun or begun < wanted.bytes:
         with opened(replica, begun, part, settings_of) as stream:
             if stream.length != wanted.bytes:
-                raise _Damaged(f"{stream.length} bytes instead of {wanted.bytes}")
+                raise _Damaged(f"{stream.length} bytes instead of {wanted.bytes}", came=stream.written)
             if stream.begins < begun:
                 sums, begun = _Sums(wanted.checksums), stream.begins
             came = _append(stream, wanted.bytes - begun, part, sums.update)
@@ -137,9 +141,8 @@ def _append(stream: Stream, length: int, part: Path, update: Callable[[memoryvie
     if stream.written:
         return pump(stream.readinto, length, update, len)
     if not stream.begins:
-        part.unlink(
-            missing_ok=True
-        )  # rather than cut to nothing: ext4 would write such a file to disk when it is closed
+        # Rather than cut to nothing: ext4 would write such a file to disk when it is closed.
+        part.unlink(missing_ok=True)
     with part.open("r+b" if stream.begins else "xb", buffering=0) as file:
         if stream.begins:
             file.truncate(stream.begins)
@@ -152,11 +155,14 @@ def _size(part: Path) -> int:
 
 
 class _Damaged(Exception):
-    """A replica has not the bytes that are wanted; `begun` of those that were tried are not its own."""
+    """A replica has not the bytes that are wanted.
 
-    def __init__(self, text: str, begun: int = 0) -> None:
+    `begun` of those that were tried are not its own; `came` says whether any of its own are among them.
+    """
+
+    def __init__(self, text: str, begun: int = 0, *, came: bool = True) -> None:
         super().__init__(text)
-        self.begun = begun
+        self.begun, self.came = begun, came
 
 
 def _is_wanted(path: Path, wanted: Wanted) -> bool:

@@ -9,6 +9,8 @@ from argo_templates import season_parcels
 from argo_templates.season_parcels import PARQUET
 from argo_templates.work import FIELDS, OWN, SEASON, Parcels, Work, fingerprint, listed, read_json, seal_of
 from rucio_dafab.client import DafabClient
+from rucio_dafab.eo.items import projection
+from rucio_dafab.eo.scene import open_scene
 from rucio_dafab.site.home import DERIVED_ACCOUNT
 
 
@@ -38,6 +40,7 @@ def parcels(given: ParcelsInput) -> ParcelsOutput:
 
     Raises:
         WorkError: if no scene is staged, or its time is none.
+        SceneError: if its grid cannot be read.
         ClientError: if the catalogue does not answer.
     """
     if FIELDS not in listed(given.models) or given.parcels == OWN or given.second:
@@ -45,7 +48,8 @@ def parcels(given: ParcelsInput) -> ParcelsOutput:
     work = Work(Path(given.work))
     seal_of(work.staged)
     client = DafabClient.of_account(DERIVED_ACCOUNT)
-    found = season_parcels.of_scene(client, read_json(work.staged / "item.json"))
+    grid = projection(open_scene(work.staged))
+    found = season_parcels.of_scene(client, read_json(work.staged / "item.json"), grid)
     if found is None:
         return ParcelsOutput(item="", memo=given.memo)
     file = found.assets[PARQUET]

@@ -6,9 +6,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.eo.measure import print_measured
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rucio_dafab.eo.models import Model
+    from rucio_dafab.eo.scene import Scene
 
 RAW_CHIPS = 96
 """Chips that are run through the bare session, before and after the scene."""
@@ -46,24 +53,14 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
     The bare session has all threads, as onnxruntime would be used; and then as many calls at a time as our own.
     """
     import numpy as np  # noqa: PLC0415
-    from rasterio.windows import Window  # noqa: PLC0415
 
     from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
-    from rucio_dafab.eo.pixels import read_bands  # noqa: PLC0415
     from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
-    from rucio_dafab.eo.tiling import CHIP, side_by_side  # noqa: PLC0415
+    from rucio_dafab.eo.tiling import side_by_side  # noqa: PLC0415
     from rucio_dafab.eo.tuning import tuned  # noqa: PLC0415
 
     loaded, opened = load_model(model), open_scene(scene)
-    columns = min(opened.shape[1] // CHIP, RAW_CHIPS)
-    # What the net can do without and the scene lacks is 0 after normalisation.
-    there = [number for number, band in enumerate(loaded.bands) if band in opened.bands]
-    row = read_bands(opened, [loaded.bands[number] for number in there], Window(0, 0, columns * CHIP, CHIP))
-    mean, std = (np.array(values, np.float32)[there, None, None] for values in (loaded.mean, loaded.std))
-    normalised = np.zeros((len(loaded.bands), *row.shape[1:]), np.float32)
-    normalised[there] = np.nan_to_num((row - mean) / std)
-    chips = [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
-
+    chips = _first_chips(loaded, opened)
     many = [chips[number % len(chips)] for number in range(RAW_CHIPS)]
     whole_session = loaded.open_session(loaded.cores)
 
@@ -91,6 +88,24 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
         "in_session": prediction.chips / prediction.session_seconds,
         "chips": prediction.chips,
     }
+
+
+def _first_chips(model: "Model", scene: "Scene") -> "list[NDArray[np.float32]]":
+    """Return chips of the first rows of a scene as the net takes them, float32 (1, band, row, column) each."""
+    import numpy as np  # noqa: PLC0415
+    from rasterio.windows import Window  # noqa: PLC0415
+
+    from rucio_dafab.eo.pixels import read_bands  # noqa: PLC0415
+    from rucio_dafab.eo.tiling import CHIP  # noqa: PLC0415
+
+    columns = min(scene.shape[1] // CHIP, RAW_CHIPS)
+    # What the net can do without and the scene lacks is 0 after normalisation.
+    there = [number for number, band in enumerate(model.bands) if band in scene.bands]
+    row = read_bands(scene, [model.bands[number] for number in there], Window(0, 0, columns * CHIP, CHIP))
+    mean, std = (np.array(values, np.float32)[there, None, None] for values in (model.mean, model.std))
+    normalised = np.zeros((len(model.bands), *row.shape[1:]), np.float32)
+    normalised[there] = np.nan_to_num((row - mean) / std)
+    return [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
 
 
 def labels(prediction: Path, out: Path) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     Args:
         model: From :func:`load_model`.
         scene: From :func:`rucio_dafab.eo.scene.open_scene`.
-        progress: Told after every row of chips.
+        progress: Told after every row of chips that holds data, and at the end.
 
     Raises:
         SceneError: if the scene lacks bands, one is unreadable, or it has no clear pixel.
@@ -257,13 +257,13 @@ class _Run:
 
     def _advance(self, row: int) -> None:
         """Write out the rows above ``row``, which no further chip covers, and make room below."""
-        rows = min(row, self._shape[0]) - self._top
-        if rows <= 0:
+        if row <= self._top:
             return
-        width = self._shape[1]
-        weights = self._row_weights[self._top : row, None] * self._column_weights[None, :width]
-        mean = self._sum[:, :rows, :width] / weights
-        self.probabilities[:, self._top : row] = np.clip(np.rint(mean * 255), 0, 255)
+        # Rows of chips without data are passed over: what lies below the last chip that ran stays 0.
+        rows, width = min(row - self._top, CHIP), self._shape[1]
+        final = slice(self._top, self._top + rows)
+        mean = self._sum[:, :rows, :width] / (self._row_weights[final, None] * self._column_weights[None, :width])
+        self.probabilities[:, final] = np.clip(np.rint(mean * 255), 0, 255)
         self._sum = np.roll(self._sum, -rows, axis=1)
         self._sum[:, CHIP - rows :] = 0
         self._top = row

@@ -178,7 +178,7 @@ def item_of(
     """
     geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
-    every = {**_inherited(scene), **_projection(scene), **properties, "themes": themes}
+    every = {**_inherited(scene), **projection(scene), **properties, "themes": themes}
     extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
     return {
         "type": "Feature",
@@ -205,6 +205,16 @@ def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
         "license": source.get("license", "other"),
         "providers": source.get("providers") or _providers(scene),
         "attribution": attribution(scene),
+    }
+
+
+def projection(scene: Scene) -> dict[str, Any]:
+    """Return the grid of a scene as an item made on it states it (STAC's extension projection)."""
+    code = scene.crs.to_authority()
+    return {
+        "proj:code": ":".join(code) if code else None,
+        "proj:shape": list(scene.shape),
+        "proj:transform": [float(value) for value in tuple(scene.transform)[:6]],
     }
 
 
@@ -273,15 +283,6 @@ def _providers(scene: Scene) -> list[dict[str, Any]]:
     if scene.item["properties"].get(SIMULATED):
         return [{"name": SOFTWARE, "roles": ["producer"]}]
     return [{"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}]
-
-
-def _projection(scene: Scene) -> dict[str, Any]:
-    code = scene.crs.to_authority()
-    return {
-        "proj:code": ":".join(code) if code else None,
-        "proj:shape": list(scene.shape),
-        "proj:transform": [float(value) for value in tuple(scene.transform)[:6]],
-    }
 
 
 def _acquisitions(scene: Scene) -> list[str]:

@@ -11,6 +11,7 @@ from affine import Affine
 from rasterio.warp import transform_bounds
 
 from dasi_backend import config, disseminating, processes
+from dasi_backend.errors import TargetError
 from dasi_backend.language import Request
 from dasi_backend.store import Store
 from rucio_dafab.client import PublishRequest
@@ -106,6 +107,21 @@ def test_scenes_are_delivered_by_processes(tmp_path: Path, monkeypatch: pytest.M
         delivered[way] = (told, contents(out))
     assert delivered["by turns"] == delivered["by processes"]
     assert set(delivered["by turns"][1]) == {"one/B02.tif", "two/B02.tif"}
+
+
+def test_a_folder_that_holds_anything_else_is_not_replaced(tmp_path: Path) -> None:
+    Store(tmp_path / "store").archive(make_scene(tmp_path / "one", "one", size=20))
+    (tmp_path / "dasi.yml").write_text(json.dumps({"spaces": [{"roots": [{"path": "store"}]}]}))
+    found, out = config.read(tmp_path / "dasi.yml"), tmp_path / "mine"
+    asked = Request(disseminating.VERB, {"band": ("b02",)}, target=str(out), grid=("20",))
+    for _ in range(2):
+        disseminating.disseminate(found, asked)
+    assert set(contents(out)) == {"B02.tif"}
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(TargetError, match=r"mine is there and holds notes\.txt: remove it or choose another target"):
+        disseminating.disseminate(found, asked)
+    assert set(contents(out)) == {"B02.tif", "notes.txt"}
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(

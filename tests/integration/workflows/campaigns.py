@@ -58,11 +58,18 @@ def steps(run: Run, name: str) -> list[Any]:
     return [node for node in run.nodes() if node.kind == "Pod" and node.path.rpartition(".")[2] == name]
 
 
+def seasons_of(folder: Path, *crops: str) -> Path:
+    """Write a file of seasons of crops, and return it."""
+    lines = ['area = "6_49_7_50"', 'start = "03-01"', 'harvest = "07-10"', "lead_weeks = 4"]
+    folder.mkdir(exist_ok=True)
+    said = [line for crop in crops for line in ("[[season]]", f'name = "{crop}"', f'crop = "{crop}"', *lines)]
+    (folder / "seasons.toml").write_text("\n".join(said))
+    return folder / "seasons.toml"
+
+
 def season(home: Home, folder: Path, crop: str, day: str = "2026-07-05", **parameters: str) -> Run:
     """Run the committed template on a day in the last weeks of a crop's season."""
-    lines = [f'name = "{crop}"', 'area = "6_49_7_50"', f'crop = "{crop}"', 'start = "03-01"', 'harvest = "07-10"']
-    folder.mkdir(exist_ok=True)
-    (folder / "seasons.toml").write_text("\n".join(["[[season]]", *lines, "lead_weeks = 4"]))
+    seasons_of(folder, crop)
     given = {"source": "safe", "day": day} | parameters
     made = runs.prepare(home, documents.find("dafab-season"), given, mapping={"dafab-seasons": folder})
     status = runs.execute(home, made)

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from argo_templates.local.state import Run
+from argo_templates.steps.season import SeasonInput
+from argo_templates.steps.season import season as choose
 from dasi_backend.store import Store
+from rucio_dafab.client import PublishRequest
 from rucio_dafab.eo.bands import of_second
 from rucio_dafab.eo.models import load_model
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.site.home import Home
-from tests.integration.workflows.campaigns import Products, Submit, leases, season, steps
+from tests.integration.workflows.campaigns import Products, Submit, leases, season, seasons_of, steps
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -22,6 +25,8 @@ DAYS = ("2026-05-02", "2026-05-14", "2026-05-15")
 AREA = {"source": "safe", "area": "6_49_7_50"}
 # Not that of simulated scenes, which other tests of the site have: theirs would be counted from these parcels.
 OTHER_TILE = "32ULV"
+THIRD_TILE = "32ULA"
+FOURTH_TILE = "32ULB"
 ONCE = {"recount_cloud_cover": "-1"}
 PERIOD = AREA | {"start": "2026-05-01", "end": "2026-05-31", "models": "fields"}
 
@@ -96,13 +101,12 @@ def test_windows_are_walked_one_after_the_other_within_the_budgets(
     assert (status.phase, [node.parameters["count"] for node in steps(run, "discover")]) == ("Succeeded", ["0"])
 
 
-@pytest.fixture
-def tile(archive: Products, safes: list[Path]) -> list[str]:
+def of_tile(archive: Products, safes: list[Path], tile: str) -> list[str]:
     """Return three products of one tile: a cloudy one, the clearest, and one of two weeks before."""
     names = []
     for safe, day, percent in zip(safes, ("2026-07-01", "2026-07-02", "2026-06-18"), (15.0, 2.0, 9.0), strict=True):
         names.append(archive.add(safe, day))
-        archive.of_tile(names[-1], OTHER_TILE, percent)
+        archive.of_tile(names[-1], tile, percent)
     return names
 
 
@@ -113,9 +117,9 @@ def phases(run: Run) -> dict[str, str]:
 
 
 def test_fields_are_delineated_once_a_tile_and_season(
-    site: Any, at_site: Home, submit: Submit, tile: list[str], tmp_path: Path
+    site: Any, at_site: Home, submit: Submit, archive: Products, safes: list[Path], tmp_path: Path
 ) -> None:
-    _, clear, other = tile
+    cloudy, clear, other = of_tile(archive, safes, OTHER_TILE)
     for expected in ("1", "0"):
         made = season(at_site, tmp_path / "seasons", "oats", **ONCE)
         (chosen,) = steps(made, "season")
@@ -142,6 +146,11 @@ def test_fields_are_delineated_once_a_tile_and_season(
         "harvest": "2026-07-10",
         "tile": OTHER_TILE,
     }
+    # No season takes a scene that another one has, be it of the catalogue or of this run.
+    several = seasons_of(tmp_path / "several", "oats", "peas", "beans")
+    chosen_now = choose(SeasonInput(seasons=str(several), source="safe", day="2026-07-05", recount_cloud_cover=-1))
+    taken = [(each["key"], each["second"]) for each in json.loads(chosen_now.scenes)]
+    assert taken == [(other, clear), (cloudy, other)]
     # What is written later is no part of the product: making it again changes nothing.
     shutil.rmtree(at_site.root / "memo")
     run, status = submit("dafab-fields", scene=clear, second=other)
@@ -149,10 +158,28 @@ def test_fields_are_delineated_once_a_tile_and_season(
     assert [node.parameters["outcome"] for node in steps(run, "publish")] == ["unchanged"]
 
 
-def test_a_second_acquisition_that_cannot_be_fetched_keeps_no_tile_from_its_fields(
-    site: Any, at_site: Home, archive: Products, tile: list[str], tmp_path: Path
+def test_a_tile_stays_done_when_a_newer_net_makes_its_fields_again(
+    site: Any, at_site: Home, archive: Products, safes: list[Path], tmp_path: Path
 ) -> None:
-    _, clear, other = tile
+    _, clear, _ = of_tile(archive, safes, FOURTH_TILE)
+    item = {"type": "Feature", "stac_version": "1.1.0", "collection": "smart_agriculture", "assets": {}, "links": []}
+    item |= {"geometry": {"type": "Point", "coordinates": [6.2, 49.6]}, "bbox": [6.2, 49.6, 6.2, 49.6]}
+    names = [f"{clear}_made_elsewhere_{version}" for version in (1, 2)]
+    marked = {"dafab:season": {"id": "flax-2026", "tile": FOURTH_TILE}}
+    for name, predecessor, more in zip(names, (None, names[0]), (marked, {}), strict=True):
+        document = item | {"id": name, "properties": {"datetime": "2019-07-02T10:00:00Z"} | more}
+        site.client("dafab_admin").publish(PublishRequest("dafab", document, {}, predecessor=predecessor))
+    latest = site.client().search(collections=["smart_agriculture"], did_type="container")
+    assert names[0] not in {each.name for each in latest}
+    flax = seasons_of(tmp_path / "seasons", "flax")
+    chosen = choose(SeasonInput(seasons=str(flax), source="safe", day="2026-07-05", recount_cloud_cover=-1))
+    assert (chosen.count, chosen.recounts) == (0, 0)
+
+
+def test_a_second_acquisition_that_cannot_be_fetched_keeps_no_tile_from_its_fields(
+    site: Any, at_site: Home, archive: Products, safes: list[Path], tmp_path: Path
+) -> None:
+    _, clear, other = of_tile(archive, safes, THIRD_TILE)
     for path in [path for path in archive.server.files if other in path]:
         del archive.server.files[path]
     made = season(at_site, tmp_path / "seasons", "rye", **ONCE)

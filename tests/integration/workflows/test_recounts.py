@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from argo_templates import season_parcels
 from argo_templates.local.state import Run
 from argo_templates.steps.mark import MarkInput, mark
 from argo_templates.work import WorkError
 from rucio_dafab.client import DafabClient, Found
+from rucio_dafab.eo.items import projection
+from rucio_dafab.eo.scene import open_scene
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.eo.simulate.product import TILE
 from rucio_dafab.site.home import DERIVED_ACCOUNT, Home
@@ -145,6 +148,11 @@ def check_commands(site: Any, safes: list[Path], parcels: Found, recount: Found,
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.splitlines()[-1].endswith("knows no item dafab:no_such_item")
     fourth = write_safe(simulate(SEED, Options(size=256, clouds=0.05, date=date(2021, 5, 5))), folder)
+    opened, client = open_scene(fourth), site.client()
+    grid = projection(opened)
+    for shape, expected in ((grid["proj:shape"], parcels.name), ([300, 300], None)):
+        chosen = season_parcels.of_scene(client, opened.item, grid | {"proj:shape": shape})
+        assert (chosen and chosen.name) == expected, "another part of the tile is delineated"
     for outcome in ("created", "unchanged"):
         again = site.run_dafab("run", str(fourth), "--model", "fields", "--json")
         assert again.returncode == 0, again.stderr

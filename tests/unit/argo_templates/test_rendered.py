@@ -1,7 +1,5 @@
 """The committed YAML: what the code renders, what Argo's schema allows, what makes sense."""
 
-import copy
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,13 @@ from argo_templates.local.pods import quantity
 from argo_templates.local.tags import put_in
 from argo_templates.schema import Finding, check, load_strict
 from rucio_dafab.resources import resources
-
-REGENERATE = bool(os.environ.get("DAFAB_REGENERATE"))
-
-
-@pytest.fixture(scope="module")
-def documents() -> dict[str, dict[str, Any]]:
-    """Return the committed templates by name; with ``DAFAB_REGENERATE=1`` they are written first."""
-    if REGENERATE:
-        render.main([])
-    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in render.FOLDER.rglob("*.yaml")}
+from tests.unit.argo_templates.members import named, task
 
 
 @pytest.fixture(scope="module")
 def schema(shared: Path) -> dict[str, Any]:
     """Return Argo's schema, strict."""
     return load_strict(shared / "argo" / "argo-workflows-4.1.schema.json")
-
-
-@pytest.fixture
-def process(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return a copy of ``dafab-process`` that a test may spoil."""
-    return copy.deepcopy(documents["dafab-process"])
-
-
-@pytest.fixture
-def library(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return a copy of the library that a test may spoil, its first template being one of a pod."""
-    found = copy.deepcopy(documents["dafab-steps"])
-    found["spec"]["templates"].sort(key=lambda template: "script" not in template)
-    return found
-
-
-def task(document: dict[str, Any], template: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(
-        each for each in named(document["spec"]["templates"], template)["dag"]["tasks"] if each["name"] == name
-    )
-    return found
-
-
-def named(values: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(value for value in values if value["name"] == name)
 
 
 def test_what_is_committed_is_what_the_code_renders(documents: dict[str, dict[str, Any]]) -> None:
@@ -373,35 +337,3 @@ class TestPods:
         assert "DAFAB_RUN" not in variables
         image = (resources() / "deployment" / "containers" / "worker.Containerfile").read_text()
         assert f"ENV PATH={variables['PATH'].removesuffix(':/opt/slurm/bin')} " in image
-
-
-class TestReferences:
-    """What one document hands to another is looked at, too."""
-
-    def test_an_input_that_the_library_wants_and_does_not_get(self, process: dict[str, Any]) -> None:
-        del task(process, "main", "scene")["arguments"]["parameters"][0]
-        assert lint(process) == [Finding("main.scene", "the input work of dafab-steps/scene is not supplied")]
-
-    def test_a_template_that_the_library_lacks(self, process: dict[str, Any]) -> None:
-        task(process, "main", "scene")["templateRef"]["template"] = "scenes"
-        assert lint(process) == [Finding("main.scene", "there is no template 'dafab-steps/scenes'")]
-
-    def test_a_parameter_that_the_library_takes_from_its_caller(self, process: dict[str, Any]) -> None:
-        process["spec"]["arguments"]["parameters"] = [
-            each for each in process["spec"]["arguments"]["parameters"] if each["name"] != "image"
-        ]
-        found = lint(process)
-        expected = "{{workflow.parameters.image}} is no parameter of the workflow that calls it"
-        assert Finding("dafab-steps/archive", expected) in found
-        assert {finding.message for finding in found} == {expected}
-
-    def test_the_hook_is_looked_at_like_a_task(self, process: dict[str, Any]) -> None:
-        del process["spec"]["hooks"]["exit"]["arguments"]["parameters"][1]
-        expected = "the input name of dafab-steps/finish is not supplied"
-        assert lint(process) == [Finding("spec.hooks.exit", expected)]
-
-    def test_another_document_may_be_handed_along(self, process: dict[str, Any], library: dict[str, Any]) -> None:
-        named(library["spec"]["templates"], "scene")["inputs"]["parameters"].append({"name": "more"})
-        assert lint(process) == []
-        expected = "the input more of dafab-steps/scene is not supplied"
-        assert lint(process, [library]) == [Finding("main.scene", expected)]

@@ -53,6 +53,14 @@ def test_a_season_without_days_holds_none(season: dict[str, str]) -> None:
     assert not season_parcels.holds(scene(**{"dafab:season": season}), day)
 
 
+def test_parcels_of_another_part_of_the_tile_are_none_of_the_scene() -> None:
+    grid = {"proj:code": "EPSG:32631", "proj:shape": [10980, 10980], "proj:transform": [10.0, 0, 7e5, 0, -10.0, 5e6]}
+    assert season_parcels.lies_on(scene(**grid, gsd=10), grid)
+    for member, other in (("proj:code", "EPSG:32632"), ("proj:shape", [256, 256]), ("proj:transform", [10.0] * 6)):
+        assert not season_parcels.lies_on(scene(**grid | {member: other}), grid)
+    assert not season_parcels.lies_on(scene(), grid)
+
+
 @pytest.mark.parametrize("more", [{"models": "water"}, {"parcels": "own"}, {"second": "other"}])
 def test_nothing_is_asked_where_fields_are_delineated_anyway(more: dict[str, Any]) -> None:
     given_ = ParcelsInput(**{"work": "/nowhere", "models": "water,fields", "memo": "key"} | more)

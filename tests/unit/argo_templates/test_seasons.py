@@ -7,7 +7,7 @@ import pytest
 
 from argo_templates import archives, seasons
 from argo_templates.archives import Product
-from argo_templates.steps.season import clearest
+from argo_templates.steps.season import by_turns, clearest
 from argo_templates.work import WorkError
 from rucio_dafab.resources import resources
 
@@ -107,3 +107,18 @@ def test_the_second_acquisition_is_the_clearest_of_those_ten_days_away(
 ) -> None:
     first, other = clearest(products)["31UGR"]
     assert (first.id, other and other.id) == (best, second)
+
+
+def test_a_scene_of_another_season_is_chosen_as_a_second_one_alone() -> None:
+    products = [found("a", 20, 5), found("b", 5, 6), found("c", 21, 3, tile="31UGS")]
+    chosen = clearest(products, {"a", "c"})
+    assert {tile: (best.id, second and second.id) for tile, (best, second) in chosen.items()} == {"31UGR": ("b", "a")}
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 20), (1, 20), (7, 3), (7, 7), (40, 20), (41, 20)])
+def test_what_always_fails_keeps_nothing_else_from_its_turn(count: int, most: int) -> None:
+    products = [found(str(number), 1, 5) for number in range(count)]
+    days = [date(2026, 6, day) for day in range(1, 4)]
+    turns = [by_turns(products, day, most) for day in days]
+    assert all(len({each.id for each in turn}) == len(turn) == min(count, most) for turn in turns)
+    assert {each.id for turn in turns for each in turn} == {each.id for each in products}

@@ -1,6 +1,9 @@
 """Files and folders that are whole or absent."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +107,37 @@ def test_what_a_killed_process_left_is_removed_unless_it_is_in_use(tmp_path: Pat
         discard(target)
         assert made.is_dir()
     assert target.is_dir()
+
+
+def test_what_the_second_of_two_left_when_it_was_killed_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    target, other = tmp_path / "a.tif", tmp_path / "a.tif.part1"
+    with pytest.raises(ZeroDivisionError), appearing(other, TargetError, keep="same") as made:
+        made.write_bytes(b"of another target")
+        _ = 1 / 0
+    write = f"""if True:
+        import os, signal
+        from pathlib import Path
+        from dasi_backend.appearing import appearing
+        from dasi_backend.errors import TargetError
+        with appearing(Path({str(target)!r}), TargetError) as made:
+            made.write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    with appearing(target, TargetError, keep="same") as first:
+        first.write_bytes(b"first")
+        assert subprocess.run([sys.executable, "-c", write], check=False).returncode == -signal.SIGKILL
+        left = tmp_path / ".a.tif.part1"
+        assert (left / "a.tif").read_bytes() == b"half"
+    with appearing(target, TargetError) as next_one:
+        assert not left.exists()
+        with appearing(target, TargetError) as second, appearing(target, TargetError) as third:
+            second.write_bytes(b"second")
+            third.write_bytes(b"third")
+            discard(target)
+            assert second.exists() and third.exists(), "what is in use stays"
+        next_one.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.tif.part1.part", "a.tif"]
 
 
 def test_a_link_in_the_place_of_the_hidden_folder_is_not_followed(tmp_path: Path) -> None:

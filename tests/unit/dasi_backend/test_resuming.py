@@ -111,6 +111,20 @@ def test_what_came_of_a_damaged_replica_does_not_spoil_the_next(
     assert (tmp_path / "mask.tif").read_bytes() == BYTES
 
 
+def test_a_replica_of_another_length_takes_nothing_from_what_came(
+    archive: Archive, settings_of: Any, tmp_path: Path
+) -> None:
+    archive.files["/b/mask.tif"] = BYTES[:-1]
+    archive.faults["/a/mask.tif"] = [Fault(cut_after=HALF), *BUSY]
+    both = wanted(archive, "/a/mask.tif", "/b/mask.tif")
+    with pytest.raises(StoreError, match="B: 2999999 bytes instead of 3000000\\), and the same request goes on"):
+        fetch(both, tmp_path / "mask.tif", settings_of)
+    archive.faults.clear()
+    fetch(both, tmp_path / "mask.tif", settings_of)
+    assert begins(archive)[-1] == f"bytes={HALF}-"
+    assert (tmp_path / "mask.tif").read_bytes() == BYTES
+
+
 def test_a_file_with_another_checksum_is_begun_anew(archive: Archive, settings_of: Any, tmp_path: Path) -> None:
     archive.faults["/a/mask.tif"] = [Fault(cut_after=HALF), *BUSY]
     with pytest.raises(StoreError, match="503"):
@@ -177,7 +191,7 @@ def test_a_file_that_was_whole_when_its_process_was_killed_is_not_fetched_again(
     archive: Archive, settings_of: Any, tmp_path: Path
 ) -> None:
     part = tmp_path / ".mask.tif.part"
-    for data, requests in ((BYTES, 0), (BYTES[::-1], 1)):
+    for data, requests in ((BYTES, 0), (BYTES + b"more", 0), (BYTES[::-1], 1)):
         part.mkdir()
         (part / wanted(archive).identity).write_bytes(data)
         fetch(wanted(archive), tmp_path / "mask.tif", settings_of)

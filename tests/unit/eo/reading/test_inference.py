@@ -66,6 +66,20 @@ def test_pixels_without_data_are_not_valid_and_empty_chips_are_skipped(
     assert (prediction.chips, prediction.chips_skipped) == (3, 6)
 
 
+@pytest.mark.parametrize("empty", [slice(0, 900), slice(256, 900), slice(300, 1200)], ids=["top", "middle", "bottom"])
+def test_rows_of_chips_without_data_are_passed_over(make_scene: MakeScene, make_model: MakeModel, empty: slice) -> None:
+    band = numbers(1200, 300)
+    band[empty] = 0
+    scene = open_scene(make_scene({"B02": band, "B03": numbers(1200, 300)}))
+    told: list[tuple[int, int]] = []
+    prediction = infer(load_model(make_model()), scene, lambda done, total: told.append((done, total)))
+    np.testing.assert_array_equal(prediction.valid, band > 0)
+    assert not prediction.probabilities[:, band == 0].any()
+    assert np.abs(prediction.probabilities[0] - expected(scene))[band > 0].max() <= 0.51
+    assert prediction.chips_skipped >= 2
+    assert told[-1] == (12, 12)
+
+
 def test_clear_is_valid_without_cloud_and_shadow(make_scene: MakeScene, make_model: MakeModel) -> None:
     classes = np.arange(12, dtype=np.uint8).repeat(2).reshape(4, 6)
     band = numbers(8, 12)
