@@ -216,7 +216,7 @@ def _fields(name: str, second: dict[str, str], depends: str, when: str | None = 
         arguments={"work": _KEY, "source": "archive", "models": "fields", "parcels": OWN}
         | inputs("scene")
         | second
-        | of_workflow("rse", *PLACED),
+        | of_workflow("rse", "policy", *PLACED),
         depends=depends,
         when=when,
     )

@@ -99,7 +99,7 @@ def scenes_of(list_of: str, **more: Any) -> dict[str, Any]:
         "with_param": list_of,
         "arguments": {"work": f"{WORK}/scenes/{{{{item.key}}}}"}
         | {name: f"{{{{item.{name}}}}}" for name in SCENE_KEYS}
-        | of_workflow("rse", *PLACED),
+        | of_workflow("rse", "policy", *PLACED),
         **more,
     }
 

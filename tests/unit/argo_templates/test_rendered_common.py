@@ -20,7 +20,7 @@ REQUIRED = {
 }
 """What nobody can know but the user; every other parameter has a default."""
 
-CHOICES = {"apply", "depth", "device", "dry_run", "filter_lang", "models", "parcels", "rse", "runtime"}
+CHOICES = {"apply", "depth", "device", "dry_run", "filter_lang", "models", "parcels", "policy", "rse", "runtime"}
 """Parameters of which few values make sense; `source` is one where it says what kind of place a scene is in."""
 
 
@@ -48,7 +48,8 @@ def test_every_parameter_says_what_it_is_and_has_a_default_and_a_list_of_choices
             assert len(each["description"]) > 10, (name, each)
             assert each.get("value") not in ("null", "None"), (name, each)
             of_scene = each["name"] == "source" and "scene" in {other["name"] for other in parameters}
-            assert ("enum" in each) == (each["name"] in CHOICES or of_scene), (name, each)
+            of_file = each.get("value", "").endswith(".toml")
+            assert ("enum" in each) == ((each["name"] in CHOICES or of_scene) and not of_file), (name, each)
             assert "enum" not in each or each["value"] in each["enum"], (name, each)
         assert [each["name"] for each in parameters if "value" not in each] == REQUIRED.get(name, [])
 
@@ -81,3 +82,25 @@ def test_downloads_are_limited_and_products_made_one_at_a_time_and_once(
     assert products["synchronization"] == {"mutexes": mutexes}
     memo = {"key": "{{inputs.parameters.memo}}", "cache": {"configMap": {"name": "dafab-memos"}}, "maxAge": "24h"}
     assert products["memoize"] == memo
+
+
+def test_where_no_slot_is_free_the_user_says_what_to_do(
+    documents: dict[str, dict[str, Any]], templates: dict[str, dict[str, Any]]
+) -> None:
+    computing = {name: each["spec"]["arguments"]["parameters"] for name, each in documents.items()}
+    computing = {name: each for name, each in computing.items() if {"runtime", "at"} & {one["name"] for one in each}}
+    assert len(computing) == 9
+    for name, parameters in computing.items():
+        (policy,) = [each for each in parameters if each["name"] == "policy"]
+        assert (policy["value"], policy["enum"]) == ("queue", ["queue", "refuse"])
+        calls = [
+            given["value"]
+            for template in documents[name]["spec"]["templates"]
+            for task in template.get("dag", {}).get("tasks", [])
+            if task.get("templateRef", {}).get("template") in ("scene", "choose")
+            for given in task["arguments"]["parameters"]
+            if given["name"] == "policy"
+        ]
+        assert set(calls) == {"{{workflow.parameters.policy}}"}, name
+    (place,) = [each for each in templates["scene"]["dag"]["tasks"] if each["name"] == "place"]
+    assert {"name": "policy", "value": "{{inputs.parameters.policy}}"} in place["arguments"]["parameters"]
