@@ -18,7 +18,7 @@ from argo_templates.factory import (
     limit_of,
     of_pod,
 )
-from argo_templates.library import PARTITION, SITE, done_or_left_out, inputs
+from argo_templates.library import PARTITION, POLICY, SITE, done_or_left_out, inputs
 from argo_templates.process import of_workflow, ref, workflow
 
 NAME: Final = "dafab-apply"
@@ -54,6 +54,7 @@ def _parameters() -> list[Parameter]:
         Parameter(name="container", description="Image of the container; a digest keeps it the same"),
         Parameter(name="command", description="Line of shell that it runs"),
         Parameter(name="at", value="auto", description="Site to compute at, whatever it costs; auto for the cheapest"),
+        POLICY,
         Parameter(name="like", value="water", description="Models whose measured seconds stand in for the container's"),
         Parameter(name="batch", value="20", description="Items of one pod"),
         Parameter(name="most", value="1000", description="Items at most; a question that finds more is refused"),
@@ -107,7 +108,7 @@ def _main(branch: DAG) -> None:
             name="choose",
             template_ref=ref("choose"),
             arguments={"work": WORK, "site": "{{workflow.parameters.at}}"}
-            | of_workflow("filter", "filter_lang", "collections", "most", "batch", "like"),
+            | of_workflow("filter", "filter_lang", "collections", "most", "batch", "like", "policy"),
         )
         Task(
             name="branch",

@@ -1,6 +1,6 @@
 """Workflows that walk an archive: ``dafab-backfill``, ``dafab-update``, ``dafab-window`` and ``dafab-season``."""
 
-from typing import Final
+from typing import Any, Final
 
 from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 
@@ -40,10 +40,14 @@ def templates() -> list[WorkflowTemplate | CronWorkflow]:
     ]
 
 
-def _days(start: str | None, end: str | None) -> list[Parameter]:
+def _days(*defaults: str) -> list[Parameter]:
+    """Return the parameters of a period; without defaults both have to be given."""
+    said = {"start": "First day", "end": "Day after the last"}
+    # A value that is None would be rendered, as the text "null".
+    values: list[dict[str, Any]] = [{"value": each} for each in defaults] or [{}, {}]
     return [
-        Parameter(name="start", value=start, description="First day: 2026-06-14, today or -14d"),
-        Parameter(name="end", value=end, description="Day after the last: 2026-06-14, today or -14d"),
+        Parameter(name=name, description=f"{what}: 2026-06-14, today or -14d", **value)
+        for (name, what), value in zip(said.items(), values, strict=True)
     ]
 
 
@@ -80,7 +84,7 @@ def backfill() -> WorkflowTemplate:
         "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on.",
         [
             *PLACE,
-            *_days(None, None),
+            *_days(),
             Parameter(name="days", value="10", description="Days of a window"),
             models(),
             MOST,
@@ -212,7 +216,7 @@ def _fields(name: str, second: dict[str, str], depends: str, when: str | None = 
         arguments={"work": _KEY, "source": "archive", "models": "fields", "parcels": OWN}
         | inputs("scene")
         | second
-        | of_workflow("rse", *PLACED),
+        | of_workflow("rse", "policy", *PLACED),
         depends=depends,
         when=when,
     )

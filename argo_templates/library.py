@@ -4,7 +4,7 @@ Other templates name these by ``templateRef``, so that a step is rendered once. 
 parameters of :func:`common`: Argo hands a referred template the parameters of the workflow that calls it.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 from hera.workflows import DAG, ClusterWorkflowTemplate, Parameter, Script, Task
 from hera.workflows.models import Cache, EnvVar, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
@@ -33,6 +33,7 @@ from argo_templates.factory import (
 from argo_templates.factory import (
     SOURCES as SOURCES_FOLDER,
 )
+from argo_templates.placement.values import Policy
 from argo_templates.steps.archive import archive
 from argo_templates.steps.choose import choose
 from argo_templates.steps.clean import clean
@@ -86,6 +87,12 @@ PARCELS: Final = Parameter(
     value=SEASON,
     enum=list(WHOSE_PARCELS),
     description="Fields: counted from the parcels of tile and season, if there are any (season), or delineated (own)",
+)
+POLICY: Final = Parameter(
+    name="policy",
+    value="queue",
+    enum=list(get_args(Policy)),
+    description="Where placement finds no free slot: wait in the queue, or refuse, which is tried three times more",
 )
 PLACED: Final = ("runtime", "device", "site", "partition")
 """What says where inference runs, from the parameters of a workflow down to its pods."""
@@ -329,7 +336,7 @@ def _stage(steps: dict[str, Script]) -> DAG:
 def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
     """Make the template that does all of it for one scene, where it is told to or where placement says."""
     taken = _named("scene", "work", "models", "rse", "runtime", "device")
-    with DAG(name="scene", inputs=[*taken, _source(), NO_SECOND, PARCELS, SITE, PARTITION]):
+    with DAG(name="scene", inputs=[*taken, _source(), NO_SECOND, PARCELS, POLICY, SITE, PARTITION]):
         Task(name="stage", template=stage, arguments=inputs("scene", "source", "work", "models", "rse", "second"))
         Task(
             name="parcels",
@@ -361,7 +368,7 @@ def _by_placement(steps: dict[str, Script], products: DAG, arguments: dict[str, 
     Task(
         name="place",
         template=steps["place-scene"],
-        arguments=inputs("work", "models") | {"at": "{{inputs.parameters.rse}}"},
+        arguments=inputs("work", "models", "policy") | {"at": "{{inputs.parameters.rse}}"},
         when=when,
         depends="stage.Succeeded",
     )

@@ -10,7 +10,7 @@ from hera.workflows.models import Parameter as ModelParameter
 
 from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
 from argo_templates.library import NAME as LIBRARY
-from argo_templates.library import NO_SECOND, PARCELS, PLACED, SOURCES, common
+from argo_templates.library import NO_SECOND, PARCELS, PLACED, POLICY, SOURCES, common
 from argo_templates.work import CPU, GPU, MODELS
 from rucio_dafab.site.home import RSES
 
@@ -52,6 +52,7 @@ def placing() -> list[Parameter]:
             description="What inference runs on: cores, or one GPU a pod (no GPU has run it yet)",
         ),
         Parameter(name="partition", value="cpu", description="Slurm partition for inference through HPK"),
+        POLICY,
     ]
 
 
@@ -148,7 +149,7 @@ def _main(chosen: str, *more: str) -> None:
             name="scene",
             template_ref=ref("scene"),
             arguments={"work": f"{WORK}/scenes/scene", "models": chosen}
-            | of_workflow("scene", "source", *more, "rse", *PLACED),
+            | of_workflow("scene", "source", *more, "rse", "policy", *PLACED),
         )
 
 

@@ -55,7 +55,7 @@ def retention() -> WorkflowTemplate:
             "Clean the rolling store",
             "Removes what the policy says is due, a lag after it was marked; never what is leased, pinned or in use.",
             [
-                Parameter(name="policy", value=f"{POLICIES}/retention.toml", description="The policy"),
+                Parameter(name="policy", value=f"{POLICIES}/retention.toml", description="File with the policy"),
                 Parameter(name="apply", value="yes", enum=["yes", "no"], description="Do it, or only say what"),
             ],
         ) as made,
@@ -99,7 +99,7 @@ def scenes_of(list_of: str, **more: Any) -> dict[str, Any]:
         "with_param": list_of,
         "arguments": {"work": f"{WORK}/scenes/{{{{item.key}}}}"}
         | {name: f"{{{{item.{name}}}}}" for name in SCENE_KEYS}
-        | of_workflow("rse", *PLACED),
+        | of_workflow("rse", "policy", *PLACED),
         **more,
     }
 

@@ -16,7 +16,7 @@ from argo_templates.resource_requests import Request
 from argo_templates.scaling.formula import Bounds
 from rucio_dafab.resources import resources
 
-SHIPPED: Final = resources() / "deployment" / "overlays" / "hpk" / "scale" / "scale.yaml"
+SHIPPED: Final = resources() / "etc" / "argo" / "scale" / "scale.yaml"
 """The example that ships."""
 
 _STRICT: Final = ConfigDict(extra="forbid")

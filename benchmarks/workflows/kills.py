@@ -33,19 +33,31 @@ ITEMS = 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run."""
+    """What came of one run.
+
+    Attributes:
+        killed: What was killed, and when.
+        phase: How the run ended after all.
+        items: Items of the scene, in all versions.
+        doubled: DIDs that hang on more than one of its items, or files on more than one of its assets.
+        loose: Assets that hang on no item, and files that are registered and hang on no asset.
+        leases: Leases of the scene that are in force.
+        left: Whether the working folder is still there.
+    """
 
     killed: str
     phase: str
     items: int
     doubled: int
+    loose: int
     leases: int
     left: bool
 
     @property
     def good(self) -> bool:
         """Whether it is as if nothing had been killed."""
-        return (self.phase, self.items, self.doubled, self.leases, self.left) == ("Succeeded", ITEMS, 0, 0, False)
+        nothing_left = not (self.doubled or self.loose or self.leases or self.left)
+        return (self.phase, self.items) == ("Succeeded", ITEMS) and nothing_left
 
 
 def one(home: Home, scene: Path, chance: random.Random) -> Outcome:
@@ -57,14 +69,36 @@ def one(home: Home, scene: Path, chance: random.Random) -> Outcome:
     phase = run.status().phase
     if phase != "Succeeded":
         phase = runs.execute(home, run).phase
-    names = [
-        found.name
-        for found in DafabClient.of_account("user_dafab", home).search(versions="all")
-        if found.name.startswith(scene.stem)
-    ]
-    product = scene.stem.lower()
-    leases = [lease for lease in Store(home.store).holds.leases() if lease.product == product]
-    return Outcome(killed, phase, len(names), _doubled(home, names), len(leases), (home.work / run.name).exists())
+    return look(home, scene.stem, run.name, killed, phase)
+
+
+def look(home: Home, scene: str, run: str, killed: str = "", phase: str = "Succeeded") -> Outcome:
+    """Return what there is of a scene at a site once everything has ended.
+
+    Args:
+        home: The site.
+        scene: The id of the scene, with which the names of all its DIDs begin.
+        run: The run whose working folder has to be gone.
+        killed: What was killed.
+        phase: How the run ended.
+    """
+    client = DafabClient.of_account("user_dafab", home)
+    names = [found.name for found in client.search(versions="all") if found.name.startswith(scene)]
+    # An item is a container: of datasets, of which each has the file of one asset, and of items made from it.
+    children = [child["name"] for name in names for child in client.list_content(SCOPE, name)]
+    datasets = set(client.list_dids(SCOPE, [{"name": f"{scene}*"}], did_type="dataset"))
+    held = [file["name"] for name in datasets for file in client.list_content(SCOPE, name)]
+    files = set(client.list_dids(SCOPE, [{"name": f"{scene}*"}], did_type="file"))
+    leases = [lease for lease in Store(home.store).holds.leases() if lease.product == scene.lower()]
+    return Outcome(
+        killed,
+        phase,
+        items=len(names),
+        doubled=len(children) - len(set(children)) + len(held) - len(set(held)),
+        loose=len(datasets - set(children)) + len(files - set(held)),
+        leases=len(leases),
+        left=(home.work / run).exists(),
+    )
 
 
 def _disturbed(run: Run, moment: float, pod: bool) -> str:
@@ -83,13 +117,6 @@ def _disturbed(run: Run, moment: float, pod: bool) -> str:
     executor.kill()
     executor.wait()
     return f"the executor at {moment:.1f} s"
-
-
-def _doubled(home: Home, names: list[str]) -> int:
-    """Count what hangs twice, or on two: children of the items beyond one each."""
-    client = DafabClient.of_account("user_dafab", home)
-    children = [child["name"] for name in names for child in client.list_content(SCOPE, name)]
-    return len(children) - len(set(children)) + len(names) - len(set(names))
 
 
 def main() -> int:

@@ -36,6 +36,8 @@ def test_the_wheel_carries_models_cards_and_etc(wheel: Path) -> None:
             "etc/permissions.toml",
             "etc/ontology/dafab.ttl",
             "etc/fdb/schema",
+            "etc/argo/limits/hpk-cpu",
+            "etc/argo/scale/scale.yaml",
             "models/water/model.onnx",
             "models/water/MODEL_CARD.md",
             "models/water_radar/model.onnx",

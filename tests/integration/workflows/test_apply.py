@@ -10,6 +10,9 @@ import pytest
 
 from argo_templates.local import documents, runs
 from argo_templates.local.state import Run, Status
+from argo_templates.steps.bring import BringInput, bring
+from argo_templates.steps.choose import ChooseInput, choose
+from argo_templates.steps.gather import GatherInput, gather
 from rucio_dafab.client import PublishRequest
 from rucio_dafab.site.home import RSES, Home
 
@@ -154,6 +157,24 @@ def test_after_a_forced_move_rucio_knows_both_replicas_and_the_record_its_site(
     assert status.phase == "Succeeded"
     gathered = next(each for each in again.nodes() if each.path.endswith(".gather"))
     assert gathered.parameters["brought"] == "0"
+
+
+def test_replicas_that_moved_after_items_were_split_are_read_again(
+    site: Any, at_site: Home, item: Callable[[str, str, int], str], tmp_path: Path
+) -> None:
+    title = f"again-{uuid.uuid4().hex[:8]}"
+    name = item(MELUXINA, title, 7)
+    work = str(tmp_path / "work")
+    asked = {"filter": f"title = '{title}'", "filter_lang": "cql2-text", "collections": "water_analysis"}
+    (branch,) = json.loads(choose(ChooseInput(work=work, site="cloud", **asked)).branches)
+    # Meanwhile somebody brings the file there, and where it was it cannot be read any more.
+    assert bring(BringInput(item=name, rse=CLOUD, work=str(tmp_path / "bring"))).files == 1
+    files = [{"scope": "dafab", "name": f"{name}.data.bin", "state": "U"}]
+    site.rucio_client("dafab_admin").update_replicas_states(MELUXINA, files)
+    gathered = gather(GatherInput(work=work, batch=branch["batch"]))
+    assert (gathered.items, gathered.brought) == (1, 0)
+    (given,) = (tmp_path / "work").rglob("data.bin")
+    assert given.read_bytes() == name.encode() * 7
 
 
 def test_a_container_that_fails_is_reported_and_nothing_is_merged(

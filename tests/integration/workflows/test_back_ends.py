@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from argo_templates.factory import RETRY
 from argo_templates.local import documents, runs
 from argo_templates.local.nodes import Node
 from argo_templates.local.state import Run
@@ -218,6 +219,36 @@ def test_a_step_that_takes_too_much_memory_is_told_so(execute: Execute) -> None:
     )
     assert (status.phase, node("main").exit_code) == ("Failed", 137)
     assert "exit status 137: killed for memory at try 1: main asked for 100 MiB" in status.message
+
+
+GREEDY = """
+- name: main
+  retryStrategy: {{limit: "3", retryPolicy: Always, expression: "{expression}"}}
+  podSpecPatch: |
+    containers: [{{name: main, resources: {{requests: {{memory: "{more}"}}, limits: {{memory: "{more}"}}}}}}]
+  script:
+    command: [python3]
+    source: |
+      import time
+      with open("/outside/tries", "a") as tries:
+          tries.write("{{{{retries}}}}\\n")
+      x = bytearray({mebibytes} << 20)
+      x[::4096] = b"1" * len(x[::4096])
+      time.sleep(6)
+    resources: {{requests: {{memory: 100Mi}}, limits: {{memory: 100Mi}}}}
+"""
+
+
+@pytest.mark.parametrize(("mebibytes", "phase"), [(300, "Succeeded"), (1300, "Failed")])
+def test_a_step_killed_for_memory_is_tried_once_with_more_and_then_reported(
+    execute: Execute, tmp_path: Path, mebibytes: int, phase: str
+) -> None:
+    more = "{{retries}}100Mi"
+    status, node = execute(GREEDY.format(expression=RETRY.expression, more=more, mebibytes=mebibytes))
+    assert (status.phase, node("main").attempts) == (phase, 2), status.message
+    assert (tmp_path / "tries").read_text().split() == ["0", "1"]
+    if phase == "Failed":
+        assert "exit status 137: killed for memory at try 2: main asked for 1,100 MiB" in status.message
 
 
 SLEEPS = (

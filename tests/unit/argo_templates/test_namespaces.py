@@ -195,6 +195,17 @@ def test_a_supercomputer_is_bounded_in_jobs_and_has_no_server() -> None:
     assert int(limit) * max(parallelism) <= int(hard["pods"])
 
 
+@pytest.mark.parametrize(("overlay", "expected"), [("kind", "kubernetes"), ("hpk", "hpk"), ("hpk/user", "hpk")])
+def test_inference_goes_by_what_bounds_it_unless_a_user_says_otherwise(overlay: str, expected: str) -> None:
+    templates = of_kind(rendered(OVERLAYS / overlay), "WorkflowTemplate")
+    parameters = [each for document in templates.values() for each in document["spec"]["arguments"]["parameters"]]
+    found = [each for each in parameters if each["name"] == "runtime"]
+    assert len(found) >= 8
+    # Through HPK a pod of the other templates would be a job that asks for no partition and counts at no semaphore.
+    assert {each["value"] for each in found} == {expected}
+    assert all(expected in each["enum"] for each in found)
+
+
 @pytest.mark.shared
 def test_what_a_user_has_is_what_argo_allows(user: tuple[str, Documents], shared: Path) -> None:
     _, documents = user

@@ -268,10 +268,6 @@ class TestPods:
                 "workflows.argoproj.io/title",
                 "workflows.argoproj.io/description",
             }
-            if document["kind"] != "CronWorkflow":
-                assert all(parameter["description"] for parameter in document["spec"]["arguments"]["parameters"])
-        parameters = documents["dafab-process"]["spec"]["arguments"]["parameters"]
-        assert [parameter["name"] for parameter in parameters if "value" not in parameter] == ["scene"]
 
     def test_every_workflow_is_recorded_however_it_ends(self, documents: dict[str, dict[str, Any]]) -> None:
         for name, document in documents.items():
@@ -304,10 +300,6 @@ class TestPods:
             assert mounts["dafab-work"]["subPath"] == "{{workflow.name}}/batches/{{inputs.parameters.batch}}"
             assert template["automountServiceAccountToken"] is False
             assert template["container"]["securityContext"]["readOnlyRootFilesystem"] is True
-
-    def test_downloads_are_limited_and_products_made_one_at_a_time(self, steps: list[dict[str, Any]]) -> None:
-        reference = {"configMapKeyRef": {"name": "dafab-limits", "key": "downloads"}}
-        assert named(steps, "download")["synchronization"] == {"semaphores": [reference]}
 
     def test_what_computes_through_hpk_is_bounded_by_the_limit_of_its_device(
         self, documents: dict[str, dict[str, Any]]
