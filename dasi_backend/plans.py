@@ -1,7 +1,7 @@
 """What a retrieve is going to write: planned as a whole, held to what is expected, and only then written."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -109,10 +109,10 @@ class Plan:
             DafabError: as :meth:`check`, and then nothing is written; as what is written refuses.
         """
         self.check()
-        return tuple(_told(_written(self.files), progress))
+        return tuple(_written(self.files, progress))
 
 
-def _written(plan: Sequence[Planned]) -> Iterator[Retrieved]:
+def _written(plan: Sequence[Planned], progress: Progress | None) -> Iterator[Retrieved]:
     by_thread = [one for one in plan if one.way is Way.THREAD]
     by_process = [one for one in plan if one.way is Way.PROCESS]
     coming: dict[Way, deque[Future[Retrieved]]] = {}
@@ -124,7 +124,10 @@ def _written(plan: Sequence[Planned]) -> Iterator[Retrieved]:
             submit_to = pools.enter_context(_processes(count))
             coming[Way.PROCESS] = deque(map(submit_to, by_process))
         for one in plan:
-            yield coming[one.way].popleft().result() if one.way in coming else one.write()
+            written = coming[one.way].popleft().result() if one.way in coming else one.write()
+            if progress:
+                progress(written)
+            yield written
 
 
 class _Threads:
@@ -178,10 +181,3 @@ def _by_process(workers: processes.Workers, one: Planned) -> Retrieved:
     except processes.Ended:
         discard(one.path)  # what it was making
         raise
-
-
-def _told(written: Iterable[Retrieved], progress: Progress | None) -> Iterator[Retrieved]:
-    for one in written:
-        if progress:
-            progress(one)
-        yield one
