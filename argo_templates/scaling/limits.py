@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
 from argo_templates.local.volumes import LIMITS, of_site
@@ -41,18 +42,27 @@ class LimitFiles:
     def write(self, changes: Changes) -> None:
         """Set limits; the first time all of those that ship become the site's own."""
         own = self._home.etc / LIMITS
-        texts = {key: f"{value}\n" for key, value in changes.items()}
         if not own.is_dir():
-            # A folder of the site's own stands in place of all that ships: it is whole from its first moment.
-            texts = {**self.read(), **texts}
-            filled = own.with_name(f".{own.name}")
-            filled.mkdir(parents=True, exist_ok=True)
-            for key, text in texts.items():
+            self._make(own)
+        for key, value in changes.items():
+            write_file(own / key, f"{value}\n")
+
+    def _make(self, own: Path) -> None:
+        """Make all limits that ship the site's own.
+
+        The folder stands in place of all that ships: it is whole from its first moment, whoever makes it.
+        """
+        own.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{own.name}-", dir=own.parent) as folder:
+            filled = Path(folder) / own.name
+            filled.mkdir()
+            for key, text in self.read().items():
                 write_file(filled / key, text)
-            filled.rename(own)
-            return
-        for key, text in texts.items():
-            write_file(own / key, text)
+            try:
+                filled.rename(own)
+            except OSError:
+                if not own.is_dir():
+                    raise
 
     def _folder(self) -> Path:
         return of_site(self._home)[LIMITS]

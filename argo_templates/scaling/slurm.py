@@ -25,6 +25,9 @@ _HARMLESS_FLAGS: Final = frozenset({"CLOUD", "DYNAMIC_NORM", "COMPLETING"})
 _OF_THEIR_OWN: Final = ("Dependency", "BeginTime", "JobHeldUser", "JobHeldAdmin", "DependencyNeverSatisfied")
 """Reasons for waiting that have nothing to do with room."""
 
+_DEFAULTS: Final = ("SQUEUE_", "SINFO_", "SCONTROL_")
+"""How variables begin by which a user gives these commands other defaults (their manuals, "Environment variables")."""
+
 _COLUMNS: Final = "%T|%V|%U|%u|%P|%r"
 """State, submission, user by number and name, partitions, reason: nothing in them is free text of a user's."""
 
@@ -121,7 +124,9 @@ def _gpus(text: str) -> int:
 
 def _asked(name: str, *arguments: str) -> str:
     """Return what a command of Slurm's says."""
-    environment = os.environ | {"SLURM_TIME_FORMAT": "%s", "LC_ALL": "C"}
+    # A user's own defaults for it would change what it is asked: SQUEUE_STATES hides jobs, SINFO_PARTITION partitions.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_DEFAULTS)}
+    environment = kept | {"SLURM_TIME_FORMAT": "%s", "LC_ALL": "C"}
     try:
         asked = subprocess.run(  # noqa: S603
             [str(command_of(name)), *arguments],

@@ -106,6 +106,14 @@ def test_what_slurm_has_free_is_seen(settings: Callable[..., Path]) -> None:
         assert (taken["hpk-gpu"].running, taken["hpk-gpu"].free) == (1, 0)
 
 
+def test_what_a_user_is_used_to_see_hides_nothing(settings: Callable[..., Path]) -> None:
+    own = load_settings(settings())
+    with jobs(1, "--partition=cpu", "--mem=100M", running=1), pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SQUEUE_STATES", "PENDING")
+        patched.setenv("SINFO_PARTITION", "cpu")
+        assert seen(own)["hpk-cpu"].running == 1
+
+
 def test_who_waits_for_room_is_seen_and_who_waits_for_something_else_is_not(settings: Callable[..., Path]) -> None:
     own = load_settings(settings())
     with jobs(1, "--partition=cpu", "--begin=now+1hour", running=0), jobs(1, "--partition=cpu", "--hold", running=0):

@@ -1,6 +1,8 @@
 """What is scaled: the file that ships, and every fault of another in a line."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -84,6 +86,22 @@ def test_the_limits_of_a_site_become_its_own_when_they_are_first_changed(tmp_pat
     assert dict(limits.read()) == {**shipped, "hpk-cpu": "17\n"}
     limits.write({"hpk-gpu": 3})
     assert dict(limits.read()) == {**shipped, "hpk-cpu": "17\n", "hpk-gpu": "3\n"}
+    assert [path.name for path in (tmp_path / "etc").iterdir()] == ["dafab-limits"]
+
+
+def test_several_may_make_the_limits_the_sites_own_at_once(tmp_path: Path) -> None:
+    limits, together = LimitFiles(Home(tmp_path)), Barrier(8)
+    shipped = dict(limits.read())
+
+    def write(value: int) -> None:
+        together.wait()
+        limits.write({"hpk-cpu": value})
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(1, 9)))
+    found = dict(limits.read())
+    assert int(found.pop("hpk-cpu")) in range(1, 9)
+    assert found == {key: text for key, text in shipped.items() if key != "hpk-cpu"}
     assert [path.name for path in (tmp_path / "etc").iterdir()] == ["dafab-limits"]
 
 
