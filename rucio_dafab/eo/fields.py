@@ -125,16 +125,24 @@ def instances(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules:
     Seeds are numbered over the whole scene before the first block is flooded: the same parcel bears the same number on
     both sides of a block's border, so nothing has to be stitched.
     """
+    _, boundary, distance = probabilities
+    # Of a whole tile each array of numbers has half a gigabyte, and scikit-image makes two of a whole one here: none
+    # of flooding is left by then.
+    labels = _grown(probabilities, valid, rules)
+    labels = np.asarray(connected(labels, background=0, connectivity=1), np.int32)  # type: ignore[no-untyped-call]
+    return without_shallow(together(labels, boundary, rules.border), distance, rules.depth)
+
+
+def _grown(probabilities: NDArray[np.uint8], valid: NDArray[np.bool_], rules: FieldRules) -> NDArray[np.int32]:
+    """Return the seeds grown until they meet or leave the fields, int32 (row, column); one may be in several pieces."""
     extent, boundary, distance = probabilities
     inside = (extent >= rules.extent) & valid
     # Flooding climbs from deep inside to the boundary; halves keep the sum within uint8.
     height = boundary // 2 + (255 - distance) // 2
-    # Of a whole tile each of these has half a gigabyte: none outlives the next.
     labels, _ = ndimage.label(inside & (distance >= rules.distance), output=np.int32)
     labels = _flooded_blocks(height, labels, inside, rules)
     _flood_far(labels, height, inside, rules)
-    labels = np.asarray(connected(labels, background=0, connectivity=1), np.int32)  # type: ignore[no-untyped-call]
-    return without_shallow(together(labels, boundary, rules.border), distance, rules.depth)
+    return labels
 
 
 def without_shallow(labels: NDArray[np.int32], distance: NDArray[np.uint8], least: int) -> NDArray[np.int32]:
