@@ -75,7 +75,7 @@ class _Batch:
         new = [item for item in items if item.name in added]
         bare, replaced = self._wanted_of(item for item in items if item.name not in added)
         wanted = (*new, *bare, *replaced)
-        attached = containers.attach(scope, {item.name: item.collection for item in wanted}, session=session)
+        attached = [*self._attach(new, new=True), *self._attach((*bare, *replaced), new=False)]
         self._copy_documents(new)
         insert_all((row_of(scope, item.name, item.columns) for item in bare), session=session)
         replace_all((row_of(scope, item.name, item.columns) for item in replaced), session=session)
@@ -83,6 +83,12 @@ class _Batch:
         containers.tell_rucio(scope, account, added, attached, session=session)
         self._written.created += len(added)
         return self._written
+
+    def _attach(self, items: Iterable[PreparedItem], *, new: bool) -> list[tuple[str, str]]:
+        collections = {item.name: item.collection for item in items}
+        if not collections:
+            return []
+        return containers.attach(self._target.scope, collections, new=new, session=self._session)
 
     def _copy_documents(self, items: Sequence[PreparedItem]) -> None:
         """Copy documents of DIDs that this transaction made: nobody else knows these, nor can have written one."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Final
 
 from rucio.common.types import InternalAccount
 from rucio.db.sqla import models
@@ -20,10 +19,7 @@ from rucio_dafab.catalogue.batch import Written
 from rucio_dafab.catalogue.errors import DidUnknown, LoadBroken, database_said
 from rucio_dafab.catalogue.lines import Line, is_parquet, read_lines
 from rucio_dafab.catalogue.prepared import Reject
-from rucio_dafab.catalogue.writers import DATABASE_FAULTS, LoadOptions, Transactions, WriterFailed, Writers
-
-BATCH_BYTES: Final = 32 * 2**20
-"""Bytes of lines after which a batch ends, however few they are."""
+from rucio_dafab.catalogue.writers import BATCH_BYTES, DATABASE_FAULTS, LoadOptions, Transactions, WriterFailed, Writers
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
-"""The typed columns of the queryables: added, filled and indexed on a catalogue that is in use."""
+"""The typed columns of the queryables, and the fingerprints: added, filled and indexed on a catalogue in use."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -11,9 +11,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex
 
 from rucio_dafab.catalogue.errors import MigrationError
-from rucio_dafab.catalogue.record import typed_reader
+from rucio_dafab.catalogue.record import later_reader
 from rucio_dafab.catalogue.rows import KeyPages
 from rucio_dafab.catalogue.tables import (
+    FINGERPRINTS,
+    FINGERPRINTS_INDEX,
+    FORMER_INDEX,
     SCHEMA,
     TABLE,
     fixed_columns,
@@ -69,7 +72,9 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
 def _unfilled(connection: Connection, table: Table, declared: Queryables) -> list[str]:
     """Return the columns that may lack values: a column gets its index only once it is filled."""
     ready = _indexes(connection)
-    return [
+    # At an older revision it is not there yet.
+    prints = FINGERPRINTS in _present(connection) and FINGERPRINTS_INDEX not in ready
+    return ([FINGERPRINTS] if prints else []) + [
         name
         for queryable, name in typed_queryables(declared)
         if ready.isdisjoint({str(typed_index(table, declared, queryable, name).name), *former_indexes(queryable, name)})
@@ -142,10 +147,17 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
             index.dialect_options["postgresql"]["concurrently"] = True
             connection.execute(CreateIndex(index))
             made.append(str(index.name))
-        for queryable, name in typed_queryables(declared):
-            for former in sorted(former_indexes(queryable, name)):
-                connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, former)}"))
+        for former in _former(declared, _indexes(connection)):
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, former)}"))
     return made
+
+
+def _former(declared: Queryables, ready: Container[str]) -> Iterator[str]:
+    """Yield the names of the indexes that those that are ready replace."""
+    if FINGERPRINTS_INDEX in ready:
+        yield FORMER_INDEX
+    for queryable, name in typed_queryables(declared):
+        yield from sorted(former_indexes(queryable, name))
 
 
 def _wanted_indexes(table: Table, declared: Queryables, present: Container[str]) -> list[Index]:
@@ -168,7 +180,7 @@ def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) 
     statement = (
         update(table).where(table.c.scope == bindparam("of_scope"), table.c.name == bindparam("of_name")).values(values)
     )
-    read = typed_reader(declared)
+    read = later_reader(declared)
     question = select(table.c.scope, table.c.name, table.c.document).with_for_update()
     pages = KeyPages(question, table.c.scope, table.c.name, BATCH)
     while True:

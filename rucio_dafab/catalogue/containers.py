@@ -38,12 +38,15 @@ def add(scope: InternalScope, names: Collection[str], account: InternalAccount, 
     return set(session.scalars(statement))
 
 
-def attach(scope: InternalScope, collections: Mapping[str, str], *, session: Session) -> list[tuple[str, str]]:
+def attach(
+    scope: InternalScope, collections: Mapping[str, str], *, new: bool, session: Session
+) -> list[tuple[str, str]]:
     """Attach items below their collections, unless they are.
 
     Args:
         scope: of items and collections.
         collections: name of the collection by that of the item.
+        new: whether this transaction added all of the items: nobody can have attached one, and none is looked for.
         session: the caller's transaction.
 
     Returns:
@@ -62,7 +65,9 @@ def attach(scope: InternalScope, collections: Mapping[str, str], *, session: Ses
     items = sorted(collections)
     pairs = _unnested(collection=[collections[item] for item in items], item=items)
     rows = select(*values.values()).select_from(pairs)
-    statement = insert(_CONTENTS).from_select(list(values), rows).on_conflict_do_nothing()
+    statement = insert(_CONTENTS).from_select(list(values), rows)
+    if not new:
+        statement = statement.on_conflict_do_nothing()
     made = session.execute(statement.returning(_CONTENTS.c.name, _CONTENTS.c.child_name))
     return [(collection, item) for collection, item in made]
 

@@ -5,8 +5,9 @@ DID as the database has them.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain, repeat
 from typing import Any, Final
 
 from psycopg import Cursor, sql
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    Integer,
     Table,
     make_url,
 )
@@ -51,7 +53,8 @@ _ONE_DIMENSION: Final = struct.Struct("!5i")
 """Dimensions, whether some element is null, type of the elements, how many, index of the first."""
 _LENGTH: Final = struct.Struct("!i")
 _TEXT: Final = 25
-"""The type ``text`` (``pg_type.oid``)."""
+_INTEGER: Final = 23
+"""The types ``text`` and ``int4`` (``pg_type.oid``)."""
 _NO_ELEMENTS: Final = struct.pack("!3i", 0, 0, _TEXT)
 _DIALECT: Final = make_url("postgresql+psycopg://").get_dialect()()
 
@@ -81,12 +84,7 @@ def copy_in(cursor: Cursor[Any], into: Table, columns: Sequence[Column[Any]], ro
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(str(into.schema), into.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
-    encoders = [
-        (index, encode)
-        for index, column in enumerate(columns)
-        for kind, encode in _ENCODERS
-        if isinstance(column.type, kind)
-    ]
+    encoders = [(index, encode) for index, column in enumerate(columns) if (encode := _encoder(column))]
     with cursor.copy(statement) as copy:
         copy.set_types([_psycopg_type(column) for column in columns])
         for row in rows:
@@ -176,8 +174,21 @@ def _array(texts: Sequence[str] | None) -> bytes | None:
     return b"".join(parts)
 
 
-_ENCODERS: Final = ((JSONB, _JSONB_VERSION.__add__), (ARRAY, _array))
-"""What makes the bytes of a column that PostgreSQL takes, by its type."""
+def _integers(numbers: Sequence[int] | None) -> bytes | None:
+    """Return numbers, of which there is one at least, as PostgreSQL sends ``int4[]``."""
+    if numbers is None:
+        return None
+    lengths_and_numbers = chain.from_iterable(zip(repeat(4), numbers, strict=False))
+    return struct.pack(f"!{5 + 2 * len(numbers)}i", 1, 0, _INTEGER, len(numbers), 1, *lengths_and_numbers)
+
+
+def _encoder(column: Column[Any]) -> Callable[[Any], bytes | None] | None:
+    """Return what makes the bytes that PostgreSQL takes of a column's value, where psycopg does not."""
+    if isinstance(column.type, JSONB):
+        return _JSONB_VERSION.__add__
+    if isinstance(column.type, ARRAY):
+        return _integers if isinstance(column.type.item_type, Integer) else _array
+    return None
 
 
 def _psycopg_type(column: Column[Any]) -> str:

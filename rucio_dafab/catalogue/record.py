@@ -6,12 +6,13 @@ A value of the wrong type leaves its column NULL and harms no other.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any, Final
 
 import orjson
 
 from rucio_dafab.catalogue.typed import typed_queryables
+from rucio_dafab.query.fingerprints import fingerprints
 from rucio_dafab.stac import pointers
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.geometry import read_footprint
@@ -46,15 +47,17 @@ def make_record(document: dict[str, Any], *, valid: bool | None = None) -> dict[
         "extent_start": start,
         "extent_end": end,
         "classes": _classes(document),
+        "fingerprints": fingerprints(document),
         "partial": any(faults(document)) if valid is None else not valid,
         "searchable": orjson.dumps({key: value for key, value in document.items() if key not in NOT_SEARCHED}),
         "document": orjson.dumps(document),
     }
 
 
-def typed_reader(queryables: Queryables) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what gives the typed columns of a document, by name, and nothing else of its record."""
-    return partial(_typed, groups=_columns(queryables))
+def later_reader(queryables: Queryables) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what gives the columns of a document that came after the first migration, by name, and no others."""
+    groups = _columns(queryables)
+    return lambda document: _typed(document, groups) | {"fingerprints": fingerprints(document)}
 
 
 @dataclass(frozen=True, slots=True)

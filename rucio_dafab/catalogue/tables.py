@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     FromClause,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -48,6 +49,17 @@ COLUMN_TYPES: Final[dict[ValueType, type[TypeEngine[Any]] | TypeEngine[Any]]] = 
 }
 """Type of the column of a queryable; a geometry and concepts have columns of the migrations."""
 
+AT_ONCE: Final = {"fastupdate": "off"}
+"""Of GIN indexes of a value or two a document: to keep these in a list first, which questions read, costs more."""
+
+FINGERPRINTS: Final = "fingerprints"
+"""The column of :func:`rucio_dafab.query.fingerprints.fingerprints`."""
+
+FINGERPRINTS_INDEX: Final = "document_fingerprints"
+"""Its index, and"""
+FORMER_INDEX: Final = "document_searchable"
+"""the one that it replaces."""
+
 _UNDEFINED_TABLE: Final = "42P01"
 KEPT_BY_DATABASE: Final = frozenset({"updated_at", "latest", "did_type", "did_suppressed", "did_bytes", "did_length"})
 """Columns that nobody needs to write: defaults and triggers do."""
@@ -63,8 +75,8 @@ def fixed_columns() -> list[Column[Any]]:
 
     ``extent_start`` and ``extent_end`` hold the instant twice where a document has one, so that one index serves both
     kinds. Times are in UTC, ``geometry`` in EPSG:4326. ``searchable`` is the document without what is never compared:
-    geometry, assets and links. ``latest`` is false where another document names this one as its predecessor. What
-    begins with ``did_`` is the state of the DID, type as Rucio's code.
+    geometry, assets and links; ``fingerprints`` are what is looked for first of it. ``latest`` is false where another
+    document names this one as its predecessor. What begins with ``did_`` is the state of the DID, type as Rucio's code.
     """
     did = models.DataIdentifier.__table__.c
     return [
@@ -78,6 +90,7 @@ def fixed_columns() -> list[Column[Any]]:
         Column("classes", ARRAY(Text)),
         Column("partial", Boolean, nullable=False),
         Column("searchable", JSONB, nullable=False),
+        Column(FINGERPRINTS, ARRAY(Integer)),
         Column("document", Text, nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("latest", Boolean, nullable=False, server_default=true()),
@@ -98,13 +111,7 @@ def fixed_indexes(table: Table) -> list[Index]:
         Index("document_newest", c.scope, *newest),
         Index("document_extent_end", c.extent_end),
         Index("document_id", c.id),
-        Index("document_classes", c.classes, postgresql_using="gin"),
-        Index(
-            "document_searchable",
-            c.searchable,
-            postgresql_using="gin",
-            postgresql_ops={"searchable": "jsonb_path_ops"},
-        ),
+        Index("document_classes", c.classes, postgresql_using="gin", postgresql_with=AT_ONCE),
     ]
 
 
@@ -129,7 +136,7 @@ def typed_index(table: Table, queryables: Queryables, queryable: Queryable, name
     """
     column = table.c[name]
     if queryable.type is ValueType.STRINGS:
-        return Index(f"document_{name}", column, postgresql_using="gin")
+        return Index(f"document_{name}", column, postgresql_using="gin", postgresql_with=AT_ONCE)
     if queryable.broad:
         present = column.is_not(None)
         return Index(f"document_{name}_listed", column, postgresql_where=present, postgresql_include=list(LISTED))
@@ -147,7 +154,11 @@ def former_indexes(queryable: Queryable, name: str) -> frozenset[str]:
 
 def later_indexes(table: Table) -> list[Index]:
     """Return the indexes that came after the first migration: made like those of queryables, blocking nobody."""
-    return [Index("document_superseded", table.c.scope, table.c.collection, postgresql_where=~table.c.latest)]
+    c = table.c
+    return [
+        Index("document_superseded", c.scope, c.collection, postgresql_where=~c.latest),
+        Index(FINGERPRINTS_INDEX, c.fingerprints, postgresql_using="gin"),
+    ]
 
 
 def make_table(queryables: Queryables, into: MetaData) -> Table:

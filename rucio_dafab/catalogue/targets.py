@@ -93,6 +93,7 @@ def make_target(documents: FromClause, dids: FromClause, vocabulary: Vocabulary,
     return Target(
         queryables=vocabulary.queryables,
         members=documents.c.searchable,
+        fingerprints=documents.c.fingerprints,
         columns={name: documents.c[column] for name, column in value_columns(vocabulary.queryables).items()},
         geometry=documents.c.geometry,
         times=Times(documents.c.extent_start, documents.c.extent_end, extent_range(documents)),

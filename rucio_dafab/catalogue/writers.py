@@ -3,12 +3,13 @@
 Half of a load is Python's work, which one process does on one core only. What a batch is made into never leaves its
 process: lines go in, what became of them comes out.
 
-A batch is told of in three messages: its lines to the process, the ids in it from the process, and leave to write to
-the process. Leave waits for the earlier batches that have one of these ids, so that lines with one id count in the
-order in which they stand in the file.
+A batch is told of in three messages: its lines to the process, the ids that it is going to write from the process, and
+leave to do so to the process. Leave waits for the earlier batches that have one of these ids, so that lines with one id
+count in the order in which they stand in the file.
 """
 
 import gc
+import mmap
 import multiprocessing
 import os
 import signal
@@ -29,13 +30,16 @@ from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.batch import Target, Written, write
 from rucio_dafab.catalogue.errors import database_said
-from rucio_dafab.catalogue.lines import Line
+from rucio_dafab.catalogue.lines import LONGEST_LINE, Line
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
 from rucio_dafab.processes import end_with_parent
 
 BATCH: Final = 1000
 """Items of one transaction: about 10 MB of documents."""
+
+BATCH_BYTES: Final = 32 * 2**20
+"""Bytes of lines after which a batch ends, however few they are."""
 
 DATABASE_FAULTS: Final = (psycopg.Error, SQLAlchemyError, DatabaseException)
 """How the database fails a load."""
@@ -78,6 +82,24 @@ class WriterFailed(Exception):
     """The database failed one of the processes, and said this; or the process was ended."""
 
 
+class _Shared:
+    """The lines of a batch in memory that two processes have: a pipe would copy and allocate them several times."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, BATCH_BYTES + LONGEST_LINE)
+
+    def put(self, batch: Iterable[Line]) -> list[tuple[int, int, bool]]:
+        """Put lines in place of those of before; return what to tell the other process of each."""
+        self._memory.seek(0)
+        return [(line.number, self._memory.write(line.text), line.whole) for line in batch]
+
+    def lines(self, told: Iterable[tuple[int, int, bool]]) -> Iterator[Line]:
+        """Yield the lines of which the other process has told."""
+        self._memory.seek(0)
+        for number, size, whole in told:
+            yield Line(number, self._memory.read(size), whole)
+
+
 @dataclass(slots=True)
 class _UnderWay:
     """A batch that a process has."""
@@ -91,10 +113,11 @@ class Writers:
     """The processes, seen from the one that reads the file. Made by :func:`running`.
 
     Args:
-        connections: one to each process.
+        connections: one to each process, and the memory that it shares.
     """
 
-    def __init__(self, connections: Iterable[Connection]) -> None:
+    def __init__(self, connections: Mapping[Connection, _Shared]) -> None:
+        self._shared = connections
         self._idle = deque(connections)
         self._busy: dict[Connection, _UnderWay] = {}
         self._order: deque[_UnderWay] = deque()
@@ -125,7 +148,7 @@ class Writers:
         connection, under_way = self._idle.popleft(), _UnderWay()
         self._busy[connection] = under_way
         self._order.append(under_way)
-        _send(connection, (batch, asks))
+        _send(connection, (self._shared[connection].put(batch), asks))
 
     def _hear(self) -> Iterator[Written]:
         """Wait for the next messages; yield batches that were written, once all earlier ones are."""
@@ -173,17 +196,18 @@ def running(
     gc.freeze()  # what is there is nobody's garbage, and looking at it would make copies of it
     context = multiprocessing.get_context("fork")
     pairs = [context.Pipe() for _ in range(count)]
+    shared = {ours: _Shared() for ours, _ in pairs}
     processes = []
-    for _, theirs in pairs:
+    for ours, theirs in pairs:
         others = [end for pair in pairs for end in pair if end is not theirs]
-        arguments = (theirs, others, options, transactions, renew)
+        arguments = (theirs, shared[ours], others, options, transactions, renew)
         processes.append(context.Process(target=_serve, args=arguments, daemon=True))
     for process in processes:
         process.start()
     for _, theirs in pairs:
         theirs.close()
     try:
-        yield Writers(ours for ours, _ in pairs)
+        yield Writers(shared)
     finally:
         for ours, _ in pairs:
             ours.close()
@@ -212,6 +236,7 @@ def _ended() -> WriterFailed:
 
 def _serve(
     connection: Connection,
+    shared: _Shared,
     others: Iterable[Connection],
     options: LoadOptions,
     transactions: Transactions,
@@ -227,9 +252,9 @@ def _serve(
     renew()
     try:
         for number in count(1):
-            lines, asks = connection.recv()
+            told, asks = connection.recv()
+            lines = shared.lines(told)
             connection.send(_Batch(options, transactions).written(lines, connection, asks=asks))
-            del lines
             if number % TIDY == 0:
                 gc.collect()
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -245,10 +270,11 @@ class _Batch:
 
     def written(self, lines: Iterable[Line], connection: Connection, *, asks: bool) -> Written | WriterFailed:
         """Prepare and write, once the other end gives leave, and return what became of the lines."""
-        parsed = [parse(line, self._options.collections) for line in lines]
-        connection.send(frozenset(item.id for item in parsed if isinstance(item, ParsedItem)))
+        # One after the other: a parsed document is four times its text, and a thousand of them fit into no cache.
+        parsed = (parse(line, self._options.collections) for line in lines)
         try:
-            transactions = list(self._transactions_of(self._unknown(parsed) if asks else parsed))
+            transactions = list(self._transactions_of(self._unknown(list(parsed)) if asks else parsed))
+            connection.send(frozenset(item.name for items in transactions for item in items))
             connection.recv()
             for items in transactions:
                 self._write(items)

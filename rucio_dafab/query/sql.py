@@ -69,6 +69,7 @@ class Target:
         queryables: The declared queryables.
         members: jsonb of the document's searchable members, in the document's own shape (so that the pointer
             ``/properties/x`` is the path ``{properties,x}``), with everything that has no column of its own.
+        fingerprints: Those of the document (:func:`rucio_dafab.query.fingerprints.fingerprints`), integer[].
         columns: The typed column by queryable *name*; a queryable that is missing here is looked for in `members`.
             Types: double precision, bigint or integer, text, boolean, timestamptz, text[] (``strings``).
         geometry: The footprint, ``geometry(Geometry, 4326)``, valid.
@@ -82,6 +83,7 @@ class Target:
 
     queryables: Queryables
     members: ColumnElement[Any]
+    fingerprints: ColumnElement[Any]
     columns: Mapping[str, ColumnElement[Any]]
     geometry: ColumnElement[Any]
     times: Times
@@ -267,7 +269,7 @@ def _column(operand: Operand, target: Target) -> tuple[ColumnElement[Any] | None
 
 
 def _member(queryable: Queryable, target: Target) -> Member:
-    return Member(target.members, queryable.path)
+    return Member(target.members, target.fingerprints, queryable.path)
 
 
 def _require(queryable: Queryable, kind: ValueType) -> None:

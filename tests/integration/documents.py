@@ -18,6 +18,7 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Float, Inte
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rucio_dafab.query import model
+from rucio_dafab.query.fingerprints import fingerprints
 from rucio_dafab.query.model import Comparator, DidField, SpatialOperator, TemporalOperator
 from rucio_dafab.query.sql import Target
 from rucio_dafab.query.sql_members import TIMES
@@ -58,6 +59,7 @@ class Documents:
             Column("name", Text),
             Column("did_type", Text),
             Column("members", JSONB),
+            Column("fingerprints", ARRAY(Integer)),
             Column("geometry", Geometry("GEOMETRY", 4326, spatial_index=False)),
             Column("start", DateTime(timezone=True)),
             Column("end", DateTime(timezone=True)),
@@ -71,6 +73,7 @@ class Documents:
         return Target(
             queryables=self.vocabulary.queryables,
             members=c.members,
+            fingerprints=c.fingerprints,
             columns={name: c[q.column] for name, q in self._typed.items()},
             geometry=c.geometry,
             times=Times(c.start, c.end, closed_range(c.start, c.end)),
@@ -87,6 +90,7 @@ class Documents:
                 "name": f"item_{number}",
                 "did_type": _DID_TYPES[number % 3][0],
                 "members": document,
+                "fingerprints": fingerprints(document),
                 "geometry": from_shape(footprint, 4326) if footprint else None,
                 "start": extent and extent[0],
                 "end": extent and extent[1],

@@ -75,7 +75,7 @@ def loaded(postgres: URL) -> Iterator[Loaded]:
     with engine.connect() as connection:
         held.table.create(connection)
         connection.execute(insert(held.table), list(held.rows()))
-        connection.execute(text("CREATE INDEX ON document USING gin (members jsonb_path_ops)"))
+        connection.execute(text("CREATE INDEX ON document USING gin (fingerprints)"))
         connection.execute(text("CREATE INDEX ON document USING gist (geometry)"))
         connection.execute(text("ANALYZE document"))
         yield Loaded(connection, held)
@@ -110,7 +110,7 @@ def test_equality_on_an_undeclared_path_can_use_the_index(loaded: Loaded) -> Non
     loaded.connection.execute(text("SET LOCAL enable_seqscan = off"))
     statement = select(loaded.documents.table.c.number).where(condition)
     plan = "\n".join(loaded.connection.execute(Explain(statement)).scalars())
-    assert "document_members_idx" in plan
+    assert "document_fingerprints_idx" in plan
     assert "Seq Scan" not in plan
 
 

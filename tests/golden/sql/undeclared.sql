@@ -1,13 +1,14 @@
 -- foo=S2A,bar.gt=5,/assets/B02/roles.contains=data,/properties/list/0=a,baz.isnull=true
-(document.members @> %(param_1)s::JSONB) AND CASE WHEN (jsonb_typeof(document.members #> %(param_2)s::TEXT[]) = %(jsonb_typeof_1)s::VARCHAR) THEN CAST(document.members #> %(param_2)s::TEXT[] AS NUMERIC) > CAST(%(param_3)s::VARCHAR AS NUMERIC) END AND (document.members @> %(param_4)s::JSONB) AND jsonb_typeof(document.members #> %(param_5)s::TEXT[]) IN (__[POSTCOMPILE_jsonb_typeof_2]) AND (document.members #> %(param_5)s::TEXT[]) IN (%(param_6)s::JSONB) AND coalesce(jsonb_typeof(document.members #> %(param_7)s::TEXT[]), %(coalesce_1)s::VARCHAR) = %(coalesce_2)s::VARCHAR
--- param_1 = {'properties': {'foo': 'S2A'}}
--- param_2 = ['properties', 'bar']
+(document.fingerprints @> %(param_1)s::INTEGER[]) AND coalesce((document.members @> %(param_2)s::JSONB), false) AND CASE WHEN (jsonb_typeof(document.members #> %(param_3)s::TEXT[]) = %(jsonb_typeof_1)s::VARCHAR) THEN CAST(document.members #> %(param_3)s::TEXT[] AS NUMERIC) > CAST(%(param_4)s::VARCHAR AS NUMERIC) END AND (document.members @> %(param_5)s::JSONB) AND jsonb_typeof(document.members #> %(param_6)s::TEXT[]) IN (__[POSTCOMPILE_jsonb_typeof_2]) AND (document.members #> %(param_6)s::TEXT[]) IN (%(param_7)s::JSONB) AND coalesce(jsonb_typeof(document.members #> %(param_8)s::TEXT[]), %(coalesce_1)s::VARCHAR) = %(coalesce_2)s::VARCHAR
+-- param_1 = [-1602408029]
+-- param_2 = {'properties': {'foo': 'S2A'}}
+-- param_3 = ['properties', 'bar']
 -- jsonb_typeof_1 = 'number'
--- param_3 = '5.0'
--- param_4 = {'assets': {'B02': {'roles': ['data']}}}
--- param_5 = ['properties', 'list', '0']
+-- param_4 = '5.0'
+-- param_5 = {'assets': {'B02': {'roles': ['data']}}}
+-- param_6 = ['properties', 'list', '0']
 -- jsonb_typeof_2 = ['string']
--- param_6 = 'a'
--- param_7 = ['properties', 'baz']
+-- param_7 = 'a'
+-- param_8 = ['properties', 'baz']
 -- coalesce_1 = 'null'
 -- coalesce_2 = 'null'

@@ -28,6 +28,7 @@ from rucio_dafab.catalogue.rows import FEW, KeyPages
 from rucio_dafab.catalogue.search import Search, own_statement, statement
 from rucio_dafab.catalogue.tables import document
 from rucio_dafab.query import rucio_filter
+from rucio_dafab.query.fingerprints import fingerprints
 from rucio_dafab.site.home import SCOPE
 
 TILES, REVISITS, SEED = 26, 148, 11
@@ -115,6 +116,7 @@ def _own(number: int, name: str, is_product: bool, classes: Sequence[str]) -> di
         "dafab_observed_water": shuffled / 1000 if is_product else None,
         "classes": [classes[shuffled % len(classes)]] if is_product else None,
         "searchable": orjson.dumps({"id": name, "properties": {"foo": shuffled % 1000}}),
+        "fingerprints": fingerprints({"properties": {"foo": shuffled % 1000}}),
         "document": orjson.dumps({"id": name}),
     }
 

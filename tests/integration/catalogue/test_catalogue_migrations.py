@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from rucio_dafab.query.fingerprints import fingerprint
 from rucio_dafab.site.credentials import load
 
 pytestmark = pytest.mark.integration
@@ -172,8 +173,34 @@ def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     rows = superuser.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'dafab' AND tablename = 'document'")
     indexes = {name for (name,) in rows}
-    assert {"document_geometry_extent", "document_collection_newest", "document_searchable"} <= indexes
+    assert {"document_geometry_extent", "document_collection_newest", "document_fingerprints"} <= indexes
     assert "document_eo_cloud_cover_listed" in indexes
+    assert "document_searchable" not in indexes
+
+
+def test_documents_of_before_get_their_fingerprints(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade", "0008").returncode == 0
+    make_dids(superuser)
+    document = json.dumps({"properties": {"season": "wet", "rows": 7, "share": 0.5}})
+    superuser.execute(
+        "INSERT INTO dafab.document (scope, name, partial, searchable, document) VALUES ('fill', 'one', true, %s, %s)",
+        (document, document),
+    )
+    assert "index document_fingerprints" in db("upgrade").stdout
+    path = ("properties", "season")
+    found = superuser.execute("SELECT fingerprints FROM dafab.document").fetchone()[0]
+    assert len(found) == 2
+    assert fingerprint(path, "wet") in found
+    # A kill between the column and its last values: it is filled anew before its index is made.
+    superuser.execute("DROP INDEX dafab.document_fingerprints; UPDATE dafab.document SET fingerprints = NULL")
+    assert db("check").returncode == 1
+    assert db("upgrade").returncode == 0
+    assert superuser.execute("SELECT fingerprints FROM dafab.document").fetchone()[0] == found
+    assert db("downgrade", "0008", "--yes").returncode == 0
+    assert "fingerprints" not in columns(superuser)
+    before = superuser.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'document_searchable'").fetchone()
+    assert "gin (searchable jsonb_path_ops)" in before[0]
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 
 def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superuser: Any, empty: None) -> None:
