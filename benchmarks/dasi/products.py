@@ -40,7 +40,8 @@ def _round(store: Store, root: Path, number: int, mebibytes: int) -> dict[str, f
     """Return the seconds of each act on one new product, one after the other."""
     scene = stage(root / f"in{number}", number, mebibytes)
     taken = {
-        "write + fsync": timed(lambda: _write_and_sync(scene, root / "raw")),
+        # What the store has written stays, and so does this: memory of a file that is gone is written to faster.
+        "write + fsync": timed(lambda: _write_and_sync(scene, root / f"raw{number}")),
         "archive": timed(lambda: store.archive(scene)),
         "cp": timed(lambda: subprocess.run(["cp", "-r", str(scene), str(root / "copy")], check=True)),
         "retrieve": timed(lambda: store.retrieve(f"p{number}", root / "out")),
