@@ -1,8 +1,9 @@
 """``python -m benchmarks.workflows.kills``: steps killed at random moments, and what is left once a rerun has ended.
 
 Each of the runs makes products of a simulated scene of its own by ``dafab-process`` and the local executor. At a random
-moment either a pod or the executor itself is ended by SIGKILL; the executor tries a pod again by itself, a killed
-executor is taken up by another. Needs a running site: ``DAFAB_HOME``.
+moment of the time that one takes undisturbed, either a pod or the executor itself is ended by SIGKILL; the executor
+tries a pod again by itself, a killed executor is taken up by another. A run that ends before its moment does not count.
+Needs a running site: ``DAFAB_HOME``.
 """
 
 import argparse
@@ -24,8 +25,15 @@ from rucio_dafab.client import DafabClient
 from rucio_dafab.eo.simulate import Options, simulate, write_safe
 from rucio_dafab.site.home import SCOPE, Home
 
-LONGEST = 20.0
-"""Seconds within which the kill comes: an undisturbed run of 256×256 pixels takes about that."""
+FIRST = 0.3
+"""Seconds before which nothing is killed: the executor has not begun."""
+
+PATIENCE = 300.0
+"""Seconds that an undisturbed run may take."""
+
+HALF = 0.5
+TOO_LATE = "nothing: it had ended"
+"""What is said of a run, or a pod, that was sooner than its moment."""
 
 ITEMS = 3
 """The scene and a product a model."""
@@ -60,12 +68,12 @@ class Outcome:
         return (self.phase, self.items) == ("Succeeded", ITEMS) and nothing_left
 
 
-def one(home: Home, scene: Path, chance: random.Random) -> Outcome:
-    """Run the workflow over a scene, kill once, and complete it."""
+def one(home: Home, scene: Path, moment: float, *, pod: bool) -> Outcome:
+    """Run the workflow over a scene, kill a pod or the executor at a moment (seconds), and complete it."""
     run = runs.prepare(
         home, documents.find("dafab-process"), {"scene": scene.name}, mapping={"dafab-scenes": scene.parent}
     )
-    killed = _disturbed(run, chance.uniform(0.5, LONGEST), chance.random() < 0.5)
+    killed = _disturbed(run, moment, pod)
     phase = run.status().phase
     if phase != "Succeeded":
         phase = runs.execute(home, run).phase
@@ -106,14 +114,18 @@ def _disturbed(run: Run, moment: float, pod: bool) -> str:
     executor = subprocess.Popen([sys.executable, "-m", "argo_templates.local", run.name], stderr=subprocess.DEVNULL)
     try:
         executor.wait(moment)
-        return "nothing: it had ended"
+        return TOO_LATE
     except subprocess.TimeoutExpired:
         pass
     alive = [node for node in run.nodes() if node.kind == "Pod" and node.phase == RUNNING and node.where.get("pid")]
     if pod and alive:
-        os.kill(int(alive[0].where["pid"]), signal.SIGKILL)
+        killed = f"{alive[0].path} at {moment:.1f} s"
+        try:
+            os.kill(int(alive[0].where["pid"]), signal.SIGKILL)
+        except ProcessLookupError:
+            killed = TOO_LATE
         executor.wait()
-        return f"{alive[0].path} at {moment:.1f} s"
+        return killed
     executor.kill()
     executor.wait()
     return f"the executor at {moment:.1f} s"
@@ -126,18 +138,28 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     home, chance = Home.from_environment(), random.Random(given.seed)
-    outcomes = []
-    began = time.monotonic()
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(given.runs):
-            seed = chance.randrange(10_000, 60_000)
-            scene = write_safe(simulate(seed, Options(size=256, clouds=0.02)), Path(folder) / str(number))
-            outcomes.append(one(home, scene, chance))
-            print(f"{number + 1:3} {'good' if outcomes[-1].good else 'BAD '} {outcomes[-1]}", flush=True)
+        began = time.monotonic()
+        outcomes.append(one(home, _scene(chance, folder), PATIENCE, pod=False))
+        longest = time.monotonic() - began
+        print(f"undisturbed, {longest:.1f} s: {'good' if outcomes[0].good else 'BAD '}", flush=True)
+        while sum(outcome.killed != TOO_LATE for outcome in outcomes) < given.runs:
+            moment = chance.uniform(FIRST, longest)
+            outcomes.append(one(home, _scene(chance, folder), moment, pod=chance.random() < HALF))
+            print(f"{len(outcomes) - 1:3} {'good' if outcomes[-1].good else 'BAD '} {outcomes[-1]}", flush=True)
     good = sum(outcome.good for outcome in outcomes)
     seconds, load = time.monotonic() - began, os.getloadavg()[0]
-    print(f"{good} of {len(outcomes)} runs as if nothing had been killed; {seconds:.0f} s, load {load:.1f}")
+    print(
+        f"{given.runs} killed, {good} of {len(outcomes)} runs as if nothing had been; {seconds:.0f} s, load {load:.1f}"
+    )
     return int(good != len(outcomes))
+
+
+def _scene(chance: random.Random, folder: str) -> Path:
+    """Write a scene of its own below a folder."""
+    seed = chance.randrange(10_000, 60_000)
+    return write_safe(simulate(seed, Options(size=256, clouds=0.02)), Path(folder) / str(seed))
 
 
 if __name__ == "__main__":
