@@ -1,5 +1,6 @@
 """The keys of the request language, described."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dasi_backend.config import Config
 from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.keys import STORE_KEYS
 from dasi_backend.schema import KeyDescription
+from rucio_dafab.resources import resources
 
 LOCAL = "spaces: [{roots: [{path: a}]}]"
 RUCIO = "rucio: {scope: eo}"
@@ -33,6 +35,16 @@ def test_a_store_answers_the_keys_of_its_schema(tmp_path: Path) -> None:
         "band": "string",
     }
     assert all(each.documents == () and each.answered_by == ("local",) for each in keys.values())
+
+
+def test_no_key_of_the_store_is_a_number_with_a_fraction() -> None:
+    """FDB keeps six digits of a ``Double`` and finds it by equality alone: cloud cover is none of its keys."""
+    text = re.sub(r"#.*", "", (resources() / "etc" / "fdb" / "schema").read_text())
+    types = dict(re.findall(r"^\s*(\w+)\s*:\s*(\w+);", text, flags=re.MULTILINE))
+    assert types == {"date": "Date", "orbit": "Integer", "res": "Integer"}
+    keys = set(re.findall(r"\w+", text[text.index("[") :]))
+    assert keys == {*STORE_KEYS}
+    assert "cloud_cover" not in keys
 
 
 def test_a_catalogue_answers_what_documents_say(tmp_path: Path) -> None:
