@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from rucio_dafab.query.fingerprints import fingerprints
+
 pytestmark = pytest.mark.integration
 
 MANY = 1203
@@ -68,14 +70,16 @@ def test_a_document_waits_for_a_change_of_its_did(rucio_as: Any, database_addres
         changer.execute("UPDATE rucio.dids SET bytes = 11 WHERE name = %s", (name,))
         writer.execute("SET lock_timeout = '300ms'")
         insert = (
-            "INSERT INTO dafab.document (scope, name, partial, searchable, document)"
-            " VALUES ('dafab', %s, true, '{\"properties\": {\"note\": \"LW\"}}', '{}')"
+            "INSERT INTO dafab.document (scope, name, partial, searchable, fingerprints, document)"
+            " VALUES ('dafab', %s, true, %s, %s, '{}')"
         )
+        members = {"properties": {"note": "LW"}}
+        values = (name, json.dumps(members), fingerprints(members))
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            writer.execute(insert, (name,))
+            writer.execute(insert, values)
         writer.rollback()
         changer.commit()
-        writer.execute(insert, (name,))
+        writer.execute(insert, values)
     assert listed(note="LW")[name]["bytes"] == 11
 
 
