@@ -1,6 +1,6 @@
 """Writing items beside pgstac, in one run: a file loaded by both commands by turns, then single items one a commit.
 
-    python -m benchmarks.catalogue.load [--items 200000] [--slices 4] [--single 1000]
+    python -m benchmarks.catalogue.load [--items 400000] [--slices 4] [--single 1000]
 
 Both write into the same PostgreSQL server. Ours makes a DID, an attachment and a checked document an item, with the
 rows for Rucio's daemons; pgstac, in a database of its own, makes an item. Times are wall times of the whole commands.
@@ -180,7 +180,7 @@ def tell_single(spent: Sequence[dict[str, float]]) -> None:
 def main() -> int:
     """Measure and tell."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.catalogue.load", description=__doc__)
-    parser.add_argument("--items", type=int, default=200_000)
+    parser.add_argument("--items", type=int, default=400_000)
     parser.add_argument("--slices", type=int, default=4, help="files that the items are loaded from")
     parser.add_argument("--single", type=int, default=1000)
     parser.add_argument("--measure-single", nargs=2, metavar=("FILE", "ADDRESS"), help=argparse.SUPPRESS)
