@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ class SiteBusy(DafabError):
 
 LIFECYCLE: Final = "site"
 """Starting and stopping: what ``up`` and ``down`` hold."""
+
+NAMED_WITHIN_S: Final = 2.0
+"""How long a holder that has not yet written its name is waited for before it goes unnamed."""
 
 
 @contextmanager
@@ -57,7 +61,18 @@ def _taken(path: Path, home: Home) -> TextIO:
                     return stream
             stream.close()
         except BlockingIOError as error:
-            stream.seek(0)
-            holder = stream.read().strip() or "another command"
+            holder = _holder(stream)
             stream.close()
             raise SiteBusy(f"{holder} is at work on {home.root}: wait until it ends") from error
+
+
+def _holder(stream: TextIO) -> str:
+    """Who holds a lock; one that has only just taken it has a moment to write its name."""
+    deadline = time.monotonic() + NAMED_WITHIN_S
+    while True:
+        stream.seek(0)
+        if holder := stream.read().strip():
+            return holder
+        if time.monotonic() > deadline:
+            return "another command"
+        time.sleep(0.01)

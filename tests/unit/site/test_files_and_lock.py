@@ -1,10 +1,12 @@
 """Files, passwords, locks and shell lines of a site."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import shlex
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rucio_dafab.files import FileError, read_json, write_file, write_json
-from rucio_dafab.site import credentials, environment, record
+from rucio_dafab.site import credentials, environment, lock, record
 from rucio_dafab.site.credentials import CredentialsError
 from rucio_dafab.site.home import ACCOUNTS, Home
 from rucio_dafab.site.lock import SiteBusy, exclusive
@@ -104,6 +106,26 @@ def test_a_lock_names_its_holder_and_ends_with_the_block(home: Home) -> None:
         said = other_process_says(home)
     assert said == f"the first (process {os.getpid()}) is at work on {home.root}: wait until it ends"
     assert other_process_says(home) == "held"
+
+
+def test_a_holder_that_has_only_just_taken_the_lock_is_named_too(home: Home) -> None:
+    home.run.mkdir(parents=True)
+    with (home.run / "site.lock").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        naming = threading.Timer(0.3, lambda: (home.run / "site.lock").write_text("the first (process 7)"))
+        naming.start()
+        with pytest.raises(SiteBusy, match=r"^the first \(process 7\) is at work on "), exclusive(home, "the second"):
+            pass
+        naming.join()
+
+
+def test_a_holder_that_never_writes_its_name_goes_unnamed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "NAMED_WITHIN_S", 0.05)
+    home.run.mkdir(parents=True)
+    with (home.run / "site.lock").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        with pytest.raises(SiteBusy, match=r"^another command is at work on "), exclusive(home, "the second"):
+            pass
 
 
 def _count(home: Home, times: int) -> None:
