@@ -18,6 +18,10 @@ QUARRY: Final = 3
 TOWN: Final = 4
 RIPARIAN: Final = 5
 
+WORLDCOVER: Final = {FIELD: 40, FOREST: 10, WILD: 30, QUARRY: 60, TOWN: 50, RIPARIAN: 10}
+"""What ESA WorldCover calls each of these: cropland, tree cover, grassland, bare, built-up, tree cover."""
+WORLDCOVER_WATER: Final = 80
+
 Kinds = NDArray[np.uint8]
 
 
@@ -32,6 +36,19 @@ class Land:
 
     kind: Kinds
     road: Array
+
+
+def worldcover(land: Land, permanent: Array) -> NDArray[np.uint8]:
+    """Return the class of ESA WorldCover of each pixel, uint8 (row, column).
+
+    Args:
+        land: The land.
+        permanent: Part of each pixel under permanent water, float32 (row, column).
+    """
+    codes = np.array([WORLDCOVER[kind] for kind in sorted(WORLDCOVER)], np.uint8)[land.kind]
+    codes[land.road >= 0.5] = WORLDCOVER[TOWN]
+    codes[permanent >= 0.5] = WORLDCOVER_WATER
+    return codes
 
 
 def _discs(rng: np.random.Generator, shape: tuple[int, int], radii: NDArray[np.float64], rough: Array) -> Mask:

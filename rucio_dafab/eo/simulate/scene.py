@@ -83,6 +83,7 @@ class SimulatedScene:
         scl: Scene classification at 20 m, uint8 (row, column), Sen2Cor's codes 1…11.
         water: Part of each pixel under water today, float32 0…1.
         reference: 0 no water, 1 permanent, 2 seasonal: what usually is water, uint8.
+        land_cover: What usually covers most of the pixel, a code of ESA WorldCover, uint8.
         parcels: Parcel of each pixel, int32 from 1; 0 is no parcel.
         opacity: How much of the ground a cloud hides, float32 0…1.
     """
@@ -93,6 +94,7 @@ class SimulatedScene:
     scl: NDArray[np.uint8] = field(repr=False)
     water: Array = field(repr=False)
     reference: NDArray[np.uint8] = field(repr=False)
+    land_cover: NDArray[np.uint8] = field(repr=False)
     parcels: Labels = field(repr=False)
     opacity: Array = field(repr=False)
 
@@ -154,7 +156,8 @@ def simulate(seed: int, options: Options | None = None, bands: Sequence[str] = B
     pixels = dict(render(part_rng(seed, 5, options.date.toordinal()), surface, sky, bands))
     return SimulatedScene(
         seed=seed, options=options, bands=pixels, scl=classify(hydrology, land, surface, sky), water=hydrology.today,
-        reference=reference_water(hydrology), parcels=_true_parcels(place.labels, land, hydrology), opacity=sky.opacity,
+        reference=reference_water(hydrology), land_cover=cover.worldcover(land, hydrology.permanent),
+        parcels=_true_parcels(place.labels, land, hydrology), opacity=sky.opacity,
     )  # fmt: skip
 
 

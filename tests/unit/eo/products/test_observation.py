@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rucio_dafab.eo import products
+from rucio_dafab.eo import water_layers
 from rucio_dafab.eo.indices import INDICES, majority, readable
 from rucio_dafab.eo.inference import Prediction
 from rucio_dafab.eo.observation import observe
@@ -95,7 +95,7 @@ def test_the_item_says_how_its_mask_was_decided(
     assert properties["dafab:guard"] == ["ndwi", "mndwi"]
     assert properties["dafab:guard_overruled_percent"] == pytest.approx(100 * 10 / 28, abs=1e-4)
     assert properties["dafab:water_index"] == "MNDWI > 0"
-    with opened("mask", product.files[products.OBSERVED_WATER]) as source:
+    with opened("mask", product.files[water_layers.OBSERVED_WATER]) as source:
         np.testing.assert_array_equal(source.read(1)[:, :28] == 1, columns((5, 15))[:, :28])
 
 
