@@ -191,15 +191,10 @@ def item_of(
     geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
     every = {**_inherited(scene), **projection(scene), **properties, "themes": themes}
-    extensions = [
-        *EXTENSIONS,
-        *([_EO_EXTENSION] if "eo:cloud_cover" in every else []),
-        *([_ALTERNATES_EXTENSION] if any(asset.formats for asset in assets.values()) else []),
-    ]
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": extensions,
+        "stac_extensions": _extensions(every, assets),
         "id": identifier,
         "collection": collection,
         "geometry": geometry,
@@ -208,6 +203,14 @@ def item_of(
         "links": _links(scene, sources),
         "assets": {key: asset.document() for key, asset in assets.items()},
     }
+
+
+def _extensions(properties: Mapping[str, Any], assets: Mapping[str, Asset]) -> list[str]:
+    return [
+        *EXTENSIONS,
+        *([_EO_EXTENSION] if "eo:cloud_cover" in properties else []),
+        *([_ALTERNATES_EXTENSION] if any(asset.formats for asset in assets.values()) else []),
+    ]
 
 
 def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
@@ -219,7 +222,7 @@ def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
         "processing:software": {SOFTWARE: PRODUCTS_REVISION},
         "processing:lineage": lineage,
         "license": source.get("license", "other"),
-        "providers": source.get("providers") or _providers(scene),
+        "providers": _providers(scene),
         "attribution": attribution(scene),
     }
 
@@ -317,9 +320,12 @@ def _model(model: ModelCard) -> dict[str, Any]:
 
 
 def _providers(scene: Scene) -> list[dict[str, Any]]:
-    if scene.item["properties"].get(SIMULATED):
+    source = scene.item["properties"]
+    if source.get(SIMULATED):
         return [{"name": SOFTWARE, "roles": ["producer"]}]
-    return [{"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}]
+    return source.get("providers") or [
+        {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}
+    ]
 
 
 def _acquisitions(scene: Scene) -> list[str]:

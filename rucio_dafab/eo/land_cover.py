@@ -29,7 +29,7 @@ CLASSES: dict[int, tuple[str, Colour]] = {
     100: ("moss and lichen", (250, 230, 160)),
 }
 COLOURS = {code: colour for code, (_, colour) in CLASSES.items()}
-LEGEND = RasterLegend("land cover", 8, tuple(CLASSES.values()), tuple(CLASSES))
+LEGEND = RasterLegend("land cover", 8, (("unknown", (255, 255, 255)), *CLASSES.values()), (UNKNOWN, *CLASSES))
 
 
 def read(scene: Scene) -> NDArray[np.uint8] | None:
@@ -49,14 +49,22 @@ def read(scene: Scene) -> NDArray[np.uint8] | None:
     return values
 
 
-def commonest(values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> int | None:
-    """Return the code that most valid pixels have, the lower one of two; None where none is known.
+def commonest(scene: Scene, valid: NDArray[np.bool_]) -> int | None:
+    """Return the code that most valid pixels of a scene have, the lower one of two; None where none is known.
 
     Args:
-        values: uint8 (row, column), see :func:`read`.
+        scene: The scene.
         valid: bool (row, column).
+
+    Raises:
+        ProductError: as :func:`read`.
+        SceneError: as :func:`read`.
     """
-    counts = histogram(values[valid])
+    values = read(scene)
+    if values is None:
+        return None
+    values *= valid
+    counts = histogram(values)
     codes = tuple(CLASSES)
     most = int(np.argmax(counts[list(codes)]))
     return codes[most] if counts[codes[most]] else None

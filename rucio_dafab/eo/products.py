@@ -33,11 +33,10 @@ from rucio_dafab.eo.items import (
     with_formats,
 )
 from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
-from rucio_dafab.eo.pictures import Backdrop
 from rucio_dafab.eo.previews import drawn_over, field_drawing, ground_of, previews
 from rucio_dafab.eo.profile import without_none
 from rucio_dafab.eo.vectors import components, polygonise
-from rucio_dafab.eo.water_layers import DEFICIT, EXCESS, layer_assets, layers, patch_drawing
+from rucio_dafab.eo.water_layers import DEFICIT, DIFFERENCE, EXCESS, layer_assets, layers, patch_previews
 from rucio_dafab.eo.writers import (
     GEOJSON_MEDIA_TYPE,
     PARQUET_MEDIA_TYPE,
@@ -106,14 +105,16 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     observation = observe(prediction, threshold)
     reference, classes, numbers = _against_reference(scene, prediction, observation.water)
     found = water.anomaly(numbers)
-    ground, cover = ground_of(scene), land_cover.read(scene)
+    ground = ground_of(scene)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
-        against = pool.submit(_anomaly_assets, scene, ground, classes)
-        wanted = layers(scene, prediction, observation, reference, classes, cover)
+        against = pool.submit(_anomaly_assets, scene, classes)
+        wanted = layers(scene, prediction, observation, reference, classes)
         drawn = pool.map(partial(layer_assets, scene, model, ground), wanted)
-        anomalies, excess, deficit = against.result()
-        assets = anomalies | {key: asset for each in drawn for key, asset in each.items()}
+        patches, excess, deficit = against.result()
+        assets = patches | {key: asset for each in drawn for key, asset in each.items()}
+    if patches:
+        assets |= patch_previews(scene, ground, patches, assets[DIFFERENCE])
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -121,7 +122,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
             **without_none({"trustworthiness_observed_water_mask": trust(scene, prediction, observation)}),
         },
         **observed_properties(scene, prediction, observation),
-        **without_none({LAND_COVER: None if cover is None else land_cover.commonest(cover, prediction.valid)}),
+        **without_none({LAND_COVER: land_cover.commonest(scene, prediction.valid)}),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
@@ -200,20 +201,16 @@ def _hrefs(assets: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _anomaly_assets(
-    scene: Scene, ground: Backdrop, classes: NDArray[np.uint8] | None
+    scene: Scene, classes: NDArray[np.uint8] | None
 ) -> tuple[dict[str, Asset], profile.Patches, profile.Patches]:
-    """Return the polygons of too much and too little water with their pictures, and the areas of both."""
+    """Return the polygons of too much and too little water, and the areas of both."""
     if classes is None:
         return {}, profile.Patches(np.empty(0)), profile.Patches(np.empty(0))
     gained = (classes == water.Difference.EXCESS) | (classes == water.Difference.SEASONAL_OBSERVED)
     excess, gains = _patches(scene, gained, ANOMALY_PATCH_KM2, "water_excess", "Delineated water excess")
     lost = classes == water.Difference.DEFICIT
     deficit, losses = _patches(scene, lost, ANOMALY_PATCH_KM2, "water_deficit", "Delineated water deficit")
-    assets = {EXCESS: excess, DEFICIT: deficit}
-    for key, asset in (*assets.items(),):
-        drawn = drawn_over(scene, ground, patch_drawing(classes, key))
-        assets |= previews(key, asset, drawn, asset.file.removesuffix(".geojson"))
-    return assets, gains, losses
+    return {EXCESS: excess, DEFICIT: deficit}, gains, losses
 
 
 def _patches(

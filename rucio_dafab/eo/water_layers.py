@@ -3,8 +3,9 @@
 Each layer is computed only when it is encoded, and forgotten then: of a tile every one has 120 MB.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from rucio_dafab.eo.previews import (
     water_drawing,
 )
 from rucio_dafab.eo.water import SQUARE_METRES_PER_KM2, Difference, Reference
-from rucio_dafab.eo.writers import COG_MEDIA_TYPE, RasterLegend, encode_cog
+from rucio_dafab.eo.writers import COG_MEDIA_TYPE, RasterLegend, encode_cog, shrunk_cog
 
 OBSERVED_WATER = "dafab-AI-observed-water"
 OBSERVED_WATER_TIDIED = "dafab-AI-postprocessed-observed-water"
@@ -81,7 +82,6 @@ def layers(
     observed: Observation,
     reference: Reference | None,
     classes: Pixels | None,
-    cover: Pixels | None,
 ) -> Iterator[Layer]:
     """Yield the layers that the scene allows: by indices, against a reference, of clouds and of land cover.
 
@@ -91,7 +91,6 @@ def layers(
         observed: The water in it.
         reference: Reference water, if there is any.
         classes: The difference of the observed water to it, see :func:`rucio_dafab.eo.water.difference`.
-        cover: Land cover, if it is known, see :mod:`rucio_dafab.eo.land_cover`.
     """
     clear, valid = prediction.clear, prediction.valid
     yield _water(OBSERVED_WATER, "observed_water", "Observed water mask", lambda: observed.water, clear)
@@ -108,11 +107,9 @@ def layers(
         yield Layer(CLOUD_MASK, "cloud_mask", title, legend, lambda: (valid & ~clear).view(np.uint8), valid, hidden)
     if reference is not None and classes is not None:
         yield from _against(reference, classes, valid)
-    if cover is not None:
-        yield Layer(
-            LAND_COVER, "land_cover", "Land cover (ESA WorldCover)", land_cover.LEGEND, lambda: cover,
-            valid & (cover != land_cover.UNKNOWN), _drawing(land_cover.COLOURS),
-        )  # fmt: skip
+    if land_cover.LAND_COVER_ASSET in scene.item["assets"]:
+        title, drawing = "Land cover (ESA WorldCover)", _drawing(land_cover.COLOURS)
+        yield Layer(LAND_COVER, "land_cover", title, land_cover.LEGEND, partial(_cover, scene), valid, drawing)
 
 
 def layer_assets(scene: Scene, model: ModelCard, ground: Backdrop, layer: Layer) -> dict[str, Asset]:
@@ -129,14 +126,30 @@ def layer_assets(scene: Scene, model: ModelCard, ground: Backdrop, layer: Layer)
     content = encode_cog(values, layer.there, scene.crs, scene.transform, legend, tags)
     members = raster_members(scene, legend.name, legend.entries)
     asset = Asset(f"{layer.file}.tif", content, COG_MEDIA_TYPE, layer.title, ("data",), members)
-    drawn = drawn_over(scene, ground, layer.drawing(values * layer.there))
+    del values
+    # A picture shows one pixel of fifty: it is drawn from what the file has for such views.
+    small = shrunk_cog(content, max(ground.colours.shape))
+    drawn = drawn_over(scene, ground, layer.drawing(small))
     return {layer.key: asset, **previews(layer.key, asset, drawn, layer.file)}
 
 
-def patch_drawing(classes: Pixels, key: str) -> Drawing:
-    """Return the drawing of excess or deficit water (``key``) in a difference raster."""
-    drawn = (Difference.DEFICIT,) if key == DEFICIT else (Difference.EXCESS, Difference.SEASONAL_OBSERVED)
-    return Drawing(classes, {value: DIFFERENCE_COLOURS[value][1] for value in drawn})
+def patch_previews(scene: Scene, ground: Backdrop, patches: Mapping[str, Asset], difference: Asset) -> dict[str, Asset]:
+    """Return the pictures of excess and deficit water, drawn from the difference raster.
+
+    Args:
+        scene: The scene.
+        ground: The scene to draw on.
+        patches: The polygons, by the keys :data:`EXCESS` and :data:`DEFICIT`.
+        difference: The asset :data:`DIFFERENCE`.
+    """
+    classes = shrunk_cog(difference.content, max(ground.colours.shape))
+    made: dict[str, Asset] = {}
+    for key, asset in patches.items():
+        drawn = (Difference.DEFICIT,) if key == DEFICIT else (Difference.EXCESS, Difference.SEASONAL_OBSERVED)
+        drawing = Drawing(classes, {value: DIFFERENCE_COLOURS[value][1] for value in drawn})
+        file = asset.file.removesuffix(".geojson")
+        made |= previews(key, asset, drawn_over(scene, ground, drawing), file)
+    return made
 
 
 def tidied(water: Mask, clear: Mask, pixels: int) -> Pixels:
@@ -162,6 +175,12 @@ def _against(reference: Reference, classes: Pixels, valid: Mask) -> Iterator[Lay
     legend = RasterLegend("difference", 4, DIFFERENCE_COLOURS)
     title = "Observed water against the reference"
     yield Layer(DIFFERENCE, "water_difference", title, legend, lambda: classes, valid, difference_drawing)
+
+
+def _cover(scene: Scene) -> Pixels:
+    values = land_cover.read(scene)
+    assert values is not None
+    return values
 
 
 def _water(key: str, file: str, title: str, values: Callable[[], Mask], clear: Mask) -> Layer:

@@ -21,6 +21,7 @@ from PIL.Image import Image
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
+from rasterio.windows import Window
 
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.geography import to_longitude_latitude
@@ -114,8 +115,11 @@ def encode_cog(
     colours = {value: (*colour, 255) for value, _, colour in legend.entries}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS="1"), MemoryFile() as plain, MemoryFile() as cog:
         with plain.open(**profile) as target:
-            target.write(values * valid, 1)
-            target.write_mask(valid)
+            # By strips: what is copied on the way takes several times the memory of a tile otherwise.
+            for window in (Window(0, row, width, min(BLOCK, height - row)) for row in range(0, height, BLOCK)):
+                rows = window.toslices()
+                target.write(values[rows] * valid[rows], 1, window=window)
+                target.write_mask(valid[rows], window=window)
             target.write_colormap(1, colours)
             target.set_band_description(1, legend.name)
             target.update_tags(**tags)
@@ -124,6 +128,20 @@ def encode_cog(
             copy(source, cog.name, driver="COG", compress="DEFLATE", blocksize=BLOCK, overview_resampling="mode")
         content: bytes = cog.read()
     return content
+
+
+def shrunk_cog(content: bytes, longest: int) -> NDArray[np.uint8]:
+    """Return the classes of a GeoTIFF of :func:`encode_cog`, uint8 (row, column), from its overviews.
+
+    Args:
+        content: The file.
+        longest: The longer side has at least so many pixels, and less than twice as many, where the raster itself has.
+    """
+    with MemoryFile(content) as file, file.open() as source:
+        step = 1 << max(int(max(source.shape) / longest).bit_length() - 1, 0)
+        shape = tuple(-(-side // step) for side in source.shape)
+        values: NDArray[np.uint8] = source.read(1, out_shape=shape)
+    return values
 
 
 def encode_geojson(

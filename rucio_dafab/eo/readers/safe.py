@@ -64,7 +64,7 @@ def read_safe(folder: Path) -> Scene:
     item = make_item(product, tile, folder.name, _outline(grid))
     _add_grid(item, grid)
     if any(folder.glob("GRANULE/*/AUX_DATA/simulation.json")):
-        item["properties"][SIMULATED] = True
+        _say_simulated(item)
     for band, own in found:
         item["assets"][band.name] = _asset(folder, product, band, own)
     metadata = _metadata_files(folder, path, tile_path)
@@ -138,6 +138,12 @@ def _add_grid(item: dict[str, Any], grid: Grid) -> None:
 def _asset(folder: Path, product: ProductMetadata, band: BandFile, grid: Grid) -> dict[str, Any]:
     described = band_asset(product, band.name, grid.transform.a)
     return {"href": _href(folder, band.path), **described, "data_type": grid.dtype, **_place(grid)}
+
+
+def _say_simulated(item: dict[str, Any]) -> None:
+    """Take back what an item says of ESA: nobody observed this scene."""
+    item["properties"] |= {SIMULATED: True, "providers": [{"name": "rucio-dafab", "roles": ["producer"]}]}
+    item["links"] = [link for link in item["links"] if link["rel"] != "license"]
 
 
 def _href(folder: Path, path: Path) -> str:

@@ -204,6 +204,30 @@ def test_previews_say_what_they_show(flood: Product) -> None:
         assert shapely.box(*preview["bbox"]).buffer(1e-5).covers(footprint)
 
 
+@pytest.mark.parametrize(
+    ("crs", "origin"), [("EPSG:32701", (182_000.0, 8_000_000.0)), ("EPSG:32660", (817_200.0, 2_000_000.0))]
+)
+def test_previews_across_the_antimeridian_show_the_scene(
+    make_scene: Make, predict: Make, card: Any, tmp_path: Path, crs: str, origin: tuple[float, float]
+) -> None:
+    scene = make_scene(crs=crs, origin=origin)
+    product = make_water(scene, predict(water=np.ones(SHAPE, bool)), card, tmp_path / "out")
+    for role in ("thumbnail", "overview"):
+        key = f"{water_layers.OBSERVED_WATER}-{role}"
+        west, south, east, north = product.item["assets"][key]["dafab:preview"]["bbox"]
+        assert 179.9 < west < 180 > -179.9 > east > -180
+        assert north - south < 0.02
+        with Image.open(product.files[key]) as image:
+            assert min(image.size) > 100
+            assert (np.asarray(image.convert("RGBA"))[..., 3] > 0).mean() > 0.9
+
+
+def test_a_simulated_scene_is_nobodys_observation(make_scene: Make, predict: Make, card: Any, tmp_path: Path) -> None:
+    scene = make_scene(**{"dafab:simulated": True, "providers": [{"name": "ESA", "roles": ["producer"]}]})
+    product = make_water(scene, predict(water=np.ones(SHAPE, bool)), card, tmp_path / "out")
+    assert [each["name"] for each in product.item["properties"]["providers"]] == ["rucio-dafab"]
+
+
 def bytes_of(product: Product) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(product.folder.iterdir())}
 
