@@ -1,7 +1,6 @@
 """Measure the water net and write its figures and its card: ``python -m models.water.evaluate``."""
 
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -9,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from models.common.card import write_card
-from models.common.figures import Comparison, Figure, as_table, store
+from models.common.figures import Comparison, Figure, as_table, behind, store
 from models.common.pool import HELD_OUT, Array, on_grid, vary
 from models.common.predict import load, predict
 from models.common.real import Labelled, Mask, clouds, spain_flood, terramesh
@@ -139,13 +138,6 @@ def final(model: Model) -> list[Figure]:
     ]
 
 
-def behind(figures: Sequence[Figure]) -> str:
-    """Return a limit that names the images on which the best threshold is ahead of what the product does."""
-    method = "net + guard" if SPECIFICATION.guard else "net"
-    worse = [each.images for each in figures if max(score for _, score in each.best.values()) > each.scores[method]]
-    return f"\n- A best threshold is ahead of what the product does on: {'; '.join(worse)}." if worse else ""
-
-
 def main() -> None:
     """Measure, print, store and write the card; ``--allowed`` only prints what decisions may be taken by."""
     if "--allowed" in sys.argv:
@@ -163,7 +155,14 @@ def main() -> None:
     )
     notes += " 0.1.0's muddy flood\nwater came after a first, bad figure there had been seen."
     notes += f"\n\n{HISTORY}"
-    write_card(MODEL, "Water", PURPOSE, text + notes, LIMITS + behind(figures), DATA)
+    write_card(
+        MODEL,
+        "Water",
+        PURPOSE,
+        text + notes,
+        LIMITS + behind(figures, "net + guard" if SPECIFICATION.guard else "net"),
+        DATA,
+    )
 
 
 if __name__ == "__main__":
