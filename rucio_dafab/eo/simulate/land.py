@@ -38,6 +38,24 @@ class Land:
     road: Array
 
 
+def snow_cover(rng: np.random.Generator, land: Land, part: float) -> Array:
+    """Return how much of each pixel's land lies under snow, float32 (row, column), 0…1.
+
+    It melts in patches, lies on roads and roofs for a shorter time, and is mostly hidden under trees.
+
+    Args:
+        rng: Source of randomness.
+        land: The land.
+        part: Of the land under snow, 0…1, trees left aside.
+    """
+    lasting = fractal(rng, land.kind.shape, 120, 5)
+    edge = np.quantile(lasting, 1 - part) if part < 1 else lasting.min() - 1
+    lying = np.clip((lasting - edge) / 0.15 + 0.5, 0, 1).astype(np.float32)
+    lying[np.isin(land.kind, (FOREST, RIPARIAN))] *= np.float32(0.3)
+    lying[land.kind == TOWN] *= np.float32(0.6)
+    return np.asarray(lying * (1 - np.float32(0.8) * land.road), np.float32)
+
+
 def worldcover(land: Land, permanent: Array) -> NDArray[np.uint8]:
     """Return the class of ESA WorldCover of each pixel, uint8 (row, column).
 
