@@ -102,7 +102,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
     scene = replace(scene, second=prediction.second)
-    observation = observe(prediction, threshold)
+    observation = observe(scene, prediction, threshold)
     reference, classes, numbers = _against_reference(scene, prediction, observation.water)
     found = water.anomaly(numbers)
     ground = ground_of(scene)
