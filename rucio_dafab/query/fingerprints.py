@@ -2,7 +2,8 @@
 
 A fingerprint is made of a path and the string, the boolean or the whole number that stands there, or in an array
 there. Rows that lack the fingerprint of what is asked for cannot have it; of those that have it, few have another
-value with the same one. So whoever asks for a fingerprint asks for the value as well.
+value with the same one. So whoever asks for a fingerprint asks for the value as well; and, of rows that have none
+computed yet, for the value alone.
 
 Other numbers and times have none. They are asked for as ranges, which no index of equality serves, and nearly each
 document has another one: in the index they were nine entries of ten and most of what an insertion cost (ADR 31).
@@ -25,13 +26,13 @@ _TIME_LETTERS: Final = 20
 """Letters of the shortest time in RFC 3339: 2026-06-01T10:00:00Z."""
 
 
-def fingerprints(document: Mapping[str, Any]) -> list[int] | None:
-    """Return the fingerprints of a document, ascending, each once, as signed 32-bit integers; ``None`` for none."""
+def fingerprints(document: Mapping[str, Any]) -> list[int]:
+    """Return the fingerprints of a document, ascending, each once, as signed 32-bit integers."""
     texts: list[str] = []
     for key, value in document.items():
         if key not in APART:
             _tell(f"/{key}", value, texts)
-    return sorted({_hashed(text) for text in texts}) or None
+    return sorted({_hashed(text) for text in texts})
 
 
 def fingerprint(path: tuple[str, ...], value: object) -> int | None:

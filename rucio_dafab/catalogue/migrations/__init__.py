@@ -71,8 +71,12 @@ def downgrade(engine: Engine, revision: str = "base") -> tuple[str, ...]:
     return (f"revision {before} → {after or 'none'}",)
 
 
-def check(engine: Engine) -> tuple[str, ...]:
+def check(engine: Engine, *, rows: bool = True) -> tuple[str, ...]:
     """Return what differs from the newest revision and the declared queryables, a line each; nothing when all is well.
+
+    Args:
+        engine: of Rucio's database.
+        rows: whether to look for documents of servers of before, too.
 
     Raises:
         MigrationError: if the database is out of reach.
@@ -83,7 +87,7 @@ def check(engine: Engine) -> tuple[str, ...]:
             return (f"the database has no documents table of ours: run `rucio-dafab db upgrade` (to {head})",)
         if current != head:
             return (f"the tables are at revision {current}, not {head}: run `rucio-dafab db upgrade`",)
-        return columns.differences(connection)
+        return columns.differences(connection) or (columns.unfilled_rows(connection) if rows else ())
 
 
 def _analyse(engine: Engine) -> None:

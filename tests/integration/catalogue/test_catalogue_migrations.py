@@ -195,11 +195,36 @@ def test_documents_of_before_get_their_fingerprints(db: Db, superuser: Any, empt
     superuser.execute("DROP INDEX dafab.document_fingerprints; UPDATE dafab.document SET fingerprints = NULL")
     assert db("check").returncode == 1
     assert db("upgrade").returncode == 0
+    assert db("check").returncode == 0
     assert superuser.execute("SELECT fingerprints FROM dafab.document").fetchone()[0] == found
     assert db("downgrade", "0008", "--yes").returncode == 0
     assert "fingerprints" not in columns(superuser)
     before = superuser.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'document_searchable'").fetchone()
     assert "gin (searchable jsonb_path_ops)" in before[0]
+    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
+
+
+def test_what_a_server_of_before_writes_is_named_filled_and_set_right(db: Db, superuser: Any, empty: None) -> None:
+    assert db("upgrade").returncode == 0
+    make_dids(superuser)
+    document = json.dumps({"properties": {"season": "wet"}})
+    superuser.execute(
+        "INSERT INTO dafab.document (scope, name, partial, searchable, document)"
+        " SELECT 'fill', name, true, %s, %s FROM rucio.dids WHERE scope = 'fill'",
+        (document, document),
+    )
+    noticed = db("check")
+    assert noticed.returncode == 1
+    assert "2 of the documents lack fingerprints" in noticed.stderr
+    assert db("upgrade").returncode == 0
+    assert db("check").stdout == "up to date\n"
+    wet, dry = (fingerprint(("properties", "season"), season) for season in ("wet", "dry"))
+    prints = "SELECT fingerprints FROM dafab.document ORDER BY name"
+    assert superuser.execute(prints).fetchall() == [([wet],), ([wet],)]
+    # It writes a document anew, and leaves a column that it does not know.
+    superuser.execute("UPDATE dafab.document SET document = replace(document, 'wet', 'dry') WHERE name = 'one'")
+    assert db("reindex").stdout == "2 documents, 1 changed\n"
+    assert superuser.execute(prints).fetchall() == [([dry],), ([wet],)]
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 

@@ -30,7 +30,7 @@ def told(document: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
 def test_a_document_has_the_fingerprint_of_each_of_its_values(document: dict[str, Any]) -> None:
     found = fingerprints(document)
     wanted = {number for path, value in told(document) if (number := fingerprint(path, value)) is not None}
-    assert found == (sorted(wanted) or None)
+    assert found == sorted(wanted)
     assert all(-(2**31) <= number < 2**31 for number in wanted)
 
 
@@ -56,7 +56,7 @@ def test_what_differs_has_other_fingerprints() -> None:
     "value", [0.5, 2.0**53, -(2**60), None, "2026-06-01T10:00:00Z", "2026-06-01t10:00:00.123+02:00", [1], {"a": 1}]
 )
 def test_ranges_are_asked_for_otherwise(value: object) -> None:
-    assert fingerprints({"properties": {"a": 0.5, "b": "2026-06-01T10:00:00Z"}}) is None
+    assert fingerprints({"properties": {"a": 0.5, "b": "2026-06-01T10:00:00Z"}}) == []
     if not isinstance(value, list | dict):
         assert fingerprint(("properties", "a"), value) is None
 
@@ -67,7 +67,7 @@ def test_a_day_is_a_text_and_no_time() -> None:
 
 @pytest.mark.parametrize("member", sorted(APART))
 def test_members_with_columns_of_their_own_have_none(member: str) -> None:
-    assert fingerprints({member: "x"}) is None
+    assert fingerprints({member: "x"}) == []
     assert fingerprint((member,), "x") is None
     assert fingerprint(("properties", member), "x") is not None
 
