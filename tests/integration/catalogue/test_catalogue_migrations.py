@@ -210,7 +210,16 @@ def test_documents_of_before_get_their_fingerprints(db: Db, superuser: Any, empt
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
 
 
-def test_what_a_server_of_before_writes_is_named_filled_and_set_right(db: Db, superuser: Any, empty: None) -> None:
+OF_HEALTH = """
+from rucio_dafab.catalogue import migrations
+from rucio_dafab.catalogue.sessions import engine
+print(migrations.check(engine(), rows=False))
+"""
+
+
+def test_what_a_server_of_before_writes_is_named_filled_and_set_right(
+    db: Db, environment: dict[str, str], superuser: Any, empty: None
+) -> None:
     assert db("upgrade").returncode == 0
     make_dids(superuser)
     document = json.dumps({"properties": {"season": "wet"}})
@@ -222,6 +231,8 @@ def test_what_a_server_of_before_writes_is_named_filled_and_set_right(db: Db, su
     noticed = db("check")
     assert noticed.returncode == 1
     assert "2 of the documents lack fingerprints" in noticed.stderr
+    command = [sys.executable, "-W", "ignore", "-c", OF_HEALTH]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "()\n"
     assert db("upgrade").returncode == 0
     assert db("check").stdout == "up to date\n"
     wet, dry = (fingerprint(("properties", "season"), season) for season in ("wet", "dry"))
