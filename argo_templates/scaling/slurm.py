@@ -25,7 +25,7 @@ _HARMLESS_FLAGS: Final = frozenset({"CLOUD", "DYNAMIC_NORM", "COMPLETING"})
 _OF_THEIR_OWN: Final = ("Dependency", "BeginTime", "JobHeldUser", "JobHeldAdmin", "DependencyNeverSatisfied")
 """Reasons for waiting that have nothing to do with room."""
 
-_DEFAULTS: Final = ("SQUEUE_", "SINFO_", "SCONTROL_")
+_DEFAULTS: Final = ("SQUEUE_", "SINFO_", "SCONTROL_", "SLURM_CLUSTERS")
 """How variables begin by which a user gives these commands other defaults (their manuals, "Environment variables")."""
 
 _COLUMNS: Final = "%T|%V|%U|%u|%P|%r"

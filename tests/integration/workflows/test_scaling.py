@@ -111,6 +111,7 @@ def test_what_a_user_is_used_to_see_hides_nothing(settings: Callable[..., Path])
     with jobs(1, "--partition=cpu", "--mem=100M", running=1), pytest.MonkeyPatch.context() as patched:
         patched.setenv("SQUEUE_STATES", "PENDING")
         patched.setenv("SINFO_PARTITION", "cpu")
+        patched.setenv("SLURM_CLUSTERS", "another")
         assert seen(own)["hpk-cpu"].running == 1
 
 
