@@ -83,22 +83,27 @@ def _deliver(planned: Planned, root: Path, scratch: str, wanted: Cut) -> Retriev
         with appearing(target, TargetError) as made:
             size = _make(fetched, made, wanted)
             if target.is_dir():
-                _remove_delivered(target)
+                _replace(target, made)
     finally:
         _remove(fetched.path)
     return Retrieved(target, fetched.name, size)
 
 
-def _remove_delivered(folder: Path) -> None:
-    """Remove a folder of bands that was delivered before.
+def _replace(folder: Path, made: Path) -> None:
+    """Put a new folder of bands where one was delivered before, which stands beside the new one's old place then.
 
     Raises:
-        TargetError: if it holds anything else.
+        TargetError: if the one that is there holds anything else.
     """
     for path in folder.iterdir():
         if path.suffix not in _GEOTIFF or path.is_dir():
             raise TargetError(f"{folder} is there and holds {path.name}: remove it or choose another target")
-    shutil.rmtree(folder)
+    before = folder.rename(made.with_name(".before"))
+    try:
+        made.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
 
 
 def _make(fetched: Retrieved, made: Path, wanted: Cut) -> int:
