@@ -1,5 +1,7 @@
 """What DASI refuses: one line that names the key, the value or the file."""
 
+from collections.abc import Sequence
+
 from rucio_dafab.errors import DafabError
 
 
@@ -53,3 +55,9 @@ class NothingFound(RequestError, NotStored):
 
 class TargetError(DasiError):
     """A target that cannot be written to: outside its folder, claimed twice, or in the way."""
+
+
+def tell_removed(refusal: DafabError, removed: Sequence[str]) -> None:
+    """Let a refusal in the middle of a wipe say what is gone already."""
+    if removed:
+        refusal.args = (f"{refusal} (removed before it: {', '.join(removed)})",)

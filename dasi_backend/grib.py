@@ -70,7 +70,8 @@ class GribBackend:
         planned = []
         for path, items in files.items():
             name = items[0].name if len(items) == 1 else f"{len(items)} fields"
-            planned.append(Planned(path, name, partial(_write, path, items), len(items)))
+            content = tuple((item.uri, item.offset) for item in items)
+            planned.append(Planned(path, name, partial(_write, path, items), len(items), content=content))
         return Plan(request, planned, "fields", "the FDB of fields")
 
     def wipe(self, _request: Request, /, doit: bool = False, everything: bool = False) -> NoReturn:  # noqa: ARG002

@@ -89,7 +89,8 @@ class LocalBackend:
             path = targets.fill(template, _values(product), product.key.id)
             write = partial(self._write, product, path, request.keys.get("band"))
             size = sum(file.size for file in chosen(product, request.keys.get("band")))
-            planned.append(Planned(path, product.key.id, write, way=Way.PROCESS, bytes=size))
+            content = (self.store.root, product.key.id, request.keys.get("band"))
+            planned.append(Planned(path, product.key.id, write, way=Way.PROCESS, bytes=size, content=content))
         return Plan(request, planned, "products", "the rolling store")
 
     def _write(self, product: Product, path: Path, bands: Sequence[str] | None) -> Retrieved:

@@ -21,6 +21,7 @@ from dasi_backend.parts import Parts
 from dasi_backend.products import Product
 from dasi_backend.removal import Remover
 from dasi_backend.retrieving import Progress
+from rucio_dafab.errors import DafabError
 from rucio_dafab.resources import resources
 
 __all__ = ["Archived", "Product", "ProductKey", "Query", "Store"]
@@ -224,8 +225,14 @@ class Store:
         if held := [f"{key.id} {reason}" for key in keys if (reason := remover.holder(key.product))]:
             more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
             raise Held(f"{held[0]}{more}: nothing was removed")
+        removed = list[str]()
         for key in keys if doit else ():
-            remover.remove(key)
+            try:
+                remover.remove(key)
+            except DafabError as refusal:
+                errors.tell_removed(refusal, removed)
+                raise
+            removed.append(key.id)
         return keys
 
     def _make(self) -> None:
