@@ -371,7 +371,7 @@ def test_the_commands_pin_lease_wipe_and_retain(
         (["lease", "id=a", "--holder", "x", "--hours", "0"], "a lease lasts"),
         (["lease", "id=a", "--holder", "x", "--process", "99999999"], "no process 99999999"),
         (["retention", "--policy", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["pin", 'retrieve, id=a, target="x"'], "pin takes keys of products"),
+        (["pin", 'retrieve, id=a, target="x"'], "the request says retrieve, not list"),
     ],
 )
 def test_the_commands_refuse_in_one_line(
