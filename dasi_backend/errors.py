@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from rucio_dafab.errors import DafabError
 
 
 class DasiError(DafabError):
     """A refusal of the store, of a request or of a backend."""
+
+    @override
+    def __str__(self) -> str:
+        """Return one line, whatever value it names."""
+        return " ".join(super().__str__().splitlines())
 
 
 class ConfigError(DasiError):

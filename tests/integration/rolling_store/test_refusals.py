@@ -1,6 +1,7 @@
 """What the rolling store does not keep, and what it says of it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,12 @@ def test_a_folder_that_is_no_staged_scene_is_refused(
     with pytest.raises(StagedError, match=said):
         store.archive(scene)
     assert list(store.products()) == []
+
+
+def test_a_file_whose_name_is_no_text_is_named(store: Store, scene: Path) -> None:
+    (scene / "safe" / "MTD_MSIL2A.xml").rename(scene / "safe" / os.fsdecode(b"caf\xe9.xml"))
+    with pytest.raises(StagedError, match=r"a file whose name is no UTF-8: b'safe/caf\\xe9.xml'"):
+        store.archive(scene)
 
 
 @pytest.mark.parametrize("href", ["../B03.tif", "/etc/passwd", "https://example.org/B03.tif"])

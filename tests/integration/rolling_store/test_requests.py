@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from dasi_backend import interface
+from dasi_backend.errors import RequestError
 from dasi_backend.store import Store
 from tests.integration.rolling_store.conftest import Dasi
 from tests.integration.rolling_store.scenes import contents, make_scene
@@ -111,9 +113,35 @@ def test_of_several_scenes_none_is_archived_where_one_is_none(store: Store, dasi
     assert ids(store) == []
 
 
-def test_nothing_is_listed_where_the_second_request_is_refused(filled: Store, dasi: Dasi) -> None:
+def test_nothing_is_listed_where_the_second_askedis_refused(filled: Store, dasi: Dasi) -> None:
     done = dasi("list", "list, mission=s2\nlist, where='a = 1'")
     assert (done.returncode, done.stdout) == (1, "")
+    assert ids(filled) == ["scene_a", "scene_b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("class=od", "error: class: a key of fields, and dasi.yml names no FDB of them (type: grib)"),
+        ("collection=x", "error: collection: only a catalogue knows that, and dasi.yml has no section rucio"),
+        ("product=a\nb", "error: product=a b: the store keeps lower case letters, digits and . _ - only"),
+        ("mission=s2a/s2b/off", "error: mission=s2a/s2b/off: 'off' drops a key, and stands alone"),
+        ("orbit=8/to/x", "error: orbit=x: not a whole number"),
+        ("date=2", "error: date=2: write 20260601, 2026-06-01, or days before today such as -1 (0 is today)"),
+        ("area=1/2/3/4", "error: area: a key of disseminate alone"),
+    ],
+)
+def test_a_refusal_is_one_line_with_key_and_value(filled: Store, dasi: Dasi, asked: str, said: str) -> None:
+    assert refused(dasi, "list", asked) == said
+    assert ids(filled) == ["scene_a", "scene_b"]
+
+
+@pytest.mark.parametrize("range_", ["8/to/x", "1/to/x/by/2", "to/x", "8/to"])
+def test_a_typing_error_in_a_range_widens_no_wipe(filled: Store, dasi: Dasi, tmp_path: Path, range_: str) -> None:
+    """The products are of orbit 0, to which metkit counts where an end is no number."""
+    assert "orbit=" in refused(dasi, "wipe", "mission=s2", f"orbit={range_}", "--apply")
+    with pytest.raises(RequestError, match="orbit="):
+        interface.Dasi(tmp_path / "dasi.yml").wipe({"mission": "s2", "orbit": range_}, doit=True)
     assert ids(filled) == ["scene_a", "scene_b"]
 
 
@@ -130,7 +158,7 @@ def test_nothing_is_listed_where_the_second_request_is_refused(filled: Store, da
         (("archive",), 'retrieve, mission=s2, target="x"'),
     ],
 )
-def test_a_request_of_another_verb_is_refused(filled: Store, dasi: Dasi, command: tuple[str, ...], text: str) -> None:
+def test_a_askedof_another_verb_is_refused(filled: Store, dasi: Dasi, command: tuple[str, ...], text: str) -> None:
     verb = "list" if command[0] in {"inspect", "pin"} else command[0]
     said = refused(dasi, command[0], text, *command[1:])
     assert said == f"error: the request says {text.partition(',')[0]}, not {verb}"
