@@ -70,8 +70,7 @@ def inspect(
     if space:
         cli_keeping.show_space(store_of(found), requests_of("list", request), as_json)
         return
-    answers = [list(backend_for(found, one).list(one)) for one in requests_of("list", request) or [_EVERYTHING]]
-    _print([([item.record() for item in items], output.extent_table(items)) for items in answers], as_json)
+    _print([_extents(found, one) for one in requests_of("list", request) or [_EVERYTHING]], as_json)
 
 
 @app.command()
@@ -192,10 +191,18 @@ def _home(config: Config, folder: Path) -> Store | CatalogueWriter:
 def _listed(config: Config, request: Request) -> Listed:
     backend = backend_for(config, request)
     if isinstance(backend, LocalBackend):
-        products = list(backend.products(request))
+        products = list(backend.listed(request))
+        plans.refuse_count(request, len(products), "products")
         return [output.product_record(product) for product in products], output.product_table(products)
     items = list(backend.list(request))
+    plans.refuse_count(request, len(items), "files")
     return [item.record() for item in items], output.item_table(items, _columns(backend))
+
+
+def _extents(config: Config, request: Request) -> Listed:
+    items = list(backend_for(config, request).list(request))
+    plans.refuse_count(request, len(items), "objects")
+    return [item.record() for item in items], output.extent_table(items)
 
 
 def _print(answers: Sequence[Listed], as_json: bool) -> None:

@@ -133,6 +133,8 @@ def retention_(
 
 def show_space(store: Store, requests: Sequence[Request], as_json: bool) -> None:
     """Print what the products of requests take, when they were last used, and who holds them."""
+    if any(one.expect is not None for one in requests):
+        raise RequestError("inspect --space takes keys of products, without expect")
     account = store.account()
     if requests:
         chosen = {product.key.product for one in requests for product in store.products(one.keys)}

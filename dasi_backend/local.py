@@ -7,7 +7,7 @@ from pathlib import Path
 from dasi_backend import plans, targets
 from dasi_backend.errors import RequestError
 from dasi_backend.items import Item, Key, Retrieved
-from dasi_backend.keys import LEVEL_3, STORE_KEYS
+from dasi_backend.keys import LEVEL_3, STORE_KEYS, canonical
 from dasi_backend.language import Request
 from dasi_backend.plans import Plan, Planned, Progress, Way
 from dasi_backend.products import level_3
@@ -33,6 +33,18 @@ class LocalBackend:
         """
         query = {key: values for key, values in request.keys.items() if key not in LEVEL_3}
         yield from self.store.products(query)
+
+    def listed(self, request: Request) -> Iterator[Product]:
+        """Yield the products that have a file which a request means: ``band``, ``res``, ``kind`` and ``part`` count.
+
+        Raises:
+            KeyRefused: if a key is none of the store's or a value cannot be one.
+        """
+        below = {key: {canonical(key, each) for each in request.keys[key]} for key in LEVEL_3 if key in request.keys}
+        for product in self.products(request):
+            keys = [file.key for file in product.manifest.files if file.size]  # of an empty file there is no object
+            if not below or any(all(key.get(name) in values for name, values in below.items()) for key in keys):
+                yield product
 
     def list(self, request: Request) -> Iterator[Item]:
         """Yield the files of the products that a request means; ``band``, ``res``, ``kind`` and ``part`` narrow them.

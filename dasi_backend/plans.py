@@ -68,6 +68,16 @@ def template_of(request: Request) -> str:
     return request.target
 
 
+def refuse_count(request: Request, count: int, what: str) -> None:
+    """Refuse another number of answers than a request expects.
+
+    Raises:
+        RequestError: with both numbers.
+    """
+    if isinstance(request.expect, int) and count != request.expect:
+        raise RequestError(f"{count} {what} answer the request, and expect={request.expect}")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a retrieve is going to write, all of it.
@@ -92,10 +102,8 @@ class Plan:
             RequestError: if not as many answers are there as expected.
             TargetError: if two of them would be one file.
         """
-        expect, count = self.request.expect, sum(one.count for one in self.files)
-        if isinstance(expect, int) and count != expect:
-            raise RequestError(f"{count} {self.what} answer the request, and expect={expect}")
-        if expect is None and not self.files:
+        refuse_count(self.request, sum(one.count for one in self.files), self.what)
+        if self.request.expect is None and not self.files:
             raise NothingFound(f"nothing in {self.where} answers the request (expect={ANY} takes that as an answer)")
         targets.refuse_clashes(self.claims())
 

@@ -1,5 +1,6 @@
 """Several requests in one text: all of them are planned before the first is carried out, whatever the verb."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,37 @@ def test_of_several_scenes_none_is_archived_where_one_is_none(store: Store, dasi
     assert "empty is no staged scene" in refused(dasi, "archive", str(tmp_path / "a"), str(tmp_path / "empty"))
     assert "empty is no staged scene" in refused(dasi, "archive", 'archive, source="a"\narchive, source="empty"')
     assert ids(store) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "products", "objects"),
+    [
+        (("band=b02",), 2, 2),
+        (("band=b02/b99", "date=20260601"), 1, 1),
+        (("band=b99",), 0, 0),
+        (("kind=part",), 2, 6),
+        (("kind=part", "band=b02"), 0, 0),
+        (("part=p9999",), 0, 0),
+        (("res=20", "band=b8a"), 2, 2),
+        (("res=60",), 0, 0),
+    ],
+)
+def test_a_list_shows_products_with_what_is_asked_as_inspect_shows_the_objects(
+    filled: Store, dasi: Dasi, keys: tuple[str, ...], products: int, objects: int
+) -> None:
+    assert len(json.loads(dasi("list", *keys, "--json").stdout)) == products
+    assert len(json.loads(dasi("inspect", *keys, "--json").stdout)) == objects
+    assert ids(filled) == ["scene_a", "scene_b"]
+
+
+def test_a_list_holds_what_it_shows_to_what_is_expected(filled: Store, dasi: Dasi) -> None:
+    assert refused(dasi, "list", "expect=7") == "error: 2 products answer the request, and expect=7"
+    assert refused(dasi, "inspect", "band=b02", "expect=1") == "error: 2 objects answer the request, and expect=1"
+    for asked in (("expect=2",), ("expect=any",), ("date=20990101", "expect=0"), ("date=20990101",)):
+        assert dasi("list", *asked).returncode == 0
+    assert dasi("inspect", "band=b02", "expect=2").returncode == 0
+    assert "without expect" in refused(dasi, "inspect", "expect=2", "--space")
+    assert ids(filled) == ["scene_a", "scene_b"]
 
 
 def test_nothing_is_listed_where_the_second_askedis_refused(filled: Store, dasi: Dasi) -> None:
