@@ -19,7 +19,7 @@ from typing import Final
 from dasi_backend import plans, staged, targets
 from dasi_backend.appearing import appearing
 from dasi_backend.backends import backend_for
-from dasi_backend.config import Config
+from dasi_backend.config import SITE_NAME, Config
 from dasi_backend.cropping import Cut, cut
 from dasi_backend.errors import RequestError, TargetError
 from dasi_backend.items import Retrieved
@@ -27,7 +27,7 @@ from dasi_backend.language import Request
 from dasi_backend.plans import Plan, Planned, Progress
 
 VERB: Final = "disseminate"
-_SITE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(.*)", re.DOTALL)
+_SITE: Final = re.compile(rf"({SITE_NAME}):(.*)", re.DOTALL)
 _GEOTIFF: Final = frozenset({".tif", ".tiff"})
 _RASTERS: Final = _GEOTIFF | {".jp2"}
 _NO_DATA_OF_JPEG_2000: Final = 0

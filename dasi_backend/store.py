@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,9 @@ class Store:
         schema: The schema of new databases, by default ours (``etc/fdb/schema``).
         others: More folders that hold databases.
         wait_seconds: How long to wait for whoever holds a lock.
+
+    Raises:
+        StoreError: if what is there in place of one of the folders is none, or cannot be entered.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class Store:
     ) -> None:
         self.root = root.absolute()
         roots = (self.root, *(other.absolute() for other in others))
+        for each in roots:
+            _require_folder(each)
         self.parts = Parts.at(schema or resources() / "etc" / "fdb" / "schema", roots, wait_seconds)
 
     @property
@@ -240,6 +246,18 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the store {self.root} cannot be made: {error.strerror}") from error
+
+
+def _require_folder(root: Path) -> None:
+    """Refuse what is there and is no folder; one that is not there is made when it is needed."""
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"the store {root} cannot be entered: {error.strerror}") from error
+    if not is_folder:
+        raise StoreError(f"the store {root} is no folder")
 
 
 def _holds_something(folder: Path) -> bool:

@@ -44,8 +44,8 @@ Dasi = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def dasi(tmp_path: Path, store: Store) -> Dasi:
-    """Return what runs ``dasi`` over the store; its sites are ``PARTNER`` and ``FULL`` (the folder ``disk``)."""
-    sites = {"PARTNER": "partner", "FULL": "disk"}
+    """Return what runs ``dasi`` over the store; its sites are ``PARTNER``, ``P`` and ``FULL`` (the folder ``disk``)."""
+    sites = {"PARTNER": "partner", "P": "short", "FULL": "disk"}
     settings = {"spaces": [{"roots": [{"path": str(store.root)}]}], "sites": sites}
     (tmp_path / "dasi.yml").write_text(json.dumps(settings))
 

@@ -83,6 +83,13 @@ def test_of_several_disseminations_none_is_delivered_where_one_is_refused(
     assert not (tmp_path / "partner").exists()
 
 
+def test_a_site_of_one_letter_is_a_site(filled: Store, dasi: Dasi, tmp_path: Path) -> None:
+    assert dasi("disseminate", "id=scene_a", "band=b02", "target=P:d/[id]").returncode == 0
+    assert (tmp_path / "short" / "d" / "scene_a" / "B02.tif").is_file()
+    assert "unknown site Q (FULL, P, PARTNER)" in refused(dasi, "disseminate", "id=scene_a", "target=Q:d/[id]")
+    assert ids(filled) == ["scene_a", "scene_b"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
