@@ -126,6 +126,10 @@ def retention_(
         take_back(found)
     else:
         plan, done = retention.plan(store.account(), said, time.time()), None
+    for name in said.unmatched(holding.record for holding in plan.account.holdings):
+        output.progress_console().print(
+            f"warning: no product in the store is of the collection {name}, which the policy names", soft_wrap=True
+        )
     if metrics_path is not None:
         metrics.write(metrics_path, store.account() if apply else plan.account, retention.totals(store.parts))
     show(output_keeping.plan_record(plan, done), output_keeping.plan_table(plan, done, everything), as_json)

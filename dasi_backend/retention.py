@@ -125,7 +125,7 @@ def totals(parts: Parts) -> Mapping[str, int]:
 
 
 def _kept(holding: Holding, policy: Policy, now: float) -> str | None:
-    rule, record = policy.rule_of(holding.record.collection), holding.record
+    rule, record = policy.rule_of(holding.record), holding.record
     age = now - record.archived
     if holding.leases:
         return f"leased by {'; '.join(lease.holder for lease in holding.leases)}"
@@ -140,7 +140,7 @@ def _kept(holding: Holding, policy: Policy, now: float) -> str | None:
 
 
 def _old(holding: Holding, policy: Policy, now: float) -> str | None:
-    rule = policy.rule_of(holding.record.collection)
+    rule = policy.rule_of(holding.record)
     if rule.max_age is None or now - holding.record.archived <= rule.max_age:
         return None
     return f"older than {_days(rule.max_age)}"
