@@ -15,9 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from dasi_backend import subscriptions
 from dasi_backend.addresses import parse_text
 from dasi_backend.errors import PolicyError
-from dasi_backend.originals import OPTICAL, RADAR
 from dasi_backend.records import ProductRecord
-from rucio_dafab.eo.bands import BACKSCATTER_BANDS, REFLECTANCE_BANDS
 from rucio_dafab.errors import DafabError
 from rucio_dafab.query.geometry import parse_geometry
 from rucio_dafab.resources import resources
@@ -128,12 +126,12 @@ def canonical(collection: str) -> str:
 
 def collections_of(record: ProductRecord) -> frozenset[str]:
     """Return the collections that a product is of: the one that its item names, and the catalogue's, by its bands."""
+    from dasi_backend.originals import collection_of  # noqa: PLC0415  # rasterio, for policies that name collections
+
     keys = (parse_text(key) for key in record.objects)
-    bands = {key["band"].upper() for key in keys if key.get("kind") == "band" and "band" in key}
+    bands = {key["band"].upper(): dict[str, str]() for key in keys if key.get("band")}
     own = {canonical(record.collection)} if record.collection else set()
-    if bands & {*REFLECTANCE_BANDS, *BACKSCATTER_BANDS}:
-        own.add(RADAR if bands <= set(BACKSCATTER_BANDS) else OPTICAL)
-    return frozenset(own)
+    return frozenset(own | ({collection_of(bands)} if bands else set()))
 
 
 def read(path: Path = DEFAULT) -> Policy:
