@@ -115,9 +115,10 @@ class Records:
         """Write the record of a product, whose access is now."""
         stated = asdict(record) | {"version": _VERSION}
         del stated["accessed"]
-        for note in (Note.MARKED, Note.REMOVING, Note.WITHDRAW):  # while there is room for a folder
-            (self.folder / note).mkdir(parents=True, exist_ok=True)
         write_file(self._product(record.key.product), orjson.dumps(stated).decode())
+        with suppress(OSError):  # while there is room for a folder
+            for note in (Note.MARKED, Note.REMOVING, Note.WITHDRAW):
+                (self.folder / note).mkdir(exist_ok=True)
 
     def get(self, product: str) -> ProductRecord | None:
         """Return the record of a product (canonical id); ``None`` where there is none that can be read."""
