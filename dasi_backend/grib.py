@@ -5,6 +5,7 @@
 
 import filecmp
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -49,6 +50,16 @@ class GribBackend:
                 offset=element.offset,
                 timestamp=element.timestamp,
             )
+
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield what :meth:`list` does, whose bytes are held to be a whole message when they are read.
+
+        Raises:
+            RequestError: if a key is none of fields, or a parameter is unknown.
+            StoreError: if FDB refuses.
+        """
+        for item in self.list(request):
+            yield replace(item, verified=partial(_message, item))
 
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the fields that a request means to its target, each file whole and of whole messages.

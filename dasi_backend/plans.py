@@ -78,6 +78,16 @@ def refuse_count(request: Request, count: int, what: str) -> None:
         raise RequestError(f"{count} {what} answer the request, and expect={request.expect}")
 
 
+def refuse_none(request: Request, count: int, where: str) -> None:
+    """Refuse that nothing answers a request that does not say that it expects so.
+
+    Raises:
+        NothingFound: naming who was asked.
+    """
+    if request.expect is None and not count:
+        raise NothingFound(f"nothing in {where} answers the request (expect={ANY} takes that as an answer)")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a retrieve is going to write, all of it.
@@ -103,8 +113,7 @@ class Plan:
             TargetError: if two of them would be one file.
         """
         refuse_count(self.request, sum(one.count for one in self.files), self.what)
-        if self.request.expect is None and not self.files:
-            raise NothingFound(f"nothing in {self.where} answers the request (expect={ANY} takes that as an answer)")
+        refuse_none(self.request, len(self.files), self.where)
         targets.refuse_clashes(self.claims())
 
     def claims(self) -> Iterator[targets.Claim]:

@@ -3,7 +3,9 @@
 Documents, checksums and replicas of all answers come with the search; there is no call for each of them.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +55,21 @@ class RucioBackend:
             assets = documents.assets_of(found, wanted) if wanted else found.assets
             for key, asset in assets.items():
                 yield self._item(found, key, asset)
+
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield the files that :meth:`retrieve` would write; one is fetched and verified when its bytes are read.
+
+        Raises:
+            DafabError: if the request is not understood or the catalogue cannot be reached.
+        """
+        for item, wanted in self._files(request):
+            yield replace(item, verified=partial(self._fetched, wanted))
+
+    def _fetched(self, wanted: Wanted) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="dasi-retrieve-") as scratch:
+            path = Path(scratch) / "file"
+            fetch(wanted, path, self._rse)
+            return path.read_bytes()
 
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the files that a request means to its target, each whole and verified.

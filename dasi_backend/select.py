@@ -27,6 +27,10 @@ class Backend(Protocol):
         """Yield what a request finds."""
         ...
 
+    def read(self, request: Request, /) -> Iterator[Item]:
+        """Yield what a retrieve gives, with bytes that are verified when they are read."""
+        ...
+
     def plan(self, request: Request, /) -> Plan:
         """Return what a retrieve is going to write."""
         ...
@@ -89,6 +93,16 @@ class SelectBackend:
         """
         for backend in self._asked(request):
             yield from backend.list(request)
+
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield what a request gives, member by member, with bytes that are verified when they are read.
+
+        Raises:
+            RequestError: if no member can answer it.
+            DafabError: as a member refuses it.
+        """
+        for backend in self._asked(request):
+            yield from backend.read(request)
 
     def plan(self, request: Request) -> Plan:
         """Return what all members that are asked would write; refusals are those of :meth:`list`."""
