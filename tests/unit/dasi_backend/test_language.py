@@ -231,6 +231,33 @@ def test_ranges_of_days_are_those_of_the_calendar(first: date, days: int, step: 
     assert one(f"list, date={first:%Y-%m-%d}/to/{last:%Y%m%d}/by/{step}").keys["date"] == expected
 
 
+def _numbers(words: list[str]) -> tuple[str, ...]:
+    """Return the numbers that a list of numbers and ranges means; a ValueError or IndexError where it means none."""
+    found, rest = list[int](), list(words)
+    while rest:
+        first = last = int(rest.pop(0))
+        step = 1
+        if rest[:1] == ["to"]:
+            last, rest = int(rest[1]), rest[2:]
+            if rest[:1] == ["by"]:
+                step, rest = abs(int(rest[1])), rest[2:]
+        found += range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+    return tuple(map(str, found))
+
+
+@given(
+    st.lists(st.sampled_from(["1", "5", "12", "-3", "0", "x", "to", "to", "by", "2", "off"]), min_size=2, max_size=6)
+)
+@settings(max_examples=300, deadline=None)
+def test_a_list_of_numbers_and_ranges_is_exactly_that_or_refused(words: list[str]) -> None:
+    try:
+        found = one(f"list, orbit={'/'.join(words)}").keys["orbit"]
+    except RequestError as refusal:
+        assert "orbit" in str(refusal)
+        return
+    assert found == _numbers(words)
+
+
 @pytest.mark.parametrize("argument", ["tile", "=x", "no such file"])
 def test_an_argument_that_is_no_pair_is_refused(argument: str) -> None:
     with pytest.raises(RequestError, match="key=value"):
