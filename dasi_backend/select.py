@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from dasi_backend import plans
-from dasi_backend.errors import KeyRefused, RequestError
+from dasi_backend.errors import KeyRefused, RequestError, tell_removed
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
 from dasi_backend.plans import Plan, Progress
 from dasi_backend.rules import Rule
+from rucio_dafab.errors import DafabError
 
 
 class Backend(Protocol):
@@ -129,8 +130,13 @@ class SelectBackend:
         """
         asked = self._asked(request)
         found = [key for backend in asked for key in backend.wipe(request, everything=everything)]
+        removed = list[str]()
         for backend in asked if doit else ():
-            backend.wipe(request, doit=True, everything=everything)
+            try:
+                removed += [key["id"] for key in backend.wipe(request, doit=True, everything=everything)]
+            except DafabError as refusal:
+                tell_removed(refusal, removed)
+                raise
         return found
 
     def _asked(self, request: Request) -> Sequence[Backend]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dasi_backend import interface
-from dasi_backend.errors import RequestError
+from dasi_backend.errors import RequestError, StoreError
 from dasi_backend.store import Store
 from tests.integration.rolling_store.conftest import Dasi
 from tests.integration.rolling_store.scenes import contents, make_scene
@@ -64,6 +64,18 @@ def test_a_wipe_that_fails_half_way_says_what_is_gone(filled: Store, dasi: Dasi,
     next(filled.root.glob("*:20260602/scene_c:*.index")).unlink()  # in a day that FDB cannot list it removes nothing
     line = refused(dasi, "wipe", "wipe, mission=s2", "--apply")
     assert line.endswith("(removed before it: scene_a)")
+
+
+def test_a_wipe_of_several_stores_that_fails_in_the_last_says_what_is_gone(filled: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    for name in ("scene_c", "scene_d"):
+        other.archive(make_scene(tmp_path / name, name, size=20))
+    next(other.root.glob("*/scene_d:*.index")).unlink()
+    members = [{"spaces": [{"roots": [{"path": str(store.root)}]}]} for store in (filled, other)]
+    (tmp_path / "both.yml").write_text(json.dumps({"type": "select", "fdbs": members}))
+    with pytest.raises(StoreError, match=r"\(removed before it: scene_a, scene_b\)"):
+        interface.open(tmp_path / "both.yml").wipe({"mission": "s2"}, doit=True)
+    assert (ids(filled), other.contains("scene_c")) == ([], True)
 
 
 @pytest.mark.parametrize(
