@@ -3,7 +3,7 @@
 from typing import Final
 
 from hera.workflows import DAG, Container, EmptyDirVolume, ExistingVolume, Parameter, Task, WorkflowTemplate
-from hera.workflows.models import EnvVar
+from hera.workflows.models import EnvVar, ExecutorConfig
 
 from argo_templates import resource_requests
 from argo_templates.factory import (
@@ -11,6 +11,7 @@ from argo_templates.factory import (
     HPK,
     KUBERNETES,
     RUNTIMES,
+    SERVICE_ACCOUNT,
     TMP,
     WORK,
     Runtime,
@@ -77,7 +78,9 @@ def _container(runtime: Runtime) -> Container:
         command=["sh", "-c"],
         args=["{{workflow.parameters.command}}"],
         env=[EnvVar(name="HOME", value=TMP), EnvVar(name="USER", value="dafab")],
+        # Argo's own container reports by a token of its own, from a secret: without it Argo refuses the template.
         automount_service_account_token=False,
+        executor=ExecutorConfig(service_account_name=SERVICE_ACCOUNT),
         synchronization=limit_of(runtime),
         labels=labels(runtime, "nothing", placed),
         **of_pod(runtime, resource_requests.of("apply")),

@@ -88,6 +88,9 @@ RETRY: Final = RetryStrategy(
     backoff=Backoff(duration="30s", factor=IntOrString(root="2")),
 )
 
+SERVICE_ACCOUNT: Final = "dafab-workflow"
+"""As whom pods report their results to Kubernetes; it may do nothing else there."""
+
 REACHES: Final = "dafab.eu/reaches"
 """The label by which network policies let a pod out: ``nothing``, ``catalogue``, or ``archives`` as well."""
 

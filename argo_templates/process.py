@@ -8,7 +8,7 @@ from hera.workflows import DAG, Parameter, Task, WorkflowTemplate
 from hera.workflows.models import Arguments, LifecycleHook, PodGC, TemplateRef, TTLStrategy
 from hera.workflows.models import Parameter as ModelParameter
 
-from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
+from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, SERVICE_ACCOUNT, WORK
 from argo_templates.library import NAME as LIBRARY
 from argo_templates.library import NO_SECOND, PARCELS, PLACED, POLICY, SOURCES, common
 from argo_templates.work import CPU, GPU, MODELS
@@ -81,7 +81,7 @@ def workflow(
     """
     usual: dict[str, Any] = {
         "entrypoint": "main",
-        "service_account_name": "dafab-workflow",
+        "service_account_name": SERVICE_ACCOUNT,
         "security_context": POD_SECURITY,
         "pod_gc": PodGC(strategy="OnPodSuccess"),
         "ttl_strategy": TTLStrategy(seconds_after_success=86_400, seconds_after_failure=604_800),

@@ -68,7 +68,25 @@ def test_all_that_templates_name_is_there_and_no_secret_is(overlay: tuple[str, l
     for short, kind in kinds.items():
         assert {name for each, name in needed if each == short} <= set(of_kind(documents, kind)), kind
     assert {name for each, name in needed if each == "secret"} == SECRETS
-    assert not of_kind(documents, "Secret")
+    # Kubernetes puts the token in: what is rendered holds nothing.
+    (token,) = of_kind(documents, "Secret").values()
+    assert not {"data", "stringData"} & set(token)
+
+
+def test_argos_own_container_finds_a_token_where_the_pod_has_none(overlay: tuple[str, list[dict[str, Any]]]) -> None:
+    _, documents = overlay
+    templates = [
+        each for document in documents if document["kind"] in KINDS for each in document["spec"].get("templates", [])
+    ]
+    without = [each for each in templates if each.get("automountServiceAccountToken") is False]
+    accounts = {each["executor"]["serviceAccountName"] for each in without}
+    assert accounts <= set(of_kind(documents, "ServiceAccount"))
+    # Argo looks for the token under this name, and Kubernetes has made none by itself since 1.24.
+    for account in accounts:
+        secret = of_kind(documents, "Secret")[f"{account}.service-account-token"]
+        assert secret["type"] == "kubernetes.io/service-account-token"
+        assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": account}
+    assert {each["name"] for each in without} == {"apply-kubernetes", "apply-hpk"}
 
 
 def test_everything_is_in_the_namespace(overlay: tuple[str, list[dict[str, Any]]]) -> None:

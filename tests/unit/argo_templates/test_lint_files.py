@@ -220,6 +220,20 @@ def test_a_template_may_call_itself_on_a_condition_alone(tmp_path: Path) -> None
     assert found(document(when="'{{workflow.name}}' == 'x'"), tmp_path) == []
 
 
+@pytest.mark.parametrize("place", ["template", "spec"])
+def test_a_pod_without_a_token_needs_an_account_for_argos_own_container(
+    place: str, others: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = others["spec"]
+    holder = spec if place == "spec" else spec["templates"][1]
+    holder["automountServiceAccountToken"] = False
+    line = "automountServiceAccountToken is false: Argo wants executor.serviceAccountName beside it"
+    named = ["list", "say"] if place == "spec" else ["list"]
+    assert found(others, tmp_path) == [f"steps-: {name}: {line}" for name in named]
+    holder["executor"] = {"serviceAccountName": "reports"}
+    assert found(others, tmp_path) == []
+
+
 def test_a_name_gives_a_terminal_no_orders(tmp_path: Path) -> None:
     template = {"name": "a\nerror: b\x1b[31m", "container": {"image": "x", "command": ["{{c}}"]}}
     document = {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": [template]}}

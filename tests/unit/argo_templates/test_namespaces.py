@@ -54,7 +54,7 @@ def test_a_user_has_one_namespace_and_everything_is_in_it(user: tuple[str, Docum
     assert int(namespace["metadata"]["labels"]["workflows.argoproj.io/parallelism-limit"]) > 0
     places = {each["metadata"].get("namespace") for (kind, _), each in documents.items() if kind not in CLUSTER_WIDE}
     assert places == {namespace["metadata"]["name"]} == {"dafab-example"}
-    assert not of_kind(documents, "Secret")
+    assert set(of_kind(documents, "Secret")) == {"dafab-workflow.service-account-token"}
 
 
 def test_what_others_run_and_what_a_clock_runs_is_not_in_it(user: tuple[str, Documents]) -> None:

@@ -299,6 +299,8 @@ class TestPods:
             assert set(mounts) == {"dafab-work", "tmp"}
             assert mounts["dafab-work"]["subPath"] == "{{workflow.name}}/batches/{{inputs.parameters.batch}}"
             assert template["automountServiceAccountToken"] is False
+            # Argo refuses a template without a token whose own container has no account to report by.
+            assert template["executor"] == {"serviceAccountName": "dafab-workflow"}
             assert template["container"]["securityContext"]["readOnlyRootFilesystem"] is True
 
     def test_what_computes_through_hpk_is_bounded_by_the_limit_of_its_device(
