@@ -27,6 +27,10 @@ CACHE: Final = Parameter(
 )
 
 
+AFTER_ALL: Final = "{0}.Succeeded || {0}.Skipped || {0}.Failed || {0}.Errored"
+"""The ``depends`` that waits for a task however it ends."""
+
+
 def templates() -> list[WorkflowTemplate | CronWorkflow]:
     """Return all of them."""
     return [
@@ -71,7 +75,8 @@ def _walk() -> None:
             template="walk",
             arguments={"cursor": "{{tasks.discover.outputs.parameters.next}}"},
             when="'{{tasks.discover.outputs.parameters.next}}' != ''",
-            depends=done_or_left_out("scene"),
+            # A scene that fails stops no walk: the step that finds nothing more says what was not made.
+            depends=AFTER_ALL.format("scene"),
         )
 
 
@@ -81,7 +86,8 @@ def backfill() -> WorkflowTemplate:
         "dafab-backfill",
         "Process an area of an archive",
         "Walks an area and a range of days in windows, and makes products of what is not done with the models of here. "
-        "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on.",
+        "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on. A scene that "
+        "fails stops nothing: the run goes through to its end, and then fails with what was not made.",
         [
             *PLACE,
             *_days(),
@@ -272,7 +278,7 @@ def _fill_and_process() -> None:
         template_ref=ref("ready"),
         arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
         # A download that failed for good must not keep the rest waiting beyond the deadline.
-        depends="stage.Succeeded || stage.Skipped || stage.Failed || stage.Errored",
+        depends=AFTER_ALL.format("stage"),
     )
     Task(
         name="scene",
