@@ -86,10 +86,9 @@ def _parameters(spec: Document) -> Iterator[Finding]:
 
 def _tags(place: str, value: Any, known: set[str], skip: tuple[str, ...] = ()) -> Iterator[Finding]:
     for text in _texts(value):
-        for tag in (each for each in tags_of(text) if not each.strip().startswith(skip or ("\0",))):
-            if tag.startswith("="):
-                yield Finding(place, f"{{{{{tag}}}}} is an expression, which only Argo itself can evaluate")
-            elif tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
+        # An expression is Argo's to read: it is a warning that --local does not (lint_templates.not_here).
+        for tag in (each for each in tags_of(text) if not each.strip().startswith((*skip, "="))):
+            if tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
                 yield Finding(place, f"{{{{{tag}}}}} resolves to nothing here")
 
 
