@@ -9,6 +9,9 @@ from typing import Final, Self
 from argo_templates.placement.values import Placement
 from argo_templates.work import WorkError, read_json, write_json
 
+DONE: Final = "done"
+"""The file in the folder of a batch that says that its container has succeeded."""
+
 _NAME: Final = re.compile(r"[0-9]{4,8}")
 
 
@@ -61,6 +64,11 @@ class BatchFolder:
     def made(self) -> Path:
         """Where it writes: a folder an item."""
         return self.root / "out"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its container has succeeded."""
+        return (self.root / DONE).exists()
 
     def write(self, batch: Batch) -> None:
         """Keep what the batch is."""

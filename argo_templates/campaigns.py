@@ -6,7 +6,7 @@ from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 
 from argo_templates.factory import SEASONS, WORK
 from argo_templates.library import PLACED, done_or_left_out, inputs
-from argo_templates.process import models, of_workflow, placing, ref, workflow
+from argo_templates.process import however_it_ends, models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
 from argo_templates.work import OWN, SECOND_OF
 
@@ -25,10 +25,6 @@ MOST: Final = Parameter(name="most", value="10", description="Scenes at once")
 CACHE: Final = Parameter(
     name="cache_gigabytes", value="0", description="What the rolling store may hold, GB; 0 for no bound"
 )
-
-
-AFTER_ALL: Final = "{0}.Succeeded || {0}.Skipped || {0}.Failed || {0}.Errored"
-"""The ``depends`` that waits for a task however it ends."""
 
 
 def templates() -> list[WorkflowTemplate | CronWorkflow]:
@@ -76,7 +72,7 @@ def _walk() -> None:
             arguments={"cursor": "{{tasks.discover.outputs.parameters.next}}"},
             when="'{{tasks.discover.outputs.parameters.next}}' != ''",
             # A scene that fails stops no walk: the step that finds nothing more says what was not made.
-            depends=AFTER_ALL.format("scene"),
+            depends=however_it_ends("scene"),
         )
 
 
@@ -278,7 +274,7 @@ def _fill_and_process() -> None:
         template_ref=ref("ready"),
         arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
         # A download that failed for good must not keep the rest waiting beyond the deadline.
-        depends=AFTER_ALL.format("stage"),
+        depends=however_it_ends("stage"),
     )
     Task(
         name="scene",

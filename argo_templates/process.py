@@ -61,6 +61,11 @@ def ref(template: str) -> TemplateRef:
     return TemplateRef(name=LIBRARY, template=template, cluster_scope=True)
 
 
+def however_it_ends(task: str) -> str:
+    """Return the ``depends`` that waits for a task and takes up its failure."""
+    return f"{task}.Succeeded || {task}.Skipped || {task}.Failed || {task}.Errored"
+
+
 def of_workflow(*names: str) -> dict[str, str]:
     """Return arguments that hand parameters of the workflow on under their own names."""
     return {name: f"{{{{workflow.parameters.{name}}}}}" for name in names}

@@ -188,6 +188,23 @@ def test_an_exit_handler_that_fails_fails_the_workflow(ran: Ran) -> None:
     assert done.status.message == "its exit hook failed: exit status 1"
 
 
+def test_a_pod_that_fails_after_it_took_up_a_failure_hides_no_reason(ran: Ran) -> None:
+    done = ran(
+        """
+        templates:
+        - name: main
+          dag:
+            tasks:
+            - {name: bad, template: sh, arguments: {parameters: [{name: text, value: "echo no luck >&2; exit 3"}]}}
+            - name: collect
+              template: sh
+              depends: bad.Succeeded || bad.Failed
+              arguments: {parameters: [{name: text, value: "echo 1 failed >&2; exit 1"}]}
+        """
+    )
+    assert done.status.message == "main.bad: exit status 3: no luck; main.collect: exit status 1: 1 failed"
+
+
 def test_an_exit_handler_that_fails_hides_no_reason(ran: Ran) -> None:
     done = ran(
         """
