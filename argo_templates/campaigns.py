@@ -235,7 +235,12 @@ def window() -> WorkflowTemplate:
             [
                 *PLACE,
                 *_days("-10d", "today"),
-                Parameter(name="deadline", value="", description="Day from which on what is there is enough"),
+                Parameter(
+                    name="deadline",
+                    value="+5d",
+                    description="Day from which on what is there is enough: a day; +5d for five days after the end or, "
+                    "where that moves with the clock, after each acquisition; empty for none",
+                ),
                 models(),
                 MOST,
                 CACHE,

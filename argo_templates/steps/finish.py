@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,6 +63,7 @@ def finish(given: FinishInput) -> FinishOutput:
     left = [_settle(Work(path), given.status, taken) for path in sorted(run.scenes.glob("*")) if path.is_dir()]
     kept = [each for each in left if each["outcome"] == scenes.KEPT]
     ended = [*scenes.of_run(run), *kept]
+    ended += _without_a_folder(run, taken, {str(each["scene"]) for each in ended})
     # JSON of tags: Argo gives null for no failures.
     end = run_record.ending({name: getattr(given, name) for name in type(given).model_fields})
     document = run_record.item(end, taken, ended, load_sites().named(given.site), _versions())
@@ -95,6 +96,14 @@ def _settle(work: Work, status: str, taken: list[Measure]) -> Mapping[str, Any]:
     found = scenes.summary(work, scenes.WITHDRAWN, refusal.reason)
     remove(work, scenes.WITHDRAWN, refusal.reason)
     return found
+
+
+def _without_a_folder(run: RunFolder, taken: list[Measure], known: Set[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the scenes that were refused before anything of them was there: an archive did not give them."""
+    last = {work.root.name: each for each in taken if (work := Work(Path(each.work))) and RunFolder.of(work)}
+    for name, measure in sorted(last.items()):
+        if measure.status and name not in known and not (run.scenes / name).exists():
+            yield {"scene": name, "outcome": scenes.WITHDRAWN, "reason": measure.reason}
 
 
 def _is_of(measure: Measure, work: Work) -> bool:
