@@ -166,7 +166,9 @@ def test_pods_may_do_nothing_in_kubernetes_but_report(overlay: tuple[str, list[d
     _, documents = overlay
     role = of_kind(documents, "Role")["dafab-workflow"]
     assert role["rules"] == [
-        {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
+        {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]},
+        # What is free, by which placement goes.
+        {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
     ]
     bindings = of_kind(documents, "RoleBinding").values()
     (binding,) = [each for each in bindings if each["subjects"][0]["name"] == "dafab-workflow"]
