@@ -1,7 +1,7 @@
 """What failed of late, as the records of runs say: it is taken up last, so that it keeps nothing else from its turn."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -38,3 +38,8 @@ def of_late(client: DafabClient) -> Mapping[str, int]:
     return Counter(
         str(each["scene"]) for record in documents for each in record.get("scenes", []) if each["outcome"] in _FAILED
     )
+
+
+def last(names: Iterable[str], failed: Mapping[str, int]) -> list[str]:
+    """Return names in their order with those at the end at which runs of late failed, the most failures last."""
+    return sorted(names, key=lambda name: failed.get(name, 0))

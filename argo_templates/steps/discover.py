@@ -104,7 +104,7 @@ def _left(names: Sequence[str], models: tuple[str, ...]) -> dict[str, str]:
 def _last(todo: dict[str, str]) -> dict[str, str]:
     """Return what there is to do with what failed of late at its end: it keeps nothing else from its turn."""
     failed = failures.of_late(DafabClient.of_account(DERIVED_ACCOUNT)) if todo else {}
-    return dict(sorted(todo.items(), key=lambda each: failed.get(each[0], 0)))
+    return {name: todo[name] for name in failures.last(todo, failed)}
 
 
 def _handed(step: Step, fits: Sequence[Product], todo: dict[str, str], after: date) -> DiscoverOutput:

@@ -47,19 +47,18 @@ def outdated(given: OutdatedInput) -> OutdatedOutput:
     asked = given.filter or None
     client, store = DafabClient.of_account(DERIVED_ACCOUNT), Store(Home.from_environment().store)
     failed = failures.of_late(client)
-    chosen: list[dict[str, str]] = []
-    later: list[dict[str, str]] = []
+    chosen: dict[str, dict[str, str]] = {}
     for found in client.search(SCOPE, asked, filter_lang="cql2-text", collections=[OPTICAL], did_type="container"):
         old = list(_old(processing(found.document or {"properties": {}}), current))
         if old:
             source = "store" if store.contains(found.name) else "archive"
             told = {"key": found.name, "scene": found.name, "source": source, "models": _as_parameter(old)}
-            (later if found.name in failed else chosen).append(told)
-        if len(chosen) == given.most:
+            chosen[found.name] = told
+        # Those that failed stand aside until it is known that there are not enough others.
+        if len(chosen.keys() - failed.keys()) == given.most:
             break
-    later.sort(key=lambda scene: failed[scene["key"]])
-    chosen = [*chosen, *later][: given.most]
-    return OutdatedOutput(scenes=json.dumps(chosen), count=len(chosen))
+    now = [chosen[name] for name in failures.last(chosen, failed)[: given.most]]
+    return OutdatedOutput(scenes=json.dumps(now), count=len(now))
 
 
 def _old(record: Mapping[str, Mapping[str, Any]], current: Mapping[str, tuple[str, str]]) -> Iterator[str]:

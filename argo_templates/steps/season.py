@@ -81,7 +81,8 @@ def season(given: SeasonInput) -> SeasonOutput:
         region = Region(given.source, each.area, given.recount_cloud_cover)
         again |= {other.id: other for other in _further(client, region, each, today, done)}
     failed = failures.of_late(client) if chosen[given.most :] else {}
-    now = sorted(chosen, key=lambda scene: failed.get(scene["key"], 0))[: given.most]
+    by_key = {scene["key"]: scene for scene in chosen}
+    now = [by_key[key] for key in failures.last(by_key, failed)[: given.most]]
     # A scene is worked on once a run: what another season delineates on it comes first.
     left = [other for name, other in again.items() if all(name != scene["key"] for scene in now)]
     count = [_told(other) for other in by_turns(left, today, given.most)]
