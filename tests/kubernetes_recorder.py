@@ -115,8 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         kept = self.server
         if self.headers.get("Authorization") != f"Bearer {kept.token}":
             return 401, b'{"kind": "Status", "message": "Unauthorized"}'
-        # The role of the pods of workflows lets them list quotas.
-        if (self.command, self.path) == ("GET", f"/api/v1/namespaces/{NAMESPACE}/resourcequotas"):
+        # The role of the pods of workflows lets them list quotas; kubectl says in a question how long it waits.
+        if (self.command, self.path.partition("?")[0]) == ("GET", f"/api/v1/namespaces/{NAMESPACE}/resourcequotas"):
             return 200, json.dumps({"kind": "ResourceQuotaList", "apiVersion": "v1", "items": kept.quotas}).encode()
         # The role lets it get and patch this one config map by its name: no other verb, no other path.
         allowed = self.command in ("GET", "PATCH")

@@ -1,14 +1,18 @@
 """What a pod asks of Kubernetes with the service account that it was given: a config map, quotas of its namespace."""
 
 import ipaddress
+import json
 import os
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import requests
 
 from argo_templates import answers
+from argo_templates.local.process import command_of
 from argo_templates.scaling.errors import NoAnswer, ScaleError
 from argo_templates.scaling.limits import Changes
 
@@ -18,6 +22,9 @@ ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 """Variables of every pod: the address of the API server."""
 
+CONFIGURATION: Final = "KUBECONFIG"
+"""The variable by which a user says which cluster is meant."""
+
 MERGE_PATCH: Final = "application/merge-patch+json"
 _CONNECT, _READ = 10.0, 30.0
 _GONE_WRONG: Final = (429, 500, 502, 503, 504)
@@ -26,6 +33,58 @@ _GONE_WRONG: Final = (429, 500, 502, 503, 504)
 def is_pod() -> bool:
     """Tell whether this process is a pod that was given a service account."""
     return bool(os.environ.get(HOST) and os.environ.get(PORT)) and (ACCOUNT / "token").is_file()
+
+
+class Asked(Protocol):
+    """Something that answers for one namespace of Kubernetes."""
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Return something of the namespace, or a list of them; :class:`ScaleError` where it does not answer."""
+
+
+def at_hand() -> Asked | None:
+    """Return whom a Kubernetes can be asked by: the account of this pod, or ``kubectl`` where ``KUBECONFIG`` is set.
+
+    A ``kubectl`` without that variable says nothing: it may be here for other things, or lead to another cluster.
+    """
+    if is_pod():
+        return Account.of_this_pod()
+    return Kubectl() if os.environ.get(CONFIGURATION) and shutil.which("kubectl") else None
+
+
+class Kubectl:
+    """The namespace of the present context of ``kubectl``, with whatever rights its user has."""
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Return something of the namespace, or a list of them.
+
+        Raises:
+            NoAnswer: if the API server does not answer now.
+            ScaleError: if it refuses, or there is no context.
+        """
+        namespace = self._said("config", "view", "--minify", "--output=jsonpath={..namespace}").strip() or "default"
+        said = self._said("get", "--raw", f"/api/v1/namespaces/{namespace}/{path}", f"--request-timeout={_READ:.0f}s")
+        try:
+            found = json.loads(said)
+        except ValueError as error:
+            raise ScaleError("kubectl does not answer as Kubernetes does: no JSON") from error
+        return found if isinstance(found, dict) else {}
+
+    def _said(self, *arguments: str) -> str:
+        try:
+            asked = subprocess.run(  # noqa: S603
+                [str(command_of("kubectl")), *arguments],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=2 * _READ,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NoAnswer(f"kubectl does not answer in {2 * _READ:.0f} s") from error
+        if asked.returncode:
+            raise NoAnswer(f"kubectl does not answer: {' '.join(asked.stderr.split())[:300]}")
+        return asked.stdout
 
 
 class Account:

@@ -53,8 +53,8 @@ def _asked(site: Site) -> Site:
     if site.asked == "slurm" and _has_slurm():
         nodes = slurm.nodes_of_partitions({queue.name for queue in site.queues})
         return replace(site, queues=tuple(_of_nodes(queue, nodes) for queue in site.queues))
-    if site.asked == "kubernetes" and kubernetes.is_pod():
-        quotas = kubernetes.Account.of_this_pod().read("resourcequotas").get("items") or []
+    if site.asked == "kubernetes" and (cluster := kubernetes.at_hand()) is not None:
+        quotas = cluster.read("resourcequotas").get("items") or []
         return replace(site, queues=tuple(_of_quotas(queue, quotas) for queue in site.queues))
     return site
 

@@ -3,10 +3,12 @@
 No real Kubernetes was ever asked. Slurm is asked in tests/integration/workflows/test_scaling.py.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from argo_templates.factory import EXECUTOR
 from argo_templates.placement.errors import NoRoomNow
@@ -88,8 +90,35 @@ def test_a_site_that_does_not_answer_is_no_candidate_and_says_why(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not here")
+def test_outside_of_pods_kubectl_asks_where_a_user_says_which_cluster(
+    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(kubernetes.HOST, raising=False)
+    cluster = {"server": api_server.url, "certificate-authority": str(api_server.authority)}
+    context = {"cluster": "one", "user": "me", "namespace": "dafab"}
+    configuration = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "one", "cluster": cluster}],
+        "users": [{"name": "me", "user": {"token": api_server.token}}],
+        "contexts": [{"name": "here", "context": context}],
+        "current-context": "here",
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(configuration))
+    monkeypatch.setenv(kubernetes.CONFIGURATION, str(tmp_path / "config"))
+    api_server.quotas = [quota({"requests.cpu": "64"}, {"requests.cpu": "60"})]
+    assert room.now(known()).closed == {}
+    assert free(room.now(known())) == (4.0, None, None)
+    api_server.token = "another-token"
+    assert "kubectl does not answer: " in room.now(known()).closed["cloud"]
+    monkeypatch.setenv(kubernetes.CONFIGURATION, str(tmp_path / "absent"))
+    assert "kubectl does not answer: " in room.now(known()).closed["cloud"]
+
+
 def test_where_nothing_can_ask_the_file_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(kubernetes.HOST, raising=False)
+    monkeypatch.delenv(kubernetes.CONFIGURATION, raising=False)
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "absent"))
     there = sites_of([Site("one", "hpk", "CLOUD", (QUEUE,), asked="slurm"), *known().sites])
     assert room.now(there) == there
