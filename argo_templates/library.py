@@ -7,11 +7,14 @@ parameters of :func:`common`: Argo hands a referred template the parameters of t
 from typing import Final, get_args
 
 from hera.workflows import DAG, ClusterWorkflowTemplate, Parameter, Script, Task
-from hera.workflows.models import Cache, EnvVar, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
+from hera.workflows.models import Cache, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
 
 from argo_templates.factory import (
+    EXECUTOR,
     HPK,
     SCENES,
+    SITES_PLACE,
+    SOURCES_PLACE,
     VARIANTS,
     Runtime,
     archive_accounts,
@@ -26,12 +29,6 @@ from argo_templates.factory import (
     sources_volume,
     step,
     store_volume,
-)
-from argo_templates.factory import (
-    SITES as SITES_FOLDER,
-)
-from argo_templates.factory import (
-    SOURCES as SOURCES_FOLDER,
 )
 from argo_templates.placement.values import Policy
 from argo_templates.steps.archive import archive
@@ -73,8 +70,6 @@ SOURCES: Final = ("folder", "archive", "store")
 AUTO: Final = "auto"
 """The site that is chosen by the formula of placement."""
 
-SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES_FOLDER}/sources.toml")
-SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES_FOLDER)
 SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
 PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
 NO_SECOND: Final = Parameter(
@@ -159,7 +154,7 @@ def _of_scenes() -> list[Script]:
         step(make),
         step(recount, volumes=[rse_volume(), clients[1]]),
         step(publish, volumes=[rse_volume(), *clients]),
-        step(place_scene, name="place-scene", env=[SITES_PLACE], volumes=[sites_volume()]),
+        step(place_scene, name="place-scene", env=[SITES_PLACE, EXECUTOR], volumes=[sites_volume()]),
     ]
 
 
@@ -180,7 +175,7 @@ def _of_items() -> list[Script]:
     return [
         step(
             choose,
-            env=[SITES_PLACE],
+            env=[SITES_PLACE, EXECUTOR],
             volumes=[sites_volume(), client],
         ),
         step(

@@ -126,6 +126,11 @@ class RunFolder:
         """What came of each scene (JSON, a file a scene)."""
         return self.root / "ended"
 
+    @property
+    def walked(self) -> Path:
+        """What each step of a walk through an archive handed out (JSON, a file a step)."""
+        return self.root / "walked"
+
     @classmethod
     def of(cls, work: Work) -> Self | None:
         """Return the folder that the working folder of a scene lies in; ``None`` for one that is of no workflow."""
