@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
+from rucio_dafab.eo.digital_numbers import LARGEST_VALUE
 from rucio_dafab.eo.errors import BandUnreadable, SceneError
 from rucio_dafab.eo.raster import DECODER, limit_cache, opened, reason
 from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
@@ -144,13 +145,19 @@ class BandReader:
 def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
     """Return ``numbers * scale + offset`` as float32, NaN where the digital number says no data or saturated.
 
-    Power becomes decibels: 10·log10 of it, NaN where it is not positive.
+    So it is where that is not finite, or larger than any measurement. Power becomes decibels: 10·log10 of it, NaN where
+    it is not positive.
 
     The masks are taken before the offset: digital number 0 is no data whatever the offset makes of it.
     """
-    values = numbers.astype(np.float32)
-    values *= np.float32(band.scale)
-    values += np.float32(band.offset)
+    # Whole numbers of 8 and 16 bits cannot be what no measurement is: infinity, or fillings such as -3.4e38.
+    wide = numbers.dtype.itemsize > 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = numbers.astype(np.float32)
+        values *= np.float32(band.scale)
+        values += np.float32(band.offset)
+    if wide:
+        values[~(np.abs(values) <= LARGEST_VALUE)] = np.nan
     for special in (band.nodata, band.saturated):
         if special is not None and not np.isnan(special):
             values[numbers == special] = np.nan
