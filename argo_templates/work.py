@@ -65,6 +65,11 @@ class Work:
         return self.root / "origin.json"
 
     @property
+    def curation(self) -> Path:
+        """How the scene was judged (JSON): ``{"line": …, "dafab:curation": {…}}``."""
+        return self.root / "curation.json"
+
+    @property
     def archived(self) -> Path:
         """What the rolling store calls the scene (JSON)."""
         return self.root / "archived.json"

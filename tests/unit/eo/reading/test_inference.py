@@ -90,13 +90,13 @@ def test_clear_is_valid_without_cloud_and_shadow(make_scene: MakeScene, make_mod
     clear[0, 11] = False
     np.testing.assert_array_equal(prediction.clear, clear)
     assert not prediction.scl_missing
-    assert assess(scene) == Fitness(valid_fraction=11 / 12, clear_fraction=6 / 11, scl=True)
+    assert assess(scene) == Fitness(11 / 12, clear_fraction=6 / 11, scl=True, dark_fraction=0.0)
 
 
 def test_fitness_without_a_scene_classification_counts_data(make_scene: MakeScene) -> None:
     band = numbers(10, 10)
     band[:3] = 0
-    assert assess(open_scene(make_scene({"B03": band}))) == Fitness(0.7, 1.0, scl=False)
+    assert assess(open_scene(make_scene({"B03": band}))) == Fitness(0.7, 1.0, scl=False, dark_fraction=0.0)
 
 
 def test_a_scene_with_no_clear_pixel_is_refused_by_name(make_scene: MakeScene, make_model: MakeModel) -> None:
