@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from argo_templates.pipeline import process
 from rucio_dafab.client import NotPermitted, PublishRequest, Refused
 from rucio_dafab.resources import resources
 from tests.integration.scenes import CopyScene, check_whole, of_scene, rewrite, run
@@ -38,20 +39,16 @@ def test_another_table_of_curation_changes_no_product(
 ) -> None:
     scene = copied("ftw_austria_a", "judged-twice")
     first = run(site, scene)
-    table = (
-        (resources() / "etc" / "curation.toml")
-        .read_text()
-        .replace('"1.0.0"', '"2.0.0"')
-        .replace("most = 0\n", "most = 9\n")
-    )
-    (tmp_path / "own.toml").write_text(table)
+    ours = (resources() / "etc" / "curation.toml").read_text()
+    (tmp_path / "own.toml").write_text(ours.replace('"1.0.0"', '"2.0.0"').replace("most = 0\n", "most = 9\n"))
     monkeypatch.setenv("DAFAB_CURATION", str(tmp_path / "own.toml"))
-    second = run(site, scene)
-    source, *products = [item["properties"]["dafab:curation"] for item in second["items"]]
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    second = process(scene, "MELUXINA")
+    source, *products = [item["properties"]["dafab:curation"] for item in second.items]
     assert (source["outcome"], source["rules"]) == ("fit", "2.0.0")
     assert {(judged["outcome"], judged["rules"]) for judged in products} == {("masked", "1.0.0")}
-    assert [item["outcome"] for item in second["items"]] == ["updated", "unchanged", "unchanged"]
-    assert first["items"][1:] == [item | {"outcome": "created"} for item in second["items"][1:]]
+    assert [item["outcome"] for item in second.items] == ["updated", "unchanged", "unchanged"]
+    assert first["items"][1:] == [item | {"outcome": "created"} for item in second.items[1:]]
 
 
 def test_a_model_whose_bands_are_absent_is_skipped_and_the_item_says_why(site: Any, copied: CopyScene) -> None:
