@@ -105,6 +105,7 @@ class Decision:
         measured: The measures that the scene has, by name: shares in per cent, and the number of absent bands.
         absent: The wanted bands that are not there.
         reasons: The rules that are broken, in words, in their order.
+        stopping: Those of them that stop the scene.
     """
 
     outcome: str
@@ -112,6 +113,7 @@ class Decision:
     measured: Mapping[str, float]
     absent: tuple[str, ...]
     reasons: tuple[str, ...]
+    stopping: tuple[str, ...]
 
     @property
     def line(self) -> str:
@@ -170,7 +172,9 @@ def judge(scene: Scene, rules: Rules) -> Decision:
     said = [rule for rule in broken if not any(other.of == rule.of and _harder(other, rule) for other in broken)]
     stopped = any(rule.on == "stop" for rule in broken) or not measured["coverage"] or measured.get("clear") == 0
     outcome = UNFIT if stopped else MASKED if broken else FIT
-    return Decision(outcome, rules.version, measured, absent, tuple(rule.reason(measured[rule.of]) for rule in said))
+    reasons = tuple(rule.reason(measured[rule.of]) for rule in said)
+    stopping = tuple(rule.reason(measured[rule.of]) for rule in said if rule.on == "stop")
+    return Decision(outcome, rules.version, measured, absent, reasons, stopping)
 
 
 def require_fit(scene: Scene, decision: Decision) -> None:
@@ -185,7 +189,7 @@ def require_fit(scene: Scene, decision: Decision) -> None:
         raise Unfit(f"{scene.id} has no pixel with data")
     if decision.measured.get("clear") == 0:
         raise Unfit(f"{scene.id} has no clear pixel: clouds and their shadows cover all of it")
-    raise Unfit(f"{scene.id} is unfit: {'; '.join(decision.reasons)} (rules {decision.version} of curation)")
+    raise Unfit(f"{scene.id} is unfit: {'; '.join(decision.stopping)} (rules {decision.version} of curation)")
 
 
 def _kind(scene: Scene) -> Literal["optical", "radar"]:

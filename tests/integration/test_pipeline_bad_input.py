@@ -45,7 +45,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("left", "reason"),
         [
-            (1, "is unfit: 0.00046 % with data, less than 1 % (rules 1.0.0 of curation)"),
+            (1, "is unfit: 0.0005 % with data, less than 1 % (rules 1.0.0 of curation)"),
             (0, "is unfit: 100.0 % dark, more than 99 % (rules 1.0.0 of curation)"),
         ],
     )
