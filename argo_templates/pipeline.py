@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from hera.workflows import Output
 
-from argo_templates import progress
+from argo_templates import curated, progress
 from argo_templates.steps.archive import ArchiveInput, ArchiveOutput, archive, one_process, release, withdraw
 from argo_templates.steps.clean import CleanInput, clean
 from argo_templates.steps.fetch import FetchInput, fetch, is_remote
@@ -66,6 +66,7 @@ class Report:
         outcome: ``created``, ``updated`` or ``unchanged``.
         steps: Wall seconds by step, in the order they ran.
         record: What the source item says of each model.
+        curation: How the scene was judged, in one line.
         items: What was registered: the source item, then the derived ones.
     """
 
@@ -74,6 +75,7 @@ class Report:
     outcome: str
     steps: tuple[tuple[str, float], ...]
     record: dict[str, Any]
+    curation: str
     items: tuple[dict[str, Any], ...]
 
 
@@ -191,6 +193,7 @@ def _steps(run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work
         outcome=published.outcome,
         steps=tuple(run.seconds),
         record=registered["record"],
+        curation=curated.said(folder),
         items=tuple(registered["items"]),
     )
 
@@ -201,7 +204,7 @@ def _stored(run: _Run, scene: Path | str, folder: Work, which: str = "") -> Arch
     run.step(
         f"fetch{which}",
         lambda: fetch(FetchInput(scene=str(scene), work=work)),
-        lambda out: f"{out.scene_id}: {out.bands}",
+        lambda out: f"{curated.said(folder)}; {out.scene_id}: {out.bands}",
     )
     return run.step(
         f"archive{which}", lambda: archive(ArchiveInput(work=work)), lambda out: f"{out.outcome}: {out.product}"

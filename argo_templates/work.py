@@ -65,6 +65,11 @@ class Work:
         return self.root / "origin.json"
 
     @property
+    def curation(self) -> Path:
+        """How the scene was judged (JSON): ``{"line": …, "dafab:curation": {…}}``."""
+        return self.root / "curation.json"
+
+    @property
     def archived(self) -> Path:
         """What the rolling store calls the scene (JSON)."""
         return self.root / "archived.json"
@@ -168,7 +173,7 @@ def whole(result: Path, made_from: str) -> Iterator[Path]:
     The seal is removed first and written last, so a step that is killed anywhere leaves nothing that looks finished.
 
     Raises:
-        WorkError: if the folder cannot be made.
+        WorkError: if the folder cannot be made, or what is written to it finds no room.
     """
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
@@ -183,8 +188,15 @@ def whole(result: Path, made_from: str) -> Iterator[Path]:
         shutil.rmtree(result, ignore_errors=True)
         partial.rename(result)
         write_file(_seal(result), made_from)
+    except OSError as error:
+        raise WorkError(f"cannot write {error.filename or result}: {_why(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _why(error: OSError) -> str:
+    """Return what the system says; NumPy only counts what it could not write."""
+    return error.strerror or "no room is left, or files may not grow so large (ulimit -f)"
 
 
 def listed(text: str) -> tuple[str, ...]:

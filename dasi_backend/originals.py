@@ -9,6 +9,7 @@ from typing import Any, Final
 from dasi_backend.manifest import StoredFile
 from dasi_backend.staged import ITEM
 from rucio_dafab.eo.bands import BACKSCATTER_BANDS
+from rucio_dafab.eo.curation import CURATION
 from rucio_dafab.eo.readers.stac_folder import asset_band
 from rucio_dafab.names import is_name
 
@@ -55,7 +56,7 @@ def collection_of(assets: Mapping[str, Any]) -> str:
 
 
 def same_scene(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Tell whether two documents are of one scene: the same place and the same properties but for the processing."""
+    """Tell whether two documents are of one scene: the same place and properties, but for processing and curation."""
     return first["geometry"] == second["geometry"] and _own_properties(first) == _own_properties(second)
 
 
@@ -101,9 +102,8 @@ def files_of(identifier: str, stored_files: Iterable[StoredFile]) -> tuple[dict[
 
 
 def _own_properties(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value for key, value in document["properties"].items() if key not in {PROCESSING, "created", "updated"}
-    }
+    others = {PROCESSING, CURATION, "created", "updated"}
+    return {key: value for key, value in document["properties"].items() if key not in others}
 
 
 def _via(request: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ standard output itself is moved away, because FDB prints diagnostics there.
 
 import json
 import os
+import resource
 import sys
 import time
 import traceback
@@ -124,12 +125,19 @@ def _with_places(record: ProductRecord, database: Database) -> ProductRecord:
 
 
 def _require_room(scene: staged.Staged, root: Path) -> None:
-    """Refuse before the first byte what cannot fit: on a full disk FDB aborts the process and says nothing of it."""
+    """Refuse before the first byte what cannot fit: on a full disk FDB aborts the process and says nothing of it.
+
+    Nor does it say anything of a limit on the size of files (``ulimit -f``): all of a product goes into one.
+    """
     root.mkdir(parents=True, exist_ok=True)
     wanted = sum(file.source.stat().st_size for file in scene.files) + _BESIDE_BYTES
     free = disk_usage(root).free
     if free < wanted:
         raise StoreError(f"{scene.key.id} needs {wanted / 1e6:.1f} MB and {root} has {free / 1e6:.1f} MB left")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if resource.RLIM_INFINITY != limit < wanted:
+        room = f"files may have {limit / 1e6:.2f} MB at most (ulimit -f)"
+        raise StoreError(f"{scene.key.id} needs a file of {wanted / 1e6:.1f} MB in {root}, and {room}")
 
 
 def _archive(scene: staged.Staged, database: Database) -> Manifest:

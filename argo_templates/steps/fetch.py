@@ -8,9 +8,9 @@ from typing import Annotated
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import progress
+from argo_templates.curated import curate
 from argo_templates.source import source_document
 from argo_templates.work import Work, fingerprint, finished, whole, write_json
-from rucio_dafab.eo.fitness import assess
 from rucio_dafab.eo.scene import Scene, SceneError, open_scene
 from rucio_dafab.eo.sources.plan import needed_bands
 from rucio_dafab.eo.sources.providers import is_address
@@ -47,13 +47,16 @@ def fetch(given: FetchInput) -> FetchOutput:
     Raises:
         SourceBusy: if the archive of the scene is busy or away; what came of it stays for the next try.
         SourceError: if the archive refuses, or has no such scene.
-        SceneError: if the folder is no scene, its id or document cannot stand in the catalogue, or no pixel is clear.
+        SceneError: if the folder is no scene, its id or document cannot stand in the catalogue, or it is unfit by the
+            rules of curation.
+        CurationError: if these rules cannot be used.
         WorkError: if the working folder cannot be used.
     """
     work = Work(Path(given.work))
     source = _here(given.scene, work)
     scene = open_scene(source)
     _check(scene)
+    curate(scene, work)
     made_from = fingerprint("fetch", scene.id, _state(source))
     if not finished(work.staged, made_from):
         with whole(work.staged, made_from) as folder:
@@ -96,11 +99,6 @@ def _check(scene: Scene) -> None:
         check_types(document)
     except DocumentInvalid as error:
         raise SceneError(f"{scene.id} could not be published: {error}") from error
-    fitness = assess(scene)
-    if not fitness.valid_fraction:
-        raise SceneError(f"{scene.id} has no pixel with data")
-    if not fitness.clear_fraction:
-        raise SceneError(f"{scene.id} has no clear pixel: clouds and their shadows cover all of it")
 
 
 def _state(source: Path) -> list[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from hera.workflows import Input, Output, Parameter
 
-from argo_templates import model_registry
+from argo_templates import curated, model_registry
 from argo_templates.model_registry import Registered
 from argo_templates.seasons import MEMBER as SEASON
 from argo_templates.source import processing, same_scene, source_document, with_processing
@@ -18,6 +18,7 @@ from argo_templates.steps.make import PRODUCT
 from argo_templates.steps.recount import RECOUNT, RECOUNTED
 from argo_templates.work import Work, WorkError, listed, read_json, seal_of, write_json
 from rucio_dafab.client import Conflict, DafabClient, Found, PublishReport, PublishRequest
+from rucio_dafab.eo.curation import CURATION
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, SCOPE
 from rucio_dafab.stac.links import leads_to_model
@@ -60,6 +61,7 @@ def publish(given: PublishInput) -> PublishOutput:
     staged = _staged(work)
     ran = _ran(staged["id"], records)
     document = source_document(staged, request_of(read_json(work.archived)["keys"]))
+    document["properties"] |= curated.properties(work)
     originals, derived = DafabClient.of_account(ORIGINALS_ACCOUNT), DafabClient.of_account(DERIVED_ACCOUNT)
     known = _known_source(originals, document)
     products = {model: _upload(derived, work, model, given.rse) for model in ran}
@@ -69,7 +71,7 @@ def publish(given: PublishInput) -> PublishOutput:
     _tell(nets)
     if known is None:
         originals.publish(PublishRequest(SCOPE, document, {}))
-    lines = [_register(derived, model, *products[model], document["id"], links.get(model)) for model in ran]
+    lines = [_register(derived, work, model, *products[model], document["id"], links.get(model)) for model in ran]
     items = {line["model"]: {"item": line["item"]} for line in lines}
     record = (known or {}) | {model: records[model] | items.get(model, {}) for model in models}
     source = originals.publish(PublishRequest(SCOPE, with_processing(document, record), {}, update=True))
@@ -134,13 +136,14 @@ def _upload(client: DafabClient, work: Work, model: str, rse: str) -> tuple[dict
 
 def _register(
     client: DafabClient,
+    work: Work,
     model: str,
     item: Mapping[str, Any],
     files: Mapping[str, UploadedFile],
     source: str,
     link: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    marked, predecessor = _as_registered(client, item, link), _predecessor(client, item, source)
+    marked, predecessor = _as_registered(client, work, item, link), _predecessor(client, item, source)
     report = client.publish(PublishRequest(SCOPE, marked, files, parent=source, predecessor=predecessor))
     return _line(model, marked, report, report.outcome, files)
 
@@ -175,18 +178,22 @@ def _earlier_recount(client: DafabClient, item: Mapping[str, Any], derived: Iter
     return max(recounts - {str(item["id"])}, default=None)
 
 
-def _as_registered(client: DafabClient, item: Mapping[str, Any], link: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return an item with the link to its model, and of a published one with what was written on it beside the product.
+def _as_registered(
+    client: DafabClient, work: Work, item: Mapping[str, Any], link: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Return an item with the link to its model and how its scene was judged, or with what a published one has of that.
 
-    That is the season (``mark``), and the link as it was then: a published product is never changed, and an older one
-    may have none, or lead to an earlier item of the same net.
+    A published product is never changed: it keeps its season (``mark``), and the link and the judgement as they were
+    then; an older one may have neither, or lead to an earlier item of the same net.
     """
     found = _published(client, item)
     if found is None or found.document is None:
-        return {**item, "links": [*item["links"], *([link] if link else [])]}
+        beside = {**item["properties"], **curated.properties(work)}
+        return {**item, "properties": beside, "links": [*item["links"], *([link] if link else [])]}
     links = [each for each in found.document["links"] if leads_to_model(each)]
-    season = {SEASON: found.document["properties"][SEASON]} if SEASON in found.document["properties"] else {}
-    return {**item, "properties": {**item["properties"], **season}, "links": [*item["links"], *links]}
+    before = found.document["properties"]
+    beside = {key: before[key] for key in (SEASON, CURATION) if key in before}
+    return {**item, "properties": {**item["properties"], **beside}, "links": [*item["links"], *links]}
 
 
 def _line(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates.curated import curate
 from argo_templates.work import Work, fingerprint, finished, whole, write_json
 from dasi_backend.store import Store
 from rucio_dafab.eo.scene import open_scene
@@ -32,6 +33,8 @@ def recall(given: RecallInput) -> RecallOutput:
         NotStored: if the store does not have it (any more).
         DasiError: if the store cannot give it whole.
         WorkError: if the working folder cannot be used.
+        SceneError: if it is unfit by the rules of curation, or a file is unreadable.
+        CurationError: if these rules cannot be used.
     """
     work = Work(Path(given.work))
     store = Store(Home.from_environment().store)
@@ -41,5 +44,6 @@ def recall(given: RecallInput) -> RecallOutput:
         with whole(work.staged, made_from) as folder:
             store.retrieve(product.key, folder)
     scene = open_scene(work.staged)
+    curate(scene, work)
     write_json(work.origin, {"bands": {name: str(band.path) for name, band in scene.bands.items()}, "absent": {}})
     return RecallOutput(scene_id=scene.id, bands=",".join(sorted(scene.bands)))

@@ -9,6 +9,8 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -34,12 +36,14 @@ class Bench:
         self.safe, self.cogs = whole_tile(folder, size)
         self.out = out
         self.share = (size / LARGEST) ** 2
+        self.providers: dict[str, str] = {}
 
     def inference(self) -> None:
         """The inference phase beside the bare session, on the same chips and threads."""
         print("Inference: chips a second, cutting and blending included, beside the bare session")
         for model in SECONDS:
             found = apart("inference", model, self.cogs).found
+            self.providers[model] = found["provider"]
             told(f"{model}: bare session, one call of all threads", found["raw"], "chips/s")
             told(f"{model}: bare session, {found['way']}", found["raw_same_way"], "chips/s")
             told(f"{model}: ours, from bands in memory, {found['chips']} chips", found["run"], "chips/s")
@@ -57,12 +61,17 @@ class Bench:
             self._told(model, cog)
             jp2 = self._product(model, self.safe, "JP2")
             told(f"{model} from JPEG 2000: wall", jp2.seconds, "s")
-            told(f"{model} from JPEG 2000: more than from COGs", jp2.seconds - cog.seconds, "s")
+            decoding = apart("decoding", model, self.safe).found
+            told(f"{model} from JPEG 2000: decoding alone", decoding["wall"], "s")
+            told(f"{model} from JPEG 2000: processor time of decoding", decoding["cpu"], "s")
+            more, most = jp2.seconds - cog.seconds, decoding["wall"]
+            told(f"{model} from JPEG 2000: more than from COGs", more, "s", f"<= {most:.1f}", more <= most)
             told(f"{model} from JPEG 2000: more processor time", jp2.cpu_seconds - cog.cpu_seconds, "s")
 
     def _product(self, model: str, scene: Path, form: str) -> Measured:
         keep = ("--keep", self.out / "fields.npz") if (model, form) == ("fields", "COG") else ()
         part = apart("product", model, scene, self.out / form, *keep)
+        self.providers[model] = part.found["provider"]
         told(f"{model} from {form}: of it the inference", part.found["infer_seconds"], "s")
         told(f"{model} from {form}: of it making the product", part.found["make_seconds"], "s")
         told(f"{model} from {form}: processor time", part.cpu_seconds, "s")
@@ -81,10 +90,13 @@ class Bench:
             told(f"{model}: {name}", size / 1e6, "MB")
         told(f"{model}: product ÷ scene as COGs", sum(part.found["files"].values()) / scene, "")
         if model == "water":
+            raw = PIXEL_BYTES * 8 / part.found["mask_bits"]
+            told("water: 1 ÷ (raw mask ÷ scene of 16 bytes a pixel)", raw, "", "= 128", raw == 128)
             mask = part.found["files"]["observed_water.tif"] / (pixels * PIXEL_BYTES)
             told("water: 1 ÷ (stored mask ÷ scene of 16 bytes a pixel)", 1 / mask, "", ">= 1000", mask <= 1e-3)
         else:
             sizes = part.found["files"]
+            told("fields: parcels of the tile", part.found["parcels"], "")
             told(
                 "fields: GeoJSON ÷ GeoParquet",
                 sizes["field_boundaries.geojson"] / sizes["field_boundaries.parquet"],
@@ -120,6 +132,16 @@ class Bench:
         told("ratio", ratio, "×", ">= 3", ratio >= 3)
 
 
+def gpu() -> str:
+    """Return the name and the driver of each GPU that NVIDIA's own tool sees, empty where there is none."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    asked = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return "; ".join(said.stdout.strip().splitlines()) if said.returncode == 0 else ""
+
+
 def main() -> None:
     """Measure what is asked and print it."""
     parts = ("inference", "products", "processes", "vectors")
@@ -134,16 +156,19 @@ def main() -> None:
     folder = Path(os.environ.get("DAFAB_BENCHMARKS", "benchmarks/data")) / "eo"
     folder.mkdir(parents=True, exist_ok=True)
     cores = len(os.sched_getaffinity(0))
-    machine = f"{platform.machine()}, {cores} cores, onnxruntime {onnxruntime.__version__}"
+    machine = f"{platform.machine()}, {cores} cores, {gpu() or 'no GPU'}, onnxruntime {onnxruntime.__version__}"
     print(f"{machine}, load {os.getloadavg()[0]:.1f}, tile of {given.size} × {given.size} pixels")
     with tempfile.TemporaryDirectory(dir=folder) as out:
         bench = Bench(folder, given.size, Path(out))
         for name in given.part or parts:
             measured: Callable[[], None] = getattr(bench, name)
             measured()
+    for model, provider in bench.providers.items():
+        print(f"{model} ran on {provider}")
     print(f"load {os.getloadavg()[0]:.1f}")
     if given.json:
-        given.json.write_text(json.dumps({"machine": machine, "size": given.size, "figures": ROWS}, indent=1))
+        record = {"machine": machine, "gpu": gpu(), "providers": bench.providers, "size": given.size, "figures": ROWS}
+        given.json.write_text(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

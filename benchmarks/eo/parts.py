@@ -43,9 +43,38 @@ def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, 
         "infer_seconds": prediction.seconds,
         "session_seconds": prediction.session_seconds,
         "make_seconds": seconds,
+        "provider": loaded.provider,
+        "parcels": made.item["properties"].get("dafab:smart-agriculture", {}).get("number_of_fields"),
+        "mask_bits": _bits(made.files.get(products.OBSERVED_WATER)),
         "files": {path.name: path.stat().st_size for path in made.files.values()},
         "properties": {key: value for key, value in made.item["properties"].items() if isinstance(value, int | float)},
     }
+
+
+def _bits(mask: Path | None) -> int | None:
+    """Return how many bits a pixel of a mask has before it is compressed, by the file's own header."""
+    import rasterio  # noqa: PLC0415
+
+    if mask is None:
+        return None
+    with rasterio.open(mask) as source:
+        return int(source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+
+
+def decoding(model: str, scene: Path) -> dict[str, Any]:
+    """Read the bands that a model takes, and SCL, strip by strip as the inference does, and nothing else."""
+    from rucio_dafab.eo.bands import SCENE_CLASSIFICATION  # noqa: PLC0415
+    from rucio_dafab.eo.models import load_model  # noqa: PLC0415
+    from rucio_dafab.eo.pixels import read_scl, strips  # noqa: PLC0415
+    from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
+
+    opened = open_scene(scene)
+    names = [name for name in load_model(model).bands if name in opened.bands]
+    began, used = time.perf_counter(), time.process_time()
+    rows = sum(strip.values.shape[1] for strip in strips(opened, names))
+    if SCENE_CLASSIFICATION in opened.bands:
+        read_scl(opened)
+    return {"rows": rows, "wall": time.perf_counter() - began, "cpu": time.process_time() - used}
 
 
 def inference(model: str, scene: Path) -> dict[str, Any]:
@@ -95,6 +124,7 @@ def inference(model: str, scene: Path) -> dict[str, Any]:
         "whole": prediction.chips / prediction.seconds,
         "in_session": prediction.chips / prediction.session_seconds,
         "chips": prediction.chips,
+        "provider": loaded.provider,
     }
 
 
@@ -196,9 +226,10 @@ def main() -> None:
     made.add_argument("scene", type=Path)
     made.add_argument("out", type=Path)
     made.add_argument("--keep", type=Path)
-    inferred = parts.add_parser("inference")
-    inferred.add_argument("model")
-    inferred.add_argument("scene", type=Path)
+    for name in ("inference", "decoding"):
+        read = parts.add_parser(name)
+        read.add_argument("model")
+        read.add_argument("scene", type=Path)
     labelled = parts.add_parser("labels")
     labelled.add_argument("prediction", type=Path)
     labelled.add_argument("out", type=Path)
@@ -212,6 +243,7 @@ def main() -> None:
     work: dict[str, Callable[..., dict[str, Any]]] = {
         "product": product,
         "inference": inference,
+        "decoding": decoding,
         "labels": labels,
         "vector_ours": vector_ours,
         "vector_plain": vector_plain,

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _REST: Final = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
+FIT: Final = "fit"
+"""Begins the line about a scene that breaks no rule of curation, whose own module would bring GDAL."""
+
 
 class RunError(DafabError):
     """The command cannot begin."""
@@ -149,6 +152,7 @@ def show(report: "Report", console: Console) -> None:
     DIDs stand on lines of their own and are never folded, so that they can be copied.
     """
     console.print(Text(f"{report.scene}: {report.outcome}", "bold"), soft_wrap=True)
+    console.print(Text(f"  {report.curation}", "dim" if report.curation.startswith(FIT) else "yellow"), soft_wrap=True)
     for item in report.items:
         console.print(
             Text(f"  {item['collection']:<18} {item['outcome']:<10} {', '.join(key_numbers(item))}"), soft_wrap=True

@@ -29,6 +29,8 @@ _ITEM = re.compile(
     rf"(?:A(?P<orbit>\d{{6}})_T{_TILE}|S(?P<sensed>{_TIME}))(?:_N(?P<major>\d\d)\.(?P<minor>\d\d))?"
 )
 
+_RADAR = re.compile(r"S1[A-D]_(?:IW|EW|S\d|WV)_(?P<kind>GRD[HMF]?|SLC|RAW|OCN)_", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class ProductId:
@@ -162,6 +164,32 @@ class DataItemId:
 def platform(mission: str) -> str:
     """Return STAC's name of a satellite: ``S2A`` is ``sentinel-2a``."""
     return f"sentinel-{mission[1:].lower()}"
+
+
+def is_product_name(text: str) -> bool:
+    """Tell whether a text is the name of a Sentinel-2 product in the compact format."""
+    try:
+        ProductId.parse(text)
+    except SceneError:
+        return False
+    return True
+
+
+def raw_radar(text: str) -> str:
+    """Return the kind of raw Sentinel-1 product that a name is of: ``GRDH``, ``SLC`` …; empty for any other name.
+
+    Terrain-corrected products keep the name of what they were made from, with ``rtc`` in it.
+    """
+    match = _RADAR.match(text)
+    return match["kind"].upper() if match and "rtc" not in text.lower() else ""
+
+
+def why_not_raw(name: str, kind: str) -> str:
+    """Return why a product of raw Sentinel-1 is refused, in one line."""
+    return (
+        f"{name} is raw Sentinel-1 ({kind}): only terrain-corrected backscatter (gamma0, RTC) can be used,"
+        " as mountains displace and brighten the ground in radar geometry"
+    )
 
 
 def _time(text: str, name: str) -> datetime:

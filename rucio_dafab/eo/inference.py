@@ -122,6 +122,8 @@ def infer(model: Model, scene: Scene, progress: Progress | None = None) -> Predi
     run, reading = Run(model, scene.shape, progress), _Reading(model, scene)
     run.add(chip_rows(ahead(reading.normalised()), scene.shape[0]))
     _give_memory_back()
+    if not run.valid.any():
+        raise SceneError(f"scene {scene.id} has no pixel with data in each band: no data or saturated everywhere")
     clear &= run.valid
     reading.index_water &= run.valid
     _require_clear(scene, clear)
@@ -198,7 +200,7 @@ def _give_memory_back() -> None:
 
 def _require_clear(scene: Scene, clear: NDArray[np.bool_]) -> None:
     if not clear.any():
-        raise SceneError(f"scene {scene.id} has no clear pixel: cloud, cloud shadow or no data everywhere")
+        raise SceneError(f"scene {scene.id} has no clear pixel: cloud or cloud shadow wherever there is data")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -262,7 +264,7 @@ class Run:
         for row in rows:
             height, width = row.values.shape[1:]
             # One band without data makes the sum NaN: six times less to look through than every band.
-            valid: NDArray[np.bool_] = np.logical_not(np.isnan(row.values.sum(axis=0)))
+            valid: NDArray[np.bool_] = np.isfinite(row.values.sum(axis=0))
             self.valid[row.row : row.row + height] = valid
             # Pixels without data become the mean of the band: the value that says least.
             values = padded(row.values if valid.all() else np.where(valid, row.values, np.float32(0)))

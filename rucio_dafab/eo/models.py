@@ -281,8 +281,11 @@ class _Declared:
         unable = [name for name in self.guard if name not in INDICES or not set(INDICES[name].bands) <= set(self.bands)]
         if unable:
             raise ModelError(f"model {path}: dafab:guard names no index of its bands: {', '.join(unable)}")
-        if min(self.std) <= 0:
+        if min(self.std) < _LEAST:
             raise ModelError(f"model {path}: dafab:std must be positive, not {min(self.std):g}")
+
+
+_LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -291,9 +294,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _numbers(path: Path, key: str, text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise ModelError(f"model {path}: dafab:{key} is not a list of numbers: {text}") from error
+    # The net is given them in single precision; no NaN is smaller than anything.
+    if not all(abs(number) <= _MOST for number in numbers):
+        raise ModelError(f"model {path}: dafab:{key} is not a list of finite numbers: {text}")
+    return numbers
 
 
 def _check_tensors(path: Path, session: Any, declared: _Declared) -> bool:

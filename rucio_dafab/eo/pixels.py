@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
+from rucio_dafab.eo.digital_numbers import LARGEST_VALUE
 from rucio_dafab.eo.errors import BandUnreadable, SceneError
 from rucio_dafab.eo.raster import DECODER, limit_cache, opened, reason
 from rucio_dafab.eo.resampling import enlarge_bilinear, enlarge_nearest
@@ -65,10 +66,25 @@ def read_scl(scene: Scene, window: Window | None = None) -> NDArray[np.uint8]:
         factor = _factor(scene, source)
         block, inner = _coarse(area, factor, source.shape, margin=0)
         values = source.read(1, window=block)
-    if values.dtype != np.uint8:
-        values = np.where((values >= 0) & (values <= 255), values, 0).astype(np.uint8)
-    enlarged: NDArray[np.uint8] = enlarge_nearest(values, factor)[inner]
+    enlarged: NDArray[np.uint8] = enlarge_nearest(_as_classes(values), factor)[inner]
     return enlarged
+
+
+def read_classes(scene: Scene) -> NDArray[np.uint8]:
+    """Return the scene classification on the grid of its own file (20 m), uint8 (row, column), 0 without data.
+
+    Raises:
+        SceneError: if the scene has none, or its file is unreadable.
+    """
+    band = _band(scene, SCENE_CLASSIFICATION)
+    with rasterio.Env(**DECODER), opened(band.name, band.path) as source:
+        return _as_classes(source.read(1))
+
+
+def _as_classes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return values
+    return np.where((values >= 0) & (values <= 255), values, 0).astype(np.uint8)
 
 
 def strips(scene: Scene, names: Sequence[str], rows: int | None = None) -> Iterator[Strip]:
@@ -90,6 +106,42 @@ def strips(scene: Scene, names: Sequence[str], rows: int | None = None) -> Itera
         rows = rows or reader.strip_rows
         for row in range(0, height, rows):
             yield Strip(row, reader.read(Window(0, row, width, min(rows, height - row))))
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """A small picture of a band: ``values`` float32 (row, column), NaN without a measurement; where it is saturated."""
+
+    values: NDArray[np.float32]
+    saturated: NDArray[np.bool_]
+
+
+def glance(scene: Scene, names: Sequence[str], most: int) -> list[Glance]:
+    """Return small pictures of bands, all of one size: pixels picked from their files' overviews where these have any.
+
+    Args:
+        scene: The scene.
+        names: Of the bands.
+        most: Rows and columns at most; a smaller scene is read whole.
+
+    Raises:
+        SceneError: if a band is not in the scene, or its file is unreadable.
+    """
+    shape = tuple(min(most, size) for size in scene.shape)
+
+    def look(name: str) -> Glance:
+        band = _band(scene, name)
+        with rasterio.Env(**DECODER), opened(band.name, band.path) as source:
+            try:
+                numbers = source.read(1, out_shape=shape)
+            except RasterioError as error:
+                raise _unreadable(band, Window(0, 0, *source.shape[::-1]), error) from error
+        full = np.zeros(shape, np.bool_) if band.saturated is None else numbers == band.saturated
+        return Glance(to_physical(numbers, band), full)
+
+    limit_cache()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="glances") as pool:
+        return list(pool.map(look, names))
 
 
 class BandReader:
@@ -144,13 +196,19 @@ class BandReader:
 def to_physical(numbers: NDArray[Any], band: BandFile) -> NDArray[np.float32]:
     """Return ``numbers * scale + offset`` as float32, NaN where the digital number says no data or saturated.
 
-    Power becomes decibels: 10·log10 of it, NaN where it is not positive.
+    So it is where that is not finite, or larger than any measurement. Power becomes decibels: 10·log10 of it, NaN where
+    it is not positive.
 
     The masks are taken before the offset: digital number 0 is no data whatever the offset makes of it.
     """
-    values = numbers.astype(np.float32)
-    values *= np.float32(band.scale)
-    values += np.float32(band.offset)
+    # Whole numbers of 8 and 16 bits cannot be what no measurement is: infinity, or fillings such as -3.4e38.
+    wide = numbers.dtype.itemsize > 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = numbers.astype(np.float32)
+        values *= np.float32(band.scale)
+        values += np.float32(band.offset)
+    if wide:
+        values[~(np.abs(values) <= LARGEST_VALUE)] = np.nan
     for special in (band.nodata, band.saturated):
         if special is not None and not np.isnan(special):
             values[numbers == special] = np.nan

@@ -1,12 +1,14 @@
 """Run the pipeline over a scene and die by SIGKILL at one moment: ``python killed_run.py SCENE MOMENT``.
 
-A moment is ``<step> began``, ``<step> ended``, or ``publish before N`` and ``publish after N``: around the N-th request
-to the server that publishes. Requests for models are not counted: only the first run of a site makes them.
+A moment is ``<step> began``, ``<step> ended``, ``<step> inside SECONDS`` (so long after it began), or ``publish before
+N`` and ``publish after N``: around the N-th request to the server that publishes. Requests for models are not counted:
+only the first run of a site makes them.
 """
 
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,8 @@ def main(scene: str, moment: str) -> None:
     def watch(event: Event) -> None:
         if f"{event.step} {event.state}" == moment:
             die()
+        if event.state == "began" and moment.startswith(f"{event.step} inside "):
+            threading.Timer(float(moment.rpartition(" ")[2]), die).start()
 
     process(Path(scene), "MELUXINA", watch=watch)
 

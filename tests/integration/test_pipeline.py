@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from argo_templates.pipeline import process
 from rucio_dafab.client import NotPermitted, PublishRequest, Refused
+from rucio_dafab.resources import resources
 from tests.integration.scenes import CopyScene, check_whole, of_scene, rewrite, run
 
 pytestmark = [pytest.mark.integration, pytest.mark.shared, pytest.mark.timeout(900)]
@@ -25,6 +27,28 @@ def test_a_real_scene_becomes_products_found_at_their_place(site: Any, shared: P
     for item in report["items"]:
         assert item["did"] in here
         assert item["did"] not in there
+        judged = item["properties"]["dafab:curation"]
+        assert (judged["outcome"], judged["coverage_percent"]) == ("fit", 100.0)
+    fit = site.rucio("user_dafab", "did", "list", "dafab:*", "--filter", "/properties/dafab:curation/outcome=fit")
+    assert all(item["did"] in fit for item in report["items"])
+    assert report["curation"].startswith("fit: 100.0 % with data, ")
+
+
+def test_another_table_of_curation_changes_no_product(
+    site: Any, copied: CopyScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = copied("ftw_austria_a", "judged-twice")
+    first = run(site, scene)
+    ours = (resources() / "etc" / "curation.toml").read_text()
+    (tmp_path / "own.toml").write_text(ours.replace('"1.0.0"', '"2.0.0"').replace("most = 0\n", "most = 9\n"))
+    monkeypatch.setenv("DAFAB_CURATION", str(tmp_path / "own.toml"))
+    monkeypatch.setenv("DAFAB_HOME", str(site.home.root))
+    second = process(scene, "MELUXINA")
+    source, *products = [item["properties"]["dafab:curation"] for item in second.items]
+    assert (source["outcome"], source["rules"]) == ("fit", "2.0.0")
+    assert {(judged["outcome"], judged["rules"]) for judged in products} == {("masked", "1.0.0")}
+    assert [item["outcome"] for item in second.items] == ["updated", "unchanged", "unchanged"]
+    assert first["items"][1:] == [item | {"outcome": "created"} for item in second.items[1:]]
 
 
 def test_a_model_whose_bands_are_absent_is_skipped_and_the_item_says_why(site: Any, copied: CopyScene) -> None:

@@ -42,6 +42,25 @@ class TestBadInput:
         assert "nothing-there" in line
         assert "no pixel with data" in line
 
+    @pytest.mark.parametrize(
+        ("left", "reason"),
+        [
+            (1, "is unfit: 0.0005 % with data, less than 1 % (rules 1.0.0 of curation)"),
+            (0, "is unfit: 100.0 % dark, more than 99 % (rules 1.0.0 of curation)"),
+        ],
+    )
+    def test_a_scene_that_is_unfit(self, site: Any, copied: CopyScene, left: int, reason: str) -> None:
+        scene = copied("ftw_austria_a", "unfit")
+        for path in scene.glob("*.tif"):
+            with rasterio.open(path) as band:
+                profile = band.profile | {"driver": "GTiff", "nodata": 0}
+                numbers = np.full(band.shape, 0 if left else 3, band.dtypes[0])
+            numbers.flat[:left] = 2000
+            with rasterio.open(path, "w", **profile) as band:
+                band.write(numbers, 1)
+        assert refused(site, scene) == f"unfit {reason}"
+        assert of_scene(site, "unfit") == {}
+
     def test_a_scene_under_cloud(self, site: Any, copied: CopyScene) -> None:
         scene = copied("ftw_austria_a", "overcast")
         with rasterio.open(scene / "B04.tif") as band:

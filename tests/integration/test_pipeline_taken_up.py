@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from dasi_backend.store import Store
 from rucio_dafab.client import Found
 from rucio_dafab.errors import DafabError
 from rucio_dafab.storage import checksums
-from tests.integration.scenes import CopyScene, check_whole, of_scene, refused, run
+from tests.integration.scenes import CopyScene, check_whole, of_scene, refused, rewrite, run
 
 pytestmark = [pytest.mark.integration, pytest.mark.shared, pytest.mark.timeout(900)]
 
@@ -86,6 +87,31 @@ def test_killed_at_every_boundary_the_rerun_completes_with_identical_products(
     assert {*claimed(items), "killed"} == set(items)
     made = {file["did"]: file["sha256"] for item in report["items"] for file in item["files"]}
     assert made == elsewhere(scene)
+
+
+INSIDE = ("fetch", "archive", "infer water", "make water", "infer fields", "make fields", "publish")
+
+
+def test_killed_inside_a_step_the_rerun_makes_the_same_bytes(
+    site: Any, copied: CopyScene, elsewhere: Callable[[Path], dict[str, str]]
+) -> None:
+    """Each step is killed twice, at moments that are drawn anew in every run of the test."""
+    seconds = dict(run(site, copied("terramesh_433D_629L_3_1", "timed"))["steps"])
+    scene = copied("terramesh_433D_629L_3_1", "killed")
+    rewrite(scene, id="inside")
+    script, seed = str(Path(__file__).with_name("killed_run.py")), int.from_bytes(os.urandom(4))
+    draw = random.Random(seed)
+    for step in (*INSIDE, *INSIDE):
+        moment = f"{step} inside {draw.uniform(0, seconds[step]):.4f}"
+        ran = site.run([sys.executable, script, str(scene), moment])
+        assert ran.returncode == -signal.SIGKILL, f"seed {seed}, {moment}: {ran.stderr}"
+        check_whole(site, of_scene(site, "inside"))
+    report = run(site, scene)
+    made = {file["did"]: file["sha256"] for item in report["items"] for file in item["files"]}
+    assert made == elsewhere(scene), f"seed {seed}"
+    check_whole(site, of_scene(site, "inside"))
+    assert not work_folder(scene).exists()
+    assert not list(site.home.work.glob(f"{scene.name}-*"))
 
 
 def claimed(items: dict[str, Found]) -> set[str]:

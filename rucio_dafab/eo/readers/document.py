@@ -1,5 +1,6 @@
 """XML files asked by local names: untrusted input, refused with a reason when it is not plain XML."""
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -55,7 +56,18 @@ class Document:
         return found
 
     def number(self, text: str, what: str) -> float:
-        """Return ``text`` as a number.
+        """Return ``text`` as a finite number.
+
+        Raises:
+            SceneError: if it is none, naming ``what``.
+        """
+        found = self.number_or_nan(text, what)
+        if not math.isfinite(found):
+            raise SceneError(f"{self.path}: {what} is not a finite number: {text}")
+        return found
+
+    def number_or_nan(self, text: str, what: str) -> float:
+        """Return ``text`` as a number, which need not be finite: some values are not known, and say so by NaN.
 
         Raises:
             SceneError: if it is none, naming ``what``.

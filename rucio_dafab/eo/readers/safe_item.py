@@ -1,5 +1,6 @@
 """What a SAFE's metadata says, as a complete STAC 1.1 item."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -143,10 +144,9 @@ def _product_properties(product: ProductMetadata) -> dict[str, Any]:
 
 
 def _percentage(product: ProductMetadata, text: str) -> float:
-    try:
-        return round(float(text), 6)
-    except ValueError as error:
-        raise SceneError(f"product {product.name}: Cloud_Coverage_Assessment is not a number: {text}") from error
+    if not _is_number(text):
+        raise SceneError(f"product {product.name}: Cloud_Coverage_Assessment is not a number: {text}")
+    return round(float(text), 6)
 
 
 def _tile_properties(product: ProductMetadata, tile: TileMetadata | None) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _tile_properties(product: ProductMetadata, tile: TileMetadata | None) -> dic
 
 def _is_number(text: str | None) -> bool:
     try:
-        return text is not None and float(text) == float(text)
+        return text is not None and math.isfinite(float(text))
     except ValueError:
         return False
 

@@ -14,12 +14,10 @@ from statistics import fmean
 from xml.etree.ElementTree import Element
 
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS
+from rucio_dafab.eo.digital_numbers import has_offset, is_offset, is_scale
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.readers.document import Document, local
 
-# Offsets came with baseline 04.00; Sen2Cor run by users calls itself 99.99 and has them where its input has.
-_OFFSETS_SINCE = 4.0
-_NO_BASELINE = 90.0
 _IMAGE = re.compile(r"_(?P<band>B\d[\dA]|SCL|AOT|WVP|TCI)(?:_(?P<resolution>10|20|60)m)?$")
 
 
@@ -147,16 +145,18 @@ def read_product(path: Path) -> ProductMetadata:
 def _quantification(document: Document) -> float:
     name = "BOA_QUANTIFICATION_VALUE"
     value = document.number(document.required(name, f"L2A_{name}"), name)
-    if value <= 0:
-        raise SceneError(f"{document.path}: {name} is {value:g}, not positive")
+    if value <= 0 or not is_scale(1 / value):
+        raise SceneError(f"{document.path}: {name} is {value:g}: no number that reflectance is divided by")
     return value
 
 
 def _offsets(document: Document, baseline: str) -> dict[str, float]:
     """Return the offsets by band; a product that must have them and has not would be wrong by 0.1 in reflectance."""
     offsets = _by_band(document, "BOA_ADD_OFFSET", "band_id")
-    version = document.number(baseline, "PROCESSING_BASELINE")
-    if not offsets and _OFFSETS_SINCE <= version < _NO_BASELINE:
+    strange = next((value for value in offsets.values() if not is_offset(value)), None)
+    if strange is not None:
+        raise SceneError(f"{document.path}: BOA_ADD_OFFSET is {strange:g}: no offset of reflectance")
+    if not offsets and has_offset(document.number(baseline, "PROCESSING_BASELINE")):
         raise SceneError(f"{document.path}: has no BOA_ADD_OFFSET, which products of baseline {baseline} have")
     return offsets
 
@@ -274,7 +274,9 @@ def _child(document: Document, element: Element, name: str) -> str:
 def _mean_angles(document: Document, name: str) -> tuple[float, float] | None:
     """Return the mean zenith and azimuth over all elements of that name, degrees; real files have NaN in some."""
     pairs = [
-        tuple(document.number(_child(document, element, f"{angle}_ANGLE"), name) for angle in ("ZENITH", "AZIMUTH"))
+        tuple(
+            document.number_or_nan(_child(document, element, f"{angle}_ANGLE"), name) for angle in ("ZENITH", "AZIMUTH")
+        )
         for element in document.elements(name)
     ]
     known = [pair for pair in pairs if all(math.isfinite(angle) for angle in pair)]

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from rucio_dafab.eo.bands import REFLECTANCE_BANDS, SCENE_CLASSIFICATION, BandFile, Scene, band_name
+from rucio_dafab.eo.digital_numbers import is_offset, is_scale, lacks_offset, why_no_offset
 from rucio_dafab.eo.errors import SceneError
 from rucio_dafab.eo.raster import Grid, common_grid, read_grid
 from rucio_dafab.eo.readers.backscatter import in_decibels
@@ -42,7 +43,7 @@ def read_stac_folder(folder: Path) -> Scene:
         grid = read_grid(band)
         known = finest.get(band.name)
         if known is None or grid.transform.a < known[1].transform.a:
-            finest[band.name] = (_completed(band, grid), grid)
+            finest[band.name] = (_completed(band, grid, item), grid)
     finest = {name: (in_decibels(band, item, grid), grid) for name, (band, grid) in finest.items()}
     grid = common_grid(finest.values())
     bands = {name: band for name, (band, _) in finest.items()}
@@ -128,9 +129,24 @@ def _declared(name: str, asset: dict[str, Any], item: dict[str, Any], path: Path
     if item["properties"].get("earthsearch:boa_offset_applied") is True and name in REFLECTANCE_BANDS:
         offset = 0.0
     scale = _number(asset, "scale", where)
-    if scale == 0:
-        raise SceneError(f"{where}: a scale of 0")
+    if scale is not None and not is_scale(scale):
+        raise SceneError(f"{where}: a scale of {scale:g}")
+    if offset is not None and not is_offset(offset):
+        raise SceneError(f"{where}: an offset of {offset:g}")
     return BandFile(name, path, _or_open(scale), _or_open(offset), _number(asset, "nodata", where), None, key)
+
+
+def states_offset(item: dict[str, Any], where: str) -> bool:
+    """Tell whether an item states the offset of any band of reflectance.
+
+    Raises:
+        SceneError: if one is no finite number; ``where`` is what the message begins with.
+    """
+    return any(
+        _number(asset, "offset", f"{where}: asset {key}") is not None
+        for key, asset in item["assets"].items()
+        if asset_band(key, asset) in REFLECTANCE_BANDS
+    )
 
 
 def _or_open(value: float | None) -> float:
@@ -156,10 +172,11 @@ def _number(asset: dict[str, Any], member: str, where: str) -> float | None:
     return number
 
 
-def _completed(band: BandFile, grid: Grid) -> BandFile:
+def _completed(band: BandFile, grid: Grid, item: dict[str, Any]) -> BandFile:
     """Fill what the item left open: from the file's own header, then by the conventions of Sentinel-2.
 
-    The convention: digital number 0 is no data, 65535 saturated, and integers are reflectance times 10000.
+    The convention: digital number 0 is no data, 65535 saturated, and integers are reflectance times 10000. What would
+    be wrong by 0.1, as nobody says whether the offset of the product's baseline is in its numbers, is refused.
     """
     integer = grid.dtype.startswith(("int", "uint"))
     reflectance = band.name in REFLECTANCE_BANDS
@@ -167,7 +184,11 @@ def _completed(band: BandFile, grid: Grid) -> BandFile:
     if math.isnan(scale):
         scale = grid.scale if grid.scale != 1 or not (integer and reflectance) else 1 / QUANTIFICATION
     if math.isnan(offset):
+        if integer and reflectance and not grid.offset and lacks_offset(item):
+            raise SceneError(f"band {band.name}: {band.path} {why_no_offset(item)}")
         offset = grid.offset
+    if not (is_scale(scale) and is_offset(offset)):
+        raise SceneError(f"band {band.name}: {band.path} has a scale of {scale:g} and an offset of {offset:g}")
     nodata = next((value for value in (band.nodata, grid.nodata) if value is not None), None)
     if nodata is None and integer and (reflectance or band.name == SCENE_CLASSIFICATION):
         nodata = 0.0

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rucio_dafab.eo.bands import BACKSCATTER_BANDS, BAND_NAMES, SCENE_CLASSIFICATION, of_second
+from rucio_dafab.eo.digital_numbers import lacks_offset, why_no_offset
+from rucio_dafab.eo.ids import why_not_raw
 from rucio_dafab.eo.models import MODEL_NAMES, load_model
 from rucio_dafab.eo.readers.safe import finest
 from rucio_dafab.eo.readers.safe_xml import image_file
+from rucio_dafab.eo.readers.stac_folder import states_offset
 from rucio_dafab.eo.sources import odata
 from rucio_dafab.eo.sources.checksums import Checksum
 from rucio_dafab.eo.sources.errors import SourceError
@@ -103,18 +106,18 @@ def check_usable(found: Found) -> None:
     """Refuse what cannot be read or had, before anything is downloaded.
 
     Raises:
-        SourceError: for raw Sentinel-1, Level-1C, what is offline, and ids that no folder can have.
+        SourceError: for raw Sentinel-1, Level-1C, reflectance whose offset nobody states, what is offline, and ids that
+            no folder can have.
     """
     if not _ID.fullmatch(found.id) or ".." in found.id:
         raise SourceError(f"{found.id[:200]!r} cannot be the id of a scene: at most 150 letters, digits, . _ and -")
     names = (found.id, found.kind, found.collection)
     if is_raw_sentinel_1(found):
-        raise SourceError(
-            f"{found.id} is raw Sentinel-1 ({found.kind or found.collection}): only terrain-corrected backscatter"
-            " (gamma0, RTC) can be used, as mountains displace and brighten the ground in radar geometry"
-        )
+        raise SourceError(why_not_raw(found.id, found.kind or found.collection))
     if any(_LEVEL_1C.search(name) for name in names):
         raise SourceError(f"{found.id} is a Level-1C product: only Level-2A (surface reflectance) can be read")
+    if found.item and lacks_offset(found.item) and not states_offset(dict(found.item), found.id):
+        raise SourceError(f"{found.id} at {found.provider} {why_no_offset(found.item)}")
     if not found.online:
         raise SourceError(f"{found.id} is offline at {found.provider}: order it there, and fetch it when it is online")
 

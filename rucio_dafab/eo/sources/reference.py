@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from rucio_dafab.eo.errors import SceneError
-from rucio_dafab.eo.ids import ProductId
+from rucio_dafab.eo.ids import is_product_name, raw_radar, why_not_raw
 from rucio_dafab.eo.sources.download import Downloads, Fetched
 from rucio_dafab.eo.sources.errors import SourceError
 from rucio_dafab.eo.sources.plan import Plan
@@ -27,15 +26,6 @@ def is_reference(text: str) -> bool:
     if colon and identifier and "/" not in text:
         return source in load_sources().providers
     return is_product_name(text)
-
-
-def is_product_name(text: str) -> bool:
-    """Tell whether a text is the name of a Sentinel-2 product in the compact format."""
-    try:
-        ProductId.parse(text)
-    except SceneError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,8 @@ class Remote:
         if source is None and not is_address(name):
             before, colon, after = name.partition(":")
             source, name = (before, after) if colon else (OF_PRODUCTS if is_product_name(name) else None, name)
+            if source is None and (kind := raw_radar(name)):
+                raise SourceError(why_not_raw(name, kind))
             if source is None:
                 raise SourceError(f"{name!r} is neither an address nor a Sentinel-2 product: say which source has it")
         provider = sources.provider(source) if source else sources.of_address(name)

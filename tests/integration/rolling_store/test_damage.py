@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -141,7 +142,8 @@ def test_a_file_size_limit_is_an_error_and_leaves_nothing(store: Store, tmp_path
         [sys.executable, "-c", code, str(store.root), str(large)], capture_output=True, text=True, check=False
     )
     assert done.returncode
-    assert "StoreError" in done.stderr.splitlines()[-1]
+    refusal = done.stderr.splitlines()[-1]
+    assert re.search(r"StoreError: large needs a file of 12\.\d MB in /.*, and files may have 1\.05 MB", refusal)
     assert [product.key.id for product in store.products()] == ["small"]
     store.archive(large)
     assert contents(store.retrieve("large", tmp_path / "out")) == contents(large)

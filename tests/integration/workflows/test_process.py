@@ -235,15 +235,14 @@ def test_what_is_refused_for_good_leaves_nothing_behind(site: Any, at_site: Home
     shutil.copytree(shared / "scenes" / "ftw_austria_a", scene)
     item = json.loads((scene / "item.json").read_text()) | {"id": scene.name}
     (scene / "item.json").write_text(json.dumps(item))
-    # That a band is torn is found by inference, when the scene is in the store already.
-    whole = (scene / "B04.tif").read_bytes()
-    (scene / "B04.tif").write_bytes(whole[: len(whole) // 2])
+    # That no model can run is found by publish, when the scene is in the store already.
+    (scene / "B03.tif").unlink()
     stored = {product.key.id for product in Store(at_site.store).products()}
     run = prepare(at_site, scene)
     assert runs.execute(at_site, run).phase == "Failed"
     told = recorded(site, run)
     assert (told["outcome"], told["scene_outcomes"]) == ("Failed", {"withdrawn": 1})
-    assert "B04" in told["scenes"][0]["reason"]
+    assert "no model can run (water: bands absent: B03" in told["scenes"][0]["reason"]
     assert {product.key.id for product in Store(at_site.store).products()} == stored
     assert leases(at_site) == []
     assert not (at_site.work / run.name).exists()

@@ -17,6 +17,7 @@ from rucio_dafab.terminal import guarded
 from tests.unit.eo.sources.archive import Archive, Fault, as_json, running
 from tests.unit.eo.sources.conftest import TABLE, node_path, odata_product
 
+RAW = "S1A_IW_GRDH_1SDV_20200408T094800_20200408T094825_032039_03B3A9"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -109,6 +110,10 @@ def test_fetch_brings_a_scene(run: Run, archive: Archive, safe: Path, tmp_path: 
         (("fetch", "x", "--from", "nowhere", "--to", "out"), "no source 'nowhere': known are "),
         (("fetch", "S2B_none", "--from", "safe", "--to", "out"), "safe has no product 'S2B_none'"),
         (("fetch", "scene", "--to", "out"), "'scene' is neither an address nor a Sentinel-2 product: say which source"),
+        (
+            ("fetch", RAW, "--to", "out"),
+            f"{RAW} is raw Sentinel-1 (GRDH): only terrain-corrected backscatter (gamma0, RTC)",
+        ),
         (("fetch", "SAFE", "--from", "safe", "--to", "out", "--bands", "B99"), "no band B99: known are B01"),
         (("fetch", "SAFE", "--from", "safe", "--to", "out", "--bands", "B04,VV"), "at safe has no VV"),
         (("search", "--from", "safe", "--bbox", "1,2,3"), "--bbox: not a geometry"),

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from PIL import Image
 from pyproj import Transformer
 from scipy import ndimage
 
 from rucio_dafab.eo import products, water_layers
+from rucio_dafab.eo.items import PRODUCTS_REVISION
 from rucio_dafab.eo.products import make_fields, make_water
 from rucio_dafab.eo.scene import open_scene, read_bands
 
@@ -34,6 +36,33 @@ def test_the_danube(shared: Path, predict: Make, card: Any, tmp_path: Path) -> N
         assert source.read(1).sum() * 1e-4 == pytest.approx(properties["dafab:observed_water_km2"])
         midstream = Transformer.from_crs("EPSG:4326", source.crs.to_wkt(), always_xy=True).transform(13.115, 48.277)
         assert next(source.sample([midstream]))[0] == 1
+
+
+def test_files_and_items_of_a_real_scene_say_where_they_are_from(
+    shared: Path, predict: Make, card: Any, tmp_path: Path
+) -> None:
+    """The tags are read by Pillow, which knows TIFF's own numbers and nothing of GDAL."""
+    scene = open_scene(shared / "scenes" / "terramesh_433D_629L_3_1")
+    half = np.zeros(scene.shape, np.float32)
+    half[:, 100:] = 1
+    water = make_water(scene, predict(water=half), card, tmp_path / "water")
+    fields = make_fields(scene, predict(extent=half, boundary=1 - half, distance=half), card, tmp_path / "fields")
+    for item in (water.item, fields.item):
+        properties = item["properties"]
+        assert properties["license"] == "other"
+        (provider,) = properties["providers"]
+        assert (provider["name"], set(provider["roles"])) == ("ESA", {"producer", "licensor"})
+        assert properties["attribution"] == "Contains modified Copernicus Sentinel data 2020"
+        (licence,) = (link for link in item["links"] if link["rel"] == "license")
+        assert licence["href"].startswith("https://sentinels.copernicus.eu/")
+    with Image.open(water.files[water_layers.OBSERVED_WATER]) as picture:
+        tags = {number: picture.tag_v2.get(number) for number in (270, 305, 306, 33432)}
+    assert tags == {
+        270: "Observed water mask",
+        305: f"rucio-dafab {PRODUCTS_REVISION}",
+        306: "2020:04:08 14:37:29",
+        33432: "Contains modified Copernicus Sentinel data 2020",
+    }
 
 
 def test_parcels_of_real_pixels_are_a_coverage(shared: Path, predict: Make, card: Any, tmp_path: Path) -> None:

@@ -90,13 +90,13 @@ def test_clear_is_valid_without_cloud_and_shadow(make_scene: MakeScene, make_mod
     clear[0, 11] = False
     np.testing.assert_array_equal(prediction.clear, clear)
     assert not prediction.scl_missing
-    assert assess(scene) == Fitness(valid_fraction=11 / 12, clear_fraction=6 / 11, scl=True)
+    assert assess(scene) == Fitness(11 / 12, clear_fraction=6 / 11, scl=True, dark_fraction=0.0)
 
 
 def test_fitness_without_a_scene_classification_counts_data(make_scene: MakeScene) -> None:
     band = numbers(10, 10)
     band[:3] = 0
-    assert assess(open_scene(make_scene({"B03": band}))) == Fitness(0.7, 1.0, scl=False)
+    assert assess(open_scene(make_scene({"B03": band}))) == Fitness(0.7, 1.0, scl=False, dark_fraction=0.0)
 
 
 def test_a_scene_with_no_clear_pixel_is_refused_by_name(make_scene: MakeScene, make_model: MakeModel) -> None:
@@ -104,11 +104,32 @@ def test_a_scene_with_no_clear_pixel_is_refused_by_name(make_scene: MakeScene, m
     cloud = np.full((5, 5), 9, np.uint8)
     covered = make_scene({"B02": numbers(10, 10), "B03": numbers(10, 10), "SCL": (cloud, 20.0)}, name="covered")
     empty = make_scene({"B02": np.zeros((10, 10), np.uint16), "B03": numbers(10, 10)}, name="empty")
-    for folder in (covered, empty):
-        with pytest.raises(SceneError, match="scene made_scene has no clear pixel"):
+    full = np.full((10, 10), 65535, np.uint16)
+    saturated = make_scene({"B02": full, "B03": full}, name="saturated")
+    reasons = {covered: "has no clear pixel: cloud", empty: "has no pixel with data", saturated: "or saturated everywh"}
+    for folder, reason in reasons.items():
+        with pytest.raises(SceneError, match=f"scene made_scene .*{reason}"):
             infer(model, open_scene(folder))
     assert assess(open_scene(covered)).clear_fraction == 0
     assert assess(open_scene(empty)).valid_fraction == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_pixel_that_is_infinite_is_without_data_and_changes_no_other(
+    make_scene: MakeScene, make_model: MakeModel
+) -> None:
+    bands = {name: RANDOM.uniform(0.01, 0.5, (300, 300)).astype(np.float32) for name in ("B02", "B03", "B11")}
+    strange = {name: values.copy() for name, values in bands.items()}
+    for values in strange.values():
+        values[100, 120] = np.inf
+    plain = {name: {"raster:scale": 1.0} for name in bands}
+    model = load_model(make_model(metadata("B02,B03,B11")))
+    whole = infer(model, open_scene(make_scene(bands, plain, name="whole")))
+    holed = infer(model, open_scene(make_scene(strange, plain, name="holed")))
+    assert np.argwhere(~holed.valid).tolist() == [[100, 120]]
+    changed = np.argwhere(whole.probabilities[0] != holed.probabilities[0]).tolist()
+    assert changed == [[100, 120]]
+    assert np.argwhere(whole.index_water[0] != holed.index_water[0]).tolist() in ([], [[100, 120]])
 
 
 def test_bands_that_are_missing_are_named(make_scene: MakeScene, make_model: MakeModel) -> None:

@@ -30,6 +30,21 @@ def test_no_data_and_saturated_are_nan_before_the_offset(make_scene: MakeScene) 
     np.testing.assert_allclose(read_bands(scene, ["B02"])[0], [[np.nan, 0.0], [np.nan, 0.15]], atol=1e-7)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_no_measurement_is_holds_no_data_and_spoils_no_neighbour(make_scene: MakeScene, kind: type) -> None:
+    values = RANDOM.uniform(0.01, 0.5, (8, 8)).astype(kind)
+    strange = values.copy()
+    strange[2, :4] = np.inf, -np.inf, np.nan, np.finfo(kind).min
+    plain = {"raster:scale": 1.0}
+    scene = open_scene(make_scene({"B02": strange, "B11": (strange[::2, ::2], 20.0)}, {"B02": plain, "B11": plain}))
+    fine, coarse = read_bands(scene, ["B02", "B11"])
+    known = np.isfinite(strange) & (np.abs(strange) < 1)
+    np.testing.assert_array_equal(fine, np.where(known, values, np.nan).astype(np.float32))
+    np.testing.assert_array_equal(np.isnan(coarse), ~known[::2, ::2].repeat(2, 0).repeat(2, 1))
+    assert not np.isinf(coarse).any()
+
+
 def test_the_order_of_the_names_is_the_order_of_the_result(make_scene: MakeScene) -> None:
     scene = open_scene(make_scene({"B02": numbers(5, 7), "B08": numbers(5, 7)}))
     forward, backward = read_bands(scene, ["B02", "B08"]), read_bands(scene, ["B08", "B02"])

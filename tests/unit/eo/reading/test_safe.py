@@ -198,7 +198,12 @@ FILE_ENTITY = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ({"offsets": '<BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET>'}, "has no BOA_ADD_OFFSET for band B01"),
         ({"offsets": '<BOA_ADD_OFFSET band_id="13">-1000</BOA_ADD_OFFSET>'}, "BOA_ADD_OFFSET of an unknown band '13'"),
         ({"offsets": OFFSETS.replace("-1000", "much")}, "BOA_ADD_OFFSET is not a number: much"),
-        ({"quantification": "0"}, "BOA_QUANTIFICATION_VALUE is 0, not positive"),
+        ({"offsets": OFFSETS.replace("-1000", "nan")}, "BOA_ADD_OFFSET is not a finite number: nan"),
+        ({"offsets": OFFSETS.replace("-1000", "1e300")}, r"BOA_ADD_OFFSET is 1e\+300: no offset of reflectance"),
+        ({"quantification": "0"}, "BOA_QUANTIFICATION_VALUE is 0: no number that reflectance is divided by"),
+        ({"quantification": "inf"}, "BOA_QUANTIFICATION_VALUE is not a finite number: inf"),
+        ({"quantification": "nan"}, "BOA_QUANTIFICATION_VALUE is not a finite number: nan"),
+        ({"quantification": "1e300"}, r"BOA_QUANTIFICATION_VALUE is 1e\+300"),
         ({"quantification": ""}, "has no BOA_QUANTIFICATION_VALUE"),
         ({"images": ""}, "lists no IMAGE_FILE"),
         ({"images": "<IMAGE_FILE>../../IMG_DATA/x_B02_10m</IMAGE_FILE>"}, "names a file outside the scene's folder"),
@@ -223,6 +228,9 @@ def test_metadata_that_cannot_be_used_is_refused_by_name(
         ("<ULX>600000</ULX>", "", "Geoposition has no ULX"),
         ("Level-2A_Tile_ID", "Level-3_Tile_ID", "is a Level-3_Tile_ID"),
         ("2026-06-01T10:35:00Z", "yesterday", "SENSING_TIME is no time: yesterday"),
+        ("<NROWS>36</NROWS>", "<NROWS>nan</NROWS>", "NROWS is not a finite number: nan"),
+        ("<NCOLS>48</NCOLS>", "<NCOLS>inf</NCOLS>", "NCOLS is not a finite number: inf"),
+        ("<ULX>600000</ULX>", "<ULX>-inf</ULX>", "ULX is not a finite number: -inf"),
     ],
 )
 def test_tile_metadata_that_cannot_be_used_is_refused(make_safe: MakeSafe, old: str, new: str, reason: str) -> None:

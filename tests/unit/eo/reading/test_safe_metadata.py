@@ -91,6 +91,25 @@ def test_items_equal_the_expected_ones_field_by_field(shared: Path) -> None:
     assert compared == 5
 
 
+@pytest.mark.parametrize(
+    ("folder", "atmosphere"),
+    [
+        ("S2A_MSIL2A_20230625T234621_N0509_R073_T01WCP_20230626T022157.SAFE", (0.165903, 1.128304, 339.248796)),
+        ("S2A_MSIL2A_20230625T234621_N0509_R073_T01WCS_20230626T022157.SAFE", (0.121735, 0.901795, 334.709374)),
+    ],
+)
+def test_the_atmosphere_of_the_granule_is_told(
+    shared: Path, folder: str, atmosphere: tuple[float, float, float]
+) -> None:
+    """The numbers are those in the real ``MTD_TL.xml``; stactools' items leave them out."""
+    place = shared / "safe_metadata" / folder
+    tile = tile_of(place)
+    assert tile is not None
+    properties = make_item(read_product(place / "MTD_MSIL2A.xml"), read_tile(tile), folder)["properties"]
+    told = tuple(properties[f"s2:{name}"] for name in ("granule_mean_aot", "granule_mean_wv", "ozone_value"))
+    assert told == atmosphere
+
+
 def test_scale_and_offset_equal_the_expected_ones(shared: Path) -> None:
     keys = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "nir08": "B8A", "swir16": "B11", "swir22": "B12"}
     for path in products(shared):

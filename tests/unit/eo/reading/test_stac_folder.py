@@ -1,6 +1,7 @@
 """Scenes in STAC folders: names, scale and offset, and what is refused."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rucio_dafab.eo.scene import SceneError, open_scene, read_bands
 
 from .conftest import MakeScene, item, write_band
 
+RAW = "S1A_IW_GRDH_1SDV_20200408T094800_20200408T094825_032039_03B3A9"
 NUMBERS = np.arange(1, 401, dtype=np.uint16).reshape(20, 20)
 
 
@@ -82,6 +84,67 @@ def test_an_offset_that_was_already_applied_is_not_applied_again(make_scene: Mak
     assert open_scene(folder).bands["B02"].offset == 0
 
 
+NAME_OF_0511 = "S2B_MSIL2A_20260601T103001_N0511_R008_T32UNV_20260601T135101"
+
+
+@pytest.mark.parametrize(
+    ("properties", "identifier"),
+    [
+        ({"s2:processing_baseline": "05.09"}, "made_scene"),
+        ({"s2:processing_baseline": "04.00", "earthsearch:boa_offset_applied": False}, "made_scene"),
+        ({"s2:product_uri": f"{NAME_OF_0511}.SAFE"}, "made_scene"),
+        ({}, NAME_OF_0511),
+    ],
+)
+def test_reflectance_that_would_be_too_high_by_the_offset_is_refused(
+    make_scene: MakeScene, properties: dict[str, Any], identifier: str
+) -> None:
+    folder = make_scene({"B02": NUMBERS}, {"B02": {"raster:offset": None}}, properties=properties)
+    change(folder, id=identifier)
+    with pytest.raises(SceneError, match=r"band B02: .*B02\.tif has no offset .* baseline 0[45]\.\d\d have") as refusal:
+        open_scene(folder)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("properties", "stated", "offset"),
+    [
+        ({"s2:processing_baseline": "03.01"}, None, 0.0),
+        ({"s2:processing_baseline": "99.99"}, None, 0.0),
+        ({"s2:processing_baseline": "05.09"}, -0.1, -0.1),
+        ({"s2:processing_baseline": "05.09"}, 0.0, 0.0),
+        ({"s2:processing_baseline": "05.09", "earthsearch:boa_offset_applied": True}, None, 0.0),
+        ({"s2:processing_baseline": "unknown"}, None, 0.0),
+    ],
+)
+def test_no_offset_is_none_where_the_item_or_its_baseline_says_so(
+    make_scene: MakeScene, properties: dict[str, Any], stated: float | None, offset: float
+) -> None:
+    folder = make_scene({"B02": NUMBERS}, {"B02": {"raster:offset": stated}}, properties=properties)
+    assert open_scene(folder).bands["B02"].offset == offset
+
+
+def test_reflectance_in_floating_point_needs_no_offset(make_scene: MakeScene) -> None:
+    reflectance = {"B02": (NUMBERS / 10_000).astype(np.float32)}
+    open_ = {"B02": {"raster:scale": None, "raster:offset": None}}
+    folder = make_scene(reflectance, open_, properties={"s2:processing_baseline": "05.09"})
+    np.testing.assert_array_equal(read_bands(open_scene(folder), ["B02"])[0], reflectance["B02"])
+
+
+@pytest.mark.shared
+def test_a_real_scene_without_its_offset_is_refused(shared: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "433D"
+    shutil.copytree(shared / "scenes" / "terramesh_433D_629L_3_1", folder)
+    document = orjson.loads((folder / "item.json").read_bytes())
+    for asset in document["assets"].values():
+        asset.pop("raster:offset", None)
+        asset.pop("raster:scale", None)
+    document["properties"]["s2:processing_baseline"] = "05.09"
+    (folder / "item.json").write_bytes(orjson.dumps(document))
+    with pytest.raises(SceneError, match=r"has no offset \(raster:offset\), which products of baseline 05\.09 have"):
+        open_scene(folder)
+
+
 def test_what_the_item_leaves_open_follows_the_conventions_of_sentinel_2(make_scene: MakeScene) -> None:
     folder = make_scene({"B02": NUMBERS, "SCL": NUMBERS.astype(np.uint8)}, {"B02": {"raster:scale": None}})
     bands = open_scene(folder).bands
@@ -149,6 +212,8 @@ def test_a_symbolic_link_out_of_the_folder_is_refused(make_scene: MakeScene) -> 
         (orjson.dumps(item({"B02": {"href": "B02.tif", "raster:scale": "much"}})), "scale is not a number: 'much'"),
         (orjson.dumps(item({"B02": {"href": "B02.tif", "raster:scale": 0}})), "a scale of 0"),
         (orjson.dumps(item({"B02": {"href": "B02.tif", "raster:offset": "nan"}})), "offset is not finite"),
+        (orjson.dumps(item({"B02": {"href": "B02.tif", "raster:offset": 1e300}})), r"an offset of 1e\+300"),
+        (orjson.dumps(item({"B02": {"href": "B02.tif", "raster:scale": 1e300}})), r"a scale of 1e\+300"),
     ],
 )
 def test_an_item_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -158,6 +223,27 @@ def test_an_item_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes,
         open_scene(tmp_path)
     assert str(tmp_path / "item.json") in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        (f"{RAW}.SAFE", ("manifest.safe",)),
+        (f"{RAW}.SAFE", ()),
+        (RAW, ("manifest.safe",)),
+        (
+            "renamed",
+            ("manifest.safe", "measurement/s1a-iw-grd-vv-20200408t094800-20200408t094825-032039-001.tiff"),
+        ),
+        ("S1A_IW_SLC__1SDV_20200408T094800_20200408T094825_032039_03B3A9_1234.SAFE", ("manifest.safe",)),
+    ],
+)
+def test_raw_sentinel_1_is_refused_with_the_reason(tmp_path: Path, name: str, files: tuple[str, ...]) -> None:
+    for file in files:
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).touch()
+    with pytest.raises(SceneError, match=f"{name} is raw Sentinel-1 .*terrain-corrected backscatter"):
+        open_scene(tmp_path / name)
 
 
 def test_folders_that_are_no_scenes(tmp_path: Path) -> None:

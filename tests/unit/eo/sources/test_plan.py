@@ -52,6 +52,30 @@ def test_raw_sentinel_1_is_refused_with_the_reason(
     assert not any(asked.path.startswith("/data") for asked in archive.asked)
 
 
+@pytest.mark.parametrize(
+    ("properties", "offset", "refused"),
+    [
+        ({"s2:processing_baseline": "05.10"}, None, True),
+        ({"s2:processing_baseline": "05.10", "earthsearch:boa_offset_applied": False}, None, True),
+        ({"s2:processing_baseline": "05.10"}, -0.1, False),
+        ({"s2:processing_baseline": "05.10", "earthsearch:boa_offset_applied": True}, None, False),
+        ({"s2:processing_baseline": "03.01"}, None, False),
+    ],
+)
+def test_reflectance_whose_offset_nobody_states_is_refused_before_it_comes(
+    archive: Archive, use: Use, properties: dict[str, Any], offset: float | None, refused: bool
+) -> None:
+    item = small_item(archive, "S2B_31UGR_20240614_0_L2A", **properties)
+    for asset in item["assets"].values():
+        asset["raster:bands"] = [{"scale": 0.0001, "offset": offset}]
+    plan = found_item(archive, item, use)
+    if refused:
+        with pytest.raises(SourceError, match=r"_L2A at cogs has no offset .* baseline 05\.10 have"):
+            plan()
+    else:
+        assert plan().files
+
+
 @pytest.mark.shared
 def test_level_1c_is_refused(archive: Archive, use: Use, shared: Path) -> None:
     """The item is one that Earth Search really gave."""
