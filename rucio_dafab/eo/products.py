@@ -33,6 +33,7 @@ from rucio_dafab.eo.items import (
 from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
 from rucio_dafab.eo.previews import (
     DIFFERENCE_COLOURS,
+    REFERENCE_COLOURS,
     WATER_COLOUR,
     difference_drawing,
     field_drawing,
@@ -41,6 +42,7 @@ from rucio_dafab.eo.previews import (
     water_drawing,
 )
 from rucio_dafab.eo.profile import without_none
+from rucio_dafab.eo.reference_water import MEMBER, PERMANENT, SEASONAL, ReferenceWater, Source
 from rucio_dafab.eo.vectors import components, polygonise
 from rucio_dafab.eo.writers import (
     COG_MEDIA_TYPE,
@@ -60,6 +62,7 @@ ITEM_NAME = "item.json"
 OBSERVED_WATER = "dafab-AI-observed-water"
 OBSERVED_WATER_VECTOR = "dafab-observed-water-vector"
 DIFFERENCE = "dafab-difference-water-mask"
+REFERENCE = "dafab-reference-water-mask"
 EXCESS, DEFICIT = "dafab-water-excess", "dafab-water-deficit"
 FIELD_BOUNDARIES, FIELD_BOUNDARIES_PARQUET = "dafab-field-boundaries", "dafab-field-boundaries-parquet"
 
@@ -98,15 +101,25 @@ class Product:
         return next(iter(self.files.values())).parent
 
 
-def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: Path, threshold: float = 0.5) -> Product:
-    """Make the water product of a scene: mask, its polygons, and the anomaly where the scene carries a reference.
+def make_water(
+    scene: Scene,
+    prediction: Prediction,
+    model: ModelCard,
+    folder: Path,
+    threshold: float = 0.5,
+    *,
+    reference: ReferenceWater | None = None,
+) -> Product:
+    """Make the water product of a scene: mask, its polygons, and the anomaly where there is reference water.
 
     Args:
-        scene: The scene; its asset ``reference_water``, if any, is the reference.
+        scene: The scene; its asset ``reference_water``, if any, is the reference where no other is given.
         prediction: Of a model with output ``water``.
         model: The model that made it.
         folder: Where the product's own folder, named by its id, is made.
         threshold: Probability from which a pixel is water, 0…1.
+        reference: The reference, which the item then tells, and a file of the product shows; None for that of the
+            scene, if any, of which the product says nothing.
 
     Raises:
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
@@ -115,8 +128,8 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
     clear, valid = prediction.clear, prediction.valid
     observation = observe(prediction, threshold)
     observed = observation.water
-    classes, numbers = _against_reference(scene, prediction, observed)
-    found = water.anomaly(numbers)
+    classes, numbers, usual = _against_reference(scene, model, prediction, observed, reference)
+    found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
     drawing = water_drawing(observed.view(np.uint8)) if classes is None else difference_drawing(classes)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
@@ -124,7 +137,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         seen = pool.submit(_observed_assets, scene, model, observed, clear)
         drawn = pool.submit(overview, scene, drawing)
         assets, (more, excess, deficit) = seen.result(), against.result()
-        assets |= more | previews(OBSERVED_WATER, assets[OBSERVED_WATER], drawn.result())
+        assets |= usual | more | previews(OBSERVED_WATER, assets[OBSERVED_WATER], drawn.result())
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -132,6 +145,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
             **without_none({"trustworthiness_observed_water_mask": trust(scene, prediction, observation)}),
         },
         **observed_properties(scene, prediction, observation),
+        **({MEMBER: dict(reference.told)} if reference else {}),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
@@ -139,13 +153,34 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
 
 
 def _against_reference(
-    scene: Scene, prediction: Prediction, observed: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8] | None, water.WaterNumbers]:
-    """Return the classes of the difference to the reference, if the scene carries one, and the numbers of the scene."""
+    scene: Scene,
+    model: ModelCard,
+    prediction: Prediction,
+    observed: NDArray[np.bool_],
+    given: ReferenceWater | None,
+) -> tuple[NDArray[np.uint8] | None, water.WaterNumbers, dict[str, Asset]]:
+    """Return the classes of the difference to the reference, if there is one, the numbers, and its own asset."""
     valid, clear = prediction.valid, prediction.clear
-    reference = water.scene_reference(scene)
+    reference = _reference(scene, given)
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
-    return classes, water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    # Here and not beside the others, while little else is in memory.
+    asset = {} if reference is None or given is None else {REFERENCE: _reference_asset(scene, model, reference)}
+    return classes, numbers, asset
+
+
+def _reference(scene: Scene, given: ReferenceWater | None) -> water.Reference | None:
+    if given is None or given.told["source"] == Source.SCENE:
+        return water.scene_reference(scene)
+    return None if given.path is None else water.read_reference(given.path, scene)
+
+
+def _reference_asset(scene: Scene, model: ModelCard, reference: water.Reference) -> Asset:
+    title = "Reference water mask"
+    legend = RasterLegend("reference", 2, REFERENCE_COLOURS, tiff_tags(scene, model, title))
+    codes = np.where(reference.permanent, np.uint8(PERMANENT), np.uint8(SEASONAL) * reference.seasonal)
+    content = encode_cog(codes, reference.known, scene.crs, scene.transform, legend)
+    return Asset("reference_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
 
 
 def make_fields(

@@ -173,13 +173,17 @@ def count(
     )
 
 
-def anomaly(numbers: WaterNumbers) -> Anomaly:
+def anomaly(numbers: WaterNumbers, why_no_reference: str = "") -> Anomaly:
     """Return how far the observed water is from the reference, and what kind of anomaly that is.
 
     A flood is water beyond permanent and seasonal water, a drought is dry permanent water, each above
     :data:`ANOMALY_PERCENT` of the visible permanent water: seasonal water is as expected both wet and dry.
+
+    Args:
+        numbers: Of the scene.
+        why_no_reference: Why it has no reference, where that is known.
     """
-    reason = _why_no_score(numbers)
+    reason = _why_no_score(numbers, why_no_reference)
     if reason:
         return Anomaly(None, None, None, None, reason)
     visible = numbers.permanent_visible
@@ -244,9 +248,9 @@ def read_reference(path: Path, scene: Scene) -> Reference:
     return Reference(values == 1, values == 2, values != 255)
 
 
-def _why_no_score(numbers: WaterNumbers) -> str:
+def _why_no_score(numbers: WaterNumbers, why_no_reference: str) -> str:
     if numbers.permanent is None:
-        return "no reference water mask"
+        return f"no reference water mask{f': {why_no_reference}' if why_no_reference else ''}"
     if not numbers.clear:
         return "no clear pixel"
     if not numbers.permanent:
