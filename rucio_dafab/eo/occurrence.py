@@ -26,7 +26,7 @@ from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.geography import to_longitude_latitude
 from rucio_dafab.eo.raster import reason
-from rucio_dafab.eo.reference_water import ReferenceWater, Source, codes_file, codes_of, split, strips_of
+from rucio_dafab.eo.reference_water import TILES, ReferenceWater, Source, codes_file, codes_of, split, strips_of
 
 TITLE: Final = "JRC Global Surface Water, occurrence (Pekel et al. 2016)"
 DOI: Final = "10.1038/nature20584"
@@ -39,16 +39,10 @@ NORTH, SOUTH = 80, -60
 """The data set reaches from 60° south to 80° north."""
 
 _CRS: Final = CRS.from_epsg(4326)
-_TILES: Final = "occurrence_*.tif"
 # In degrees: a tenth of a pixel, by which corners of tiles may be rounded.
 _NEAR: Final = 0.000_025
 # Of the rim of a scene, in metres: meridians are straight between points that are so near.
 _STEP: Final = 1_000.0
-
-
-def has_tiles(folder: Path) -> bool:
-    """Tell whether a folder is there and holds tiles of occurrence, whatever place they are of."""
-    return folder.is_dir() and next(folder.glob(_TILES), None) is not None
 
 
 def reference_of_occurrence(place: Path, scene: Scene, target: Path) -> ReferenceWater:
@@ -93,7 +87,7 @@ def _files(place: Path, scene: Scene) -> list[Path]:
     ground = shapely.intersection(_footprint(scene), shapely.box(-180, SOUTH, 180, NORTH))
     if ground.is_empty:
         return []
-    every = [place] if place.is_file() else sorted(place.glob(_TILES))
+    every = [place] if place.is_file() else sorted(place.glob(TILES))
     found: dict[shapely.Geometry, Path] = {}
     for path in every:
         extent = _extent(path)

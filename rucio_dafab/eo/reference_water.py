@@ -40,6 +40,9 @@ SEASONAL: Final = 2
 UNKNOWN: Final = 255
 """The codes of a reference, uint8; that of what is not known is the file's nodata."""
 
+TILES: Final = "occurrence_*.tif"
+"""How JRC names its tiles of occurrence, by their north-western corner: ``occurrence_10E_50Nv1_4_2021.tif``."""
+
 STRIP_ROWS: Final = 512
 """Rows that are worked on at once: those of the blocks of our masks."""
 
@@ -72,6 +75,11 @@ class ReferenceWater:
     def none(cls, why: str) -> "ReferenceWater":
         """Return that there is none, and why."""
         return cls({"source": Source.NONE.value, "reason": why})
+
+
+def has_tiles(folder: Path) -> bool:
+    """Tell whether a folder is there and holds tiles of occurrence, whatever place they are of."""
+    return folder.is_dir() and next(folder.glob(TILES), None) is not None
 
 
 def split() -> dict[str, float]:

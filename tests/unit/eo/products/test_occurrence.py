@@ -14,7 +14,8 @@ from pyproj import Transformer
 
 from rucio_dafab.eo import occurrence
 from rucio_dafab.eo.errors import ProductError
-from rucio_dafab.eo.occurrence import has_tiles, reference_of_occurrence
+from rucio_dafab.eo.occurrence import reference_of_occurrence
+from rucio_dafab.eo.reference_water import has_tiles
 from rucio_dafab.eo.scene import Scene
 from rucio_dafab.eo.water import read_reference
 
