@@ -42,7 +42,7 @@ from rucio_dafab.eo.previews import (
     water_drawing,
 )
 from rucio_dafab.eo.profile import without_none
-from rucio_dafab.eo.reference_water import MEMBER, PERMANENT, SEASONAL, ReferenceWater, Source
+from rucio_dafab.eo.reference_water import MEMBER, ReferenceWater, Source
 from rucio_dafab.eo.vectors import components, polygonise
 from rucio_dafab.eo.writers import (
     COG_MEDIA_TYPE,
@@ -178,8 +178,7 @@ def _reference(scene: Scene, given: ReferenceWater | None) -> water.Reference | 
 def _reference_asset(scene: Scene, model: ModelCard, reference: water.Reference) -> Asset:
     title = "Reference water mask"
     legend = RasterLegend("reference", 2, REFERENCE_COLOURS, tiff_tags(scene, model, title))
-    codes = np.where(reference.permanent, np.uint8(PERMANENT), np.uint8(SEASONAL) * reference.seasonal)
-    content = encode_cog(codes, reference.known, scene.crs, scene.transform, legend)
+    content = encode_cog(reference.codes, reference.known, scene.crs, scene.transform, legend)
     return Asset("reference_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
 
 

@@ -19,6 +19,7 @@ from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.readers.stac_folder import local_file
+from rucio_dafab.eo.reference_water import NO_WATER, PERMANENT, SEASONAL, UNKNOWN
 
 # Asset of a scene: uint8, 0 no water, 1 permanent, 2 seasonal, anything declared as nodata unknown.
 REFERENCE_ASSET = "reference_water"
@@ -55,11 +56,29 @@ class AnomalyType(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference water on the scene's grid: three bool arrays (row, column)."""
+    """Reference water on the scene's grid.
 
-    permanent: NDArray[np.bool_]
-    seasonal: NDArray[np.bool_]
-    known: NDArray[np.bool_]
+    Attributes:
+        codes: uint8 (row, column), of :mod:`rucio_dafab.eo.reference_water`: one array, as three masks of a tile are
+            a quarter of a gigabyte more than that.
+    """
+
+    codes: NDArray[np.uint8]
+
+    @property
+    def permanent(self) -> NDArray[np.bool_]:
+        """Pixels of permanent water, bool (row, column)."""
+        return np.equal(self.codes, PERMANENT)
+
+    @property
+    def seasonal(self) -> NDArray[np.bool_]:
+        """Pixels of seasonal water, bool (row, column)."""
+        return np.equal(self.codes, SEASONAL)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Pixels of which anything is known, bool (row, column)."""
+        return np.not_equal(self.codes, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -141,11 +160,12 @@ def difference(
     """Return the class of every pixel, uint8 (row, column) of :class:`Difference`. The arguments are (row, column)."""
     # The later a class is written, the more it counts.
     classes = np.full(water.shape, Difference.OTHER, np.uint8)
-    classes[reference.seasonal] = Difference.SEASONAL_NOT_OBSERVED
-    classes[reference.permanent] = Difference.DEFICIT
+    seasonal, permanent = reference.seasonal, reference.permanent
+    classes[seasonal] = Difference.SEASONAL_NOT_OBSERVED
+    classes[permanent] = Difference.DEFICIT
     classes[water] = Difference.EXCESS
-    classes[water & reference.seasonal] = Difference.SEASONAL_OBSERVED
-    classes[water & reference.permanent] = Difference.PERMANENT_OBSERVED
+    classes[water & seasonal] = Difference.SEASONAL_OBSERVED
+    classes[water & permanent] = Difference.PERMANENT_OBSERVED
     classes[~reference.known] = Difference.EXCLUSION_REFERENCE
     classes[~clear] = Difference.EXCLUSION_OBSERVED
     classes[~valid] = Difference.NO_DATA
@@ -233,19 +253,19 @@ def read_reference(path: Path, scene: Scene) -> Reference:
                 width=width,
                 height=height,
                 resampling=Resampling.nearest,
-                src_nodata=255 if source.nodata is None else source.nodata,
-                nodata=255,
+                src_nodata=UNKNOWN if source.nodata is None else source.nodata,
+                nodata=UNKNOWN,
             ) as view,
         ):
             values = view.read(1)
     except RasterioError as error:
         raise ProductError(f"reference water {path} cannot be read: {' '.join(str(error).split())}") from error
-    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (0, 1, 2, 255))
+    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (NO_WATER, PERMANENT, SEASONAL, UNKNOWN))
     if len(strange):
         raise ProductError(
             f"reference water {path} holds the value {strange[0]}: expected 0, 1 (permanent), 2 (seasonal)"
         )
-    return Reference(values == 1, values == 2, values != 255)
+    return Reference(values)
 
 
 def _why_no_score(numbers: WaterNumbers, why_no_reference: str) -> str:
