@@ -26,6 +26,7 @@ from rucio_dafab.stac.schemas import load
 
 Make = Callable[..., Any]
 SHAPE = (60, 80)
+COUNTED = {"source": "past_masks", "masks": ["a", "b"], "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def given(make_scene: Make, tmp_path: Path) -> ReferenceWater:
     path = tmp_path / "codes.tif"
     with codes_file(path, make_scene()) as file:
         file.write(Window(0, 0, 80, 60), codes)
-    return ReferenceWater({"source": "past_masks", "masks": ["a", "b"]}, path)
+    return ReferenceWater(COUNTED, path)
 
 
 def test_a_reference_that_is_given_is_told_and_shown(
@@ -103,7 +104,7 @@ def test_a_reference_that_is_given_is_told_and_shown(
     water[20:40] = True
     product = make_water(make_scene(), predict(water=water), card, tmp_path, reference=given)
     properties = product.item["properties"]
-    assert properties["dafab:reference_water"] == {"source": "past_masks", "masks": ["a", "b"]}
+    assert properties["dafab:reference_water"] == COUNTED
     assert properties["dafab:permanent_water_km2"] == 0.079
     assert (properties["dafab:anomaly_score"], properties["dafab:anomaly_type"]) == (100.0, "flood")
     assert properties["dafab:water-analysis"]["difference_water_mask"]["exclusion_reference"] == 1.25
