@@ -12,7 +12,9 @@ from rucio_dafab.site.home import SCOPE
 
 COLLECTION: Final = "water_analysis"
 MASK: Final = "dafab-AI-observed-water"
-"""The asset of a water product that holds its mask (``rucio_dafab.eo.products``, which takes seconds to load)."""
+REFERENCE: Final = "dafab-reference-water-mask"
+"""The assets of a water product that hold its mask and its reference (``rucio_dafab.eo.products``, which takes seconds
+to load)."""
 
 
 def of_scene(client: DafabClient, item: Mapping[str, Any], grid: Mapping[str, Any]) -> list[Found]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import past_masks, progress
-from argo_templates.past_masks import MASK
+from argo_templates.past_masks import MASK, REFERENCE
 from argo_templates.placement.replicas import find_items
 from argo_templates.steps.bring import fetched
 from argo_templates.work import (
@@ -30,7 +30,7 @@ from rucio_dafab.client import DafabClient, Found
 from rucio_dafab.eo.items import projection, version_number
 from rucio_dafab.eo.models import choose_model
 from rucio_dafab.eo.past_water import PastMask, reference_of_masks, too_few
-from rucio_dafab.eo.reference_water import MEMBER, ReferenceWater, Source, has_tiles
+from rucio_dafab.eo.reference_water import MASKS, MEMBER, ReferenceWater, Source, has_tiles
 from rucio_dafab.eo.scene import Scene, open_scene
 from rucio_dafab.eo.water import REFERENCE_ASSET
 from rucio_dafab.site.home import DERIVED_ACCOUNT
@@ -93,19 +93,20 @@ def reference(given: ReferenceInput) -> ReferenceOutput:
     if not finished(work.reference, made_from):
         with whole(work.reference, made_from) as folder:
             made = choice.make(folder / CODES)
-            write_json(folder / TOLD, None if made is None else dict(made.told))
-    told = read_json(work.reference / TOLD) or {}
-    return ReferenceOutput(source=told.get("source", ""), memo=fingerprint("reference", given.memo, *choice.parts))
+            write_json(folder / TOLD, None if made is None else {"told": dict(made.told), "masks": made.masks})
+    found = chosen(work)
+    return ReferenceOutput(
+        source=found.told["source"] if found else "", memo=fingerprint("reference", given.memo, *choice.parts)
+    )
 
 
 def chosen(work: Work) -> ReferenceWater | None:
     """Return the reference that this step left, for what makes the product; None where the item tells nothing of it."""
-    told = read_json(work.reference / TOLD) if work.reference.is_dir() else None
-    if told is None:
+    left = read_json(work.reference / TOLD) if work.reference.is_dir() else None
+    if left is None:
         return None
-    codes = work.reference / CODES
-    has_file = told["source"] in (Source.OCCURRENCE, Source.PAST_MASKS)
-    return ReferenceWater(told, codes if has_file else None)
+    has_file = left["told"]["source"] in (Source.OCCURRENCE, Source.PAST_MASKS)
+    return ReferenceWater(left["told"], work.reference / CODES if has_file else None, tuple(left["masks"]))
 
 
 def _occurrence(place: str) -> Path | None:
@@ -127,7 +128,8 @@ def _choice(client: DafabClient, work: Work, scene: Scene, version: int, occurre
 
 def _as_published(client: DafabClient, work: Work, scene: Scene, product: Found, occurrence: Path | None) -> _Choice:
     """Return the reference that a published product names: whatever was published since, it is the same again."""
-    told = (product.document or {})["properties"].get(MEMBER)
+    document = product.document or {}
+    told = document["properties"].get(MEMBER)
     source = told["source"] if told else ""
     if source == Source.OCCURRENCE:
         if occurrence is None:
@@ -136,7 +138,7 @@ def _as_published(client: DafabClient, work: Work, scene: Scene, product: Found,
     if occurrence is not None and source != Source.SCENE:
         sys.stderr.write(f"note: {product.name} is published with another reference water, which it keeps\n")
     if source == Source.PAST_MASKS:
-        return _of_masks(client, work, scene, find_items(client, told["masks"]))
+        return _of_masks(client, work, scene, find_items(client, document["assets"][REFERENCE][MASKS]))
     return _said(told)
 
 

@@ -85,14 +85,14 @@ def reference_of_masks(masks: Sequence[PastMask], scene: Scene, target: Path) ->
             codes.write(window, _counted(opened, window))
     if not codes.known:
         return ReferenceWater.none(f"no pixel was clear on {LEAST_DAYS} days in {LEAST_MONTHS} calendar months")
-    return ReferenceWater(_told(ordered), target)
+    return ReferenceWater(_told(ordered), target, tuple(sorted(mask.name for mask in ordered)))
 
 
 def _told(masks: Sequence[PastMask]) -> dict[str, Any]:
     days = [mask.day for mask in masks]
     return {
         "source": Source.PAST_MASKS.value,
-        "masks": sorted(mask.name for mask in masks),
+        "masks": len(masks),
         "days": len(set(days)),
         "start": min(days).isoformat(),
         "end": max(days).isoformat(),

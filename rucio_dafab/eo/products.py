@@ -5,7 +5,7 @@ holds a whole product. The same scene, prediction and model give the same bytes.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +42,7 @@ from rucio_dafab.eo.previews import (
     water_drawing,
 )
 from rucio_dafab.eo.profile import without_none
-from rucio_dafab.eo.reference_water import MEMBER, ReferenceWater, Source
+from rucio_dafab.eo.reference_water import MASKS, MEMBER, ReferenceWater, Source
 from rucio_dafab.eo.vectors import components, polygonise
 from rucio_dafab.eo.writers import (
     COG_MEDIA_TYPE,
@@ -164,9 +164,10 @@ def _against_reference(
     reference = _reference(scene, given)
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
     numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
-    # Here and not beside the others, while little else is in memory.
-    asset = {} if reference is None or given is None else {REFERENCE: _reference_asset(scene, model, reference)}
-    return classes, numbers, asset
+    if reference is None or given is None:
+        return classes, numbers, {}
+    # Encoded here and not beside the others, while little else is in memory.
+    return classes, numbers, {REFERENCE: _reference_asset(scene, model, reference, given.masks)}
 
 
 def _reference(scene: Scene, given: ReferenceWater | None) -> water.Reference | None:
@@ -175,11 +176,12 @@ def _reference(scene: Scene, given: ReferenceWater | None) -> water.Reference | 
     return None if given.path is None else water.read_reference(given.path, scene)
 
 
-def _reference_asset(scene: Scene, model: ModelCard, reference: water.Reference) -> Asset:
+def _reference_asset(scene: Scene, model: ModelCard, reference: water.Reference, masks: Sequence[str]) -> Asset:
     title = "Reference water mask"
     legend = RasterLegend("reference", 2, REFERENCE_COLOURS, tiff_tags(scene, model, title))
     content = encode_cog(reference.codes, reference.known, scene.crs, scene.transform, legend)
-    return Asset("reference_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
+    members = _raster_members(scene, legend) | ({MASKS: list(masks)} if masks else {})
+    return Asset("reference_water.tif", content, COG_MEDIA_TYPE, title, ("data",), members)
 
 
 def make_fields(

@@ -25,6 +25,12 @@ from rucio_dafab.eo.raster import limit_cache, reason
 MEMBER: Final = "dafab:reference_water"
 """The member of ``properties`` that tells a reference: ``{source, …}``, of :class:`Source`."""
 
+MASKS: Final = "dafab:masks"
+"""The member of the asset with a reference that names the products whose masks it was counted from.
+
+Not of ``properties``: what stands there is indexed, and each product would bring a hundred entries.
+"""
+
 PERMANENT_PERCENT: Final = 75.0
 SEASONAL_PERCENT: Final = 5.0
 """From which occurrence on water is permanent, and seasonal.
@@ -66,10 +72,12 @@ class ReferenceWater:
     Attributes:
         told: What the item says of it under :data:`MEMBER`: ``source``, and where there is none a ``reason``.
         path: The file of codes on the scene's grid; None where the scene carries its own, or there is none.
+        masks: The ids of the products whose masks it was counted from.
     """
 
     told: Mapping[str, Any]
     path: Path | None = None
+    masks: tuple[str, ...] = ()
 
     @classmethod
     def none(cls, why: str) -> "ReferenceWater":

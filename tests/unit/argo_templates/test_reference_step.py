@@ -21,15 +21,15 @@ def test_a_scene_that_is_not_staged_is_one_line(tmp_path: Path) -> None:
 def test_what_it_left_is_handed_on(tmp_path: Path) -> None:
     work = Work(tmp_path)
     assert chosen(work) is None, "a workflow without this step"
-    for told in ({"source": "past_masks", "masks": ["a"]}, {"source": "occurrence"}):
+    for told, masks in (({"source": "past_masks", "masks": 1}, ("a",)), ({"source": "occurrence"}, ())):
         with whole(work.reference, "test") as folder:
-            write_json(folder / TOLD, told)
+            write_json(folder / TOLD, {"told": told, "masks": masks})
         found = chosen(work)
         assert found is not None
-        assert (found.told, found.path) == (told, work.reference / CODES)
+        assert (found.told, found.path, found.masks) == (told, work.reference / CODES, masks)
     for told in ({"source": "scene"}, {"source": "none", "reason": "too few"}):
         with whole(work.reference, "test") as folder:
-            write_json(folder / TOLD, told)
+            write_json(folder / TOLD, {"told": told, "masks": ()})
         found = chosen(work)
         assert found is not None
         assert (found.told, found.path) == (told, None)

@@ -226,7 +226,7 @@ def test_only_a_collection_whose_schema_says_so_has_items_without_a_place(collec
         ({"source": "scene"}, set()),
         ({"source": "none", "reason": "earlier masks of 2 days"}, set()),
         ({"source": "none"}, {"reason"}),
-        ({"source": "past_masks", "masks": ["a"]}, {"days", "start", "end"}),
+        ({"source": "past_masks", "masks": 7}, {"days", "start", "end"}),
         ({"source": "guessed"}, {"source"}),
         ({}, {"source"}),
     ],

@@ -86,14 +86,15 @@ def test_it_is_what_counting_each_pixel_gives(
     right = counted(masks, SHAPE)
     assert set(np.unique(right)) == {0, 1, 2, 255}
     assert (written(found.path) == right).all()
-    assert (found.told["days"], found.told["masks"]) == (len(set(days)), sorted(mask.name for mask in stored))
+    assert (found.told["days"], found.told["masks"]) == (len(set(days)), len(stored))
+    assert found.masks == tuple(sorted(mask.name for mask in stored))
     assert (found.told["start"], found.told["end"]) == (min(days).isoformat(), max(days).isoformat())
 
     # Whatever their order, and however high a strip is: the same bytes, the same item.
     monkeypatch.setattr(reference_water, "STRIP_ROWS", 64)
     again = reference_of_masks(stored[::-1], scene, tmp_path / "again.tif")
     sums = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("codes.tif", "again.tif")}
-    assert (len(sums), again.told) == (1, found.told)
+    assert (len(sums), again.told, again.masks) == (1, found.told, found.masks)
 
 
 def test_a_mask_under_the_rasters_blocks_is_read_whole(make_scene: Make, store: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from rucio_dafab.stac.schemas import load
 
 Make = Callable[..., Any]
 SHAPE = (60, 80)
-COUNTED = {"source": "past_masks", "masks": ["a", "b"], "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
+COUNTED = {"source": "past_masks", "masks": 2, "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def given(make_scene: Make, tmp_path: Path) -> ReferenceWater:
     path = tmp_path / "codes.tif"
     with codes_file(path, make_scene()) as file:
         file.write(Window(0, 0, 80, 60), codes)
-    return ReferenceWater(COUNTED, path)
+    return ReferenceWater(COUNTED, path, ("a", "b"))
 
 
 def test_a_reference_that_is_given_is_told_and_shown(
@@ -109,6 +109,7 @@ def test_a_reference_that_is_given_is_told_and_shown(
     assert (properties["dafab:anomaly_score"], properties["dafab:anomaly_type"]) == (100.0, "flood")
     assert properties["dafab:water-analysis"]["difference_water_mask"]["exclusion_reference"] == 1.25
     asset = product.item["assets"][products.REFERENCE]
+    assert asset["dafab:masks"] == ["a", "b"]
     assert [each["title"] for each in asset["bands"][0]["classification:classes"]] == [
         "no water", "permanent water", "seasonal water"
     ]  # fmt: skip

@@ -100,8 +100,8 @@ def against_reference(seen: RadarScene, tmp_path_factory: pytest.TempPathFactory
     scene = write(folder / "scene", dict(seen.bands), unit="dB")
     with codes_file(folder / "codes.tif", scene) as file:
         file.write(Window(0, 0, 256, 256), seen.reference)
-    counted = {"source": "past_masks", "masks": ["a"], "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
-    return product_of(scene, folder / "out", ReferenceWater(counted, folder / "codes.tif"))
+    counted = {"source": "past_masks", "masks": 1, "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
+    return product_of(scene, folder / "out", ReferenceWater(counted, folder / "codes.tif", ("a",)))
 
 
 def test_radar_is_compared_with_a_reference(against_reference: Product, product: Product, seen: RadarScene) -> None:
