@@ -50,13 +50,14 @@ from argo_templates.steps.publish import publish
 from argo_templates.steps.ready import ready
 from argo_templates.steps.recall import recall
 from argo_templates.steps.recount import recount
+from argo_templates.steps.reference import reference
 from argo_templates.steps.retain import retain
 from argo_templates.steps.season import season
 from argo_templates.steps.verify import verify
 from argo_templates.work import FIELDS, GPU, MODELS, SEASON
 from argo_templates.work import PARCELS as WHOSE_PARCELS
 from rucio_dafab import __version__
-from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
+from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, REFERENCE_WATER
 
 NAME: Final = "dafab-steps"
 TITLE: Final = "Steps of all workflows"
@@ -151,6 +152,7 @@ def _of_scenes() -> list[Script]:
         step(archive, volumes=[store]),
         *(_infer(runtime) for runtime in VARIANTS),
         step(parcels, volumes=[clients[1]]),
+        step(reference, volumes=[scenes_volume(), rse_volume(), clients[1]]),
         step(make),
         step(recount, volumes=[rse_volume(), clients[1]]),
         step(publish, volumes=[rse_volume(), *clients]),
@@ -173,16 +175,8 @@ def _of_items() -> list[Script]:
     """Return the steps that hand items to containers, and those that keep a site."""
     client = client_volume(DERIVED_ACCOUNT)
     return [
-        step(
-            choose,
-            env=[SITES_PLACE, EXECUTOR],
-            volumes=[sites_volume(), client],
-        ),
-        step(
-            gather,
-            volumes=[rse_volume(), client],
-            synchronization=limited_by("transfers"),
-        ),
+        step(choose, env=[SITES_PLACE, EXECUTOR], volumes=[sites_volume(), client]),
+        step(gather, volumes=[rse_volume(), client], synchronization=limited_by("transfers")),
         step(collect, volumes=[results_volume()]),
         step(retain, volumes=[store_volume(), policies_volume()]),
         step(verify, volumes=[results_volume(), rse_volume(), client]),
@@ -217,10 +211,7 @@ def _of_results() -> list[Script]:
     return [
         step(mark, volumes=[client]),
         step(outdated, volumes=[store_volume(), client]),
-        step(
-            deliver,
-            volumes=[results_volume(), scenes_volume(), rse_volume(), client],
-        ),
+        step(deliver, volumes=[results_volume(), scenes_volume(), rse_volume(), client]),
     ]
 
 
@@ -339,7 +330,16 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             arguments=inputs("work", "models", "second", "parcels") | _of_task("stage", memo="memo"),
             depends="stage.Succeeded",
         )
-        staged = _of_task("stage", product="product") | _of_task("parcels", memo="memo", stored="item")
+        Task(
+            name="reference",
+            template=steps["reference"],
+            arguments=inputs("work", "models")
+            | _of_task("parcels", memo="memo")
+            | {"occurrence": f"{SCENES}/{REFERENCE_WATER}"},
+            depends="parcels.Succeeded",
+        )
+        staged = _of_task("stage", product="product") | _of_task("parcels", stored="item")
+        staged |= _of_task("reference", memo="memo")
         common_ones = staged | inputs("work", "models", "second", "rse")
         auto = f"'{{{{inputs.parameters.site}}}}' %s '{AUTO}'"
         Task(
@@ -347,7 +347,7 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             template=products,
             arguments=common_ones | inputs(*PLACED),
             when=auto % "!=",
-            depends="parcels.Succeeded",
+            depends="reference.Succeeded",
         )
         _by_placement(steps, products, common_ones, auto % "==")
         Task(
@@ -373,7 +373,7 @@ def _by_placement(steps: dict[str, Script], products: DAG, arguments: dict[str, 
         template=products,
         arguments=arguments | _of_task("place", **placed),
         when=when,
-        depends=f"{done_or_left_out('place')} && parcels.Succeeded",
+        depends=f"{done_or_left_out('place')} && reference.Succeeded",
     )
 
 

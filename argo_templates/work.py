@@ -17,6 +17,9 @@ from rucio_dafab.files import write_file
 MODELS: Final = ("water", "fields")
 """The models of which products are made, in the order in which they run."""
 
+WATER: Final = "water"
+"""The one of them that is compared with reference water."""
+
 FIELDS: Final = "fields"
 """The one of them that delineates parcels."""
 
@@ -103,6 +106,11 @@ class Work:
     def outcome(self, model: str) -> Path:
         """Return the file that says whether a model ran, and why not (JSON)."""
         return self._of(model) / "outcome.json"
+
+    @property
+    def reference(self) -> Path:
+        """The folder of the reference water."""
+        return self.root / "reference"
 
     def _of(self, model: str) -> Path:
         if not MODEL_NAME.fullmatch(model):

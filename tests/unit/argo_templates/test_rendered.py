@@ -223,7 +223,7 @@ class TestPods:
         }
         assert seen.pop("publish") == ["rucio-client-dafab-dasi", "rucio-client-dafab-skim"]
         asking = {"finish", "choose", "gather", "verify", "outdated", "deliver", "discover", "ready", "season", "mark"}
-        asking |= {"parcels", "recount"}
+        asking |= {"parcels", "recount", "reference"}
         assert all(seen.pop(name) == ["rucio-client-dafab-skim"] for name in asking)
         assert not any(seen.values())
         variables = [each for template in steps for each in template["script"]["env"] if "valueFrom" in each]
