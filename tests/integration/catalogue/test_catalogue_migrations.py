@@ -4,99 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from rucio_dafab.query.fingerprints import fingerprint
-from rucio_dafab.site.credentials import load
+from tests.integration.catalogue.tables_support import COMMAND, Db, columns, make_dids
 
+pytest_plugins = ["tests.integration.catalogue.migrated"]
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = Path(sys.executable).parent / "rucio-dafab"
-BUILD = "from rucio.db.sqla.util import build_database, create_base_vo; build_database(); create_base_vo()"
-DATABASE = "dafab_migrations"
-
-Db = Callable[..., "subprocess.CompletedProcess[str]"]
-
-FORMER = """
-SELECT pg_get_indexdef(indexrelid) LIKE '%gin (searchable jsonb_path_ops)' FROM pg_index
-WHERE indisvalid AND indexrelid = to_regclass('dafab.document_searchable')
-"""
-"""Whether the index that the one of the fingerprints replaced is what it was; nothing where it is not there."""
-
-
-@pytest.fixture(scope="module")
-def superuser(site: Any, database_address: str) -> Iterator[psycopg.Connection[Any]]:
-    """Return a connection of the cluster's superuser to a fresh database without extensions, which goes afterwards."""
-    settings = psycopg.conninfo.conninfo_to_dict(database_address)
-    who = {"user": "postgres", "password": load(site.home).database["postgres"]}
-    with psycopg.connect(**settings | who | {"dbname": "postgres"}, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE} OWNER rucio TEMPLATE template0")
-        with psycopg.connect(**settings | who | {"dbname": DATABASE}, autocommit=True) as inside:
-            yield inside
-        connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-
-
-@pytest.fixture(scope="module")
-def environment(superuser: Any, server_config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment of a server whose database holds Rucio's tables and none of ours."""
-    folder = tmp_path_factory.mktemp("migrations")
-    for name in ("rucio.cfg", "alembic.ini"):
-        text = server_config.with_name(name).read_text().replace("/rucio\n", f"/{DATABASE}\n")
-        (folder / name).write_text(text.replace(str(server_config.parent), str(folder)))
-    environment = os.environ | {"RUCIO_CONFIG": str(folder / "rucio.cfg")}
-    subprocess.run([sys.executable, "-c", BUILD], env=environment, check=True, capture_output=True, timeout=120)
-    return environment
-
-
-@pytest.fixture(scope="module")
-def db(environment: dict[str, str]) -> Db:
-    """Return ``rucio-dafab db …`` of that server."""
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(COMMAND), "db", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-
-    return run
-
-
-@pytest.fixture
-def empty(db: Db, superuser: Any) -> None:
-    """Take our tables away, whatever an earlier test left."""
-    superuser.execute("CREATE EXTENSION IF NOT EXISTS postgis")
-    assert db("downgrade", "--yes").returncode == 0
-
-
-def columns(connection: Any) -> dict[str, str]:
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns"
-        " WHERE table_schema = 'dafab' AND table_name = 'document'"
-    )
-    return dict(rows.fetchall())
-
-
-def make_dids(connection: Any) -> None:
-    """Make containers ``one`` and ``two`` in the scope ``fill``."""
-    connection.execute(
-        "INSERT INTO rucio.accounts (account, account_type, status, created_at, updated_at)"
-        " VALUES ('filler', 'USER', 'ACTIVE', now(), now()) ON CONFLICT DO NOTHING"
-    )
-    connection.execute(
-        "INSERT INTO rucio.scopes (scope, account, status, is_default, created_at, updated_at)"
-        " VALUES ('fill', 'filler', 'O', false, now(), now()) ON CONFLICT DO NOTHING"
-    )
-    for name in ("one", "two"):
-        connection.execute(
-            "INSERT INTO rucio.dids (scope, name, account, did_type, availability, created_at, updated_at)"
-            " VALUES ('fill', %s, 'filler', 'C', 'A', now(), now())",
-            (name,),
-        )
 
 
 def test_a_missing_extension_is_one_line_that_says_who_can_help(db: Db, superuser: Any) -> None:
@@ -184,67 +102,6 @@ def test_the_indexes_are_there(db: Db, superuser: Any, empty: None) -> None:
     assert "document_searchable" not in indexes
 
 
-def test_documents_of_before_get_their_fingerprints(db: Db, superuser: Any, empty: None) -> None:
-    assert db("upgrade", "0008").returncode == 0
-    make_dids(superuser)
-    document = json.dumps({"properties": {"season": "wet", "rows": 7, "share": 0.1234}})
-    superuser.execute(
-        "INSERT INTO dafab.document (scope, name, partial, searchable, document) VALUES ('fill', 'one', true, %s, %s)",
-        (document, document),
-    )
-    assert "index document_fingerprints" in db("upgrade").stdout
-    path = ("properties", "season")
-    found = superuser.execute("SELECT fingerprints FROM dafab.document").fetchone()[0]
-    assert len(found) == 2
-    assert fingerprint(path, "wet") in found
-    # A kill between the column and its last values: it is filled anew before its index is made.
-    superuser.execute("DROP INDEX dafab.document_fingerprints; UPDATE dafab.document SET fingerprints = NULL")
-    assert db("check").returncode == 1
-    assert db("upgrade").returncode == 0
-    assert db("check").returncode == 0
-    assert superuser.execute("SELECT fingerprints FROM dafab.document").fetchone()[0] == found
-    assert db("downgrade", "0008", "--yes").returncode == 0
-    assert "fingerprints" not in columns(superuser)
-    before = superuser.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'document_searchable'").fetchone()
-    assert "gin (searchable jsonb_path_ops)" in before[0]
-    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
-
-
-OF_HEALTH = """
-from rucio_dafab.catalogue import migrations
-from rucio_dafab.catalogue.sessions import engine
-print(migrations.check(engine(), rows=False))
-"""
-
-
-def test_what_a_server_of_before_writes_is_named_filled_and_set_right(
-    db: Db, environment: dict[str, str], superuser: Any, empty: None
-) -> None:
-    assert db("upgrade").returncode == 0
-    make_dids(superuser)
-    document = json.dumps({"properties": {"season": "wet"}})
-    superuser.execute(
-        "INSERT INTO dafab.document (scope, name, partial, searchable, document)"
-        " SELECT 'fill', name, true, %s, %s FROM rucio.dids WHERE scope = 'fill'",
-        (document, document),
-    )
-    noticed = db("check")
-    assert noticed.returncode == 1
-    assert "2 of the documents lack fingerprints" in noticed.stderr
-    command = [sys.executable, "-W", "ignore", "-c", OF_HEALTH]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "()\n"
-    assert db("upgrade").returncode == 0
-    assert db("check").stdout == "up to date\n"
-    wet, dry = (fingerprint(("properties", "season"), season) for season in ("wet", "dry"))
-    prints = "SELECT fingerprints FROM dafab.document ORDER BY name"
-    assert superuser.execute(prints).fetchall() == [([wet],), ([wet],)]
-    # It writes a document anew, and leaves a column that it does not know.
-    superuser.execute("UPDATE dafab.document SET document = replace(document, 'wet', 'dry') WHERE name = 'one'")
-    assert db("reindex").stdout == "2 documents, 1 changed\n"
-    assert superuser.execute(prints).fetchall() == [([dry],), ([wet],)]
-    superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
-
-
 def test_a_lost_index_and_a_lost_column_are_noticed_and_restored(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade").returncode == 0
     superuser.execute("DROP INDEX dafab.document_eo_cloud_cover_listed")
@@ -324,54 +181,6 @@ def test_a_new_column_is_filled_from_the_documents(db: Db, superuser: Any, empty
     assert superuser.execute("SELECT count(*) FROM dafab.document").fetchone() == (0,)
 
 
-@pytest.mark.parametrize(
-    ("revision", "column", "command"),
-    [
-        pytest.param("head", "gsd", ["upgrade"], id="queryable"),
-        pytest.param("0008", "fingerprints", ["upgrade"], id="revision"),
-        pytest.param("head", "fingerprints", ["downgrade", "0008", "--yes"], id="back"),
-    ],
-)
-def test_a_change_of_columns_keeps_no_reader_waiting(
-    db: Db, superuser: Any, empty: None, revision: str, column: str, command: list[str]
-) -> None:
-    assert db("upgrade", revision).returncode == 0
-    if column == "gsd":
-        superuser.execute("ALTER TABLE dafab.document DROP COLUMN gsd")
-    found, is_back = columns(superuser), "downgrade" in command
-    assert (column in found) == is_back
-    settings = superuser.info.get_parameters() | {"password": superuser.info.password}
-    # A listing has all indexes of the table locked, too, until it ends.
-    question = "SELECT count(*) FROM dafab.document WHERE classes IS NULL"
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(**settings) as long, psycopg.connect(**settings) as short:
-        long.execute(question)
-        changing = pool.submit(db, *command)
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
-        seen = 0
-        while seen < 3:
-            assert not changing.done()
-            seen += superuser.execute(waiting).fetchone()[0]
-            # A reader that came after the change would have to wait for the long one: this one goes on.
-            short.execute("SET LOCAL statement_timeout = '5s'")
-            short.execute(question)
-            short.rollback()
-        assert columns(superuser) == found
-        # Going back, the index of before is there as long as that of the fingerprints is.
-        assert not is_back or superuser.execute(FORMER).fetchall() == [(True,)]
-        long.rollback()
-        assert changing.result().returncode == 0
-    assert (column in columns(superuser)) != is_back
-
-
-def test_what_was_left_of_the_former_index_is_not_taken_for_it(db: Db, superuser: Any, empty: None) -> None:
-    assert db("upgrade").returncode == 0
-    # An upgrade that is killed while it drops it leaves it so.
-    superuser.execute("CREATE INDEX document_searchable ON dafab.document (id)")
-    superuser.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'dafab.document_searchable'::regclass")
-    assert db("downgrade", "0008", "--yes").returncode == 0
-    assert superuser.execute(FORMER).fetchall() == [(True,)]
-
-
 def test_links_and_successors_of_before_are_known_afterwards(db: Db, superuser: Any, empty: None) -> None:
     assert db("upgrade", "0002").returncode == 0
     make_dids(superuser)
@@ -409,13 +218,6 @@ def test_links_and_successors_of_before_are_known_afterwards(db: Db, superuser: 
     assert db("downgrade", "0002", "--yes").returncode == 0
     assert "latest" not in columns(superuser)
     superuser.execute("DELETE FROM rucio.dids WHERE scope = 'fill'")
-
-
-def test_two_upgrades_at_once_follow_each_other(db: Db, empty: None) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(lambda _: db("upgrade"), range(2)))
-    assert [each.returncode for each in ran] == [0, 0], [each.stderr for each in ran]
-    assert db("check").returncode == 0
 
 
 def test_a_database_out_of_reach_is_one_line(db: Db, server_config: Path, tmp_path: Path) -> None:
