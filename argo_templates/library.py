@@ -327,7 +327,7 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
         Task(
             name="parcels",
             template=steps["parcels"],
-            arguments=inputs("work", "models", "second", "parcels") | _of_task("stage", memo="memo"),
+            arguments=inputs("work", "models", "second", "parcels", "partition") | _of_task("stage", memo="memo"),
             depends="stage.Succeeded",
         )
         Task(

@@ -6,6 +6,7 @@ from typing import Annotated
 from hera.workflows import Input, Output, Parameter
 
 from argo_templates import season_parcels
+from argo_templates.local import handed_on
 from argo_templates.season_parcels import PARQUET
 from argo_templates.work import FIELDS, OWN, SEASON, Parcels, Work, fingerprint, listed, read_json, seal_of
 from rucio_dafab.client import DafabClient
@@ -24,6 +25,7 @@ class ParcelsInput(Input):
     parcels: Annotated[
         Parcels, Parameter(description="season: counted from the parcels of tile and season, if any; own: delineated")
     ] = SEASON
+    partition: Annotated[str, Parameter(description="Slurm partition that inference will ask for through HPK")] = "cpu"
 
 
 class ParcelsOutput(Output):
@@ -36,13 +38,16 @@ class ParcelsOutput(Output):
 def parcels(given: ParcelsInput) -> ParcelsOutput:
     """Find the parcels that the tile of a scene has of the season in which it was taken.
 
-    Fields of two acquisitions are delineated: who names a second one asks for that.
+    Fields of two acquisitions are delineated: who names a second one asks for that. It is the last step before pods ask
+    for a partition, which HPK would split where it has a space, so that it refuses one that is none.
 
     Raises:
+        ParameterError: if the partition is none.
         WorkError: if no scene is staged, or its time is none.
         SceneError: if its grid cannot be read.
         ClientError: if the catalogue does not answer.
     """
+    handed_on.check_arguments("inference", {"partition": given.partition})
     if FIELDS not in listed(given.models) or given.parcels == OWN or given.second:
         return ParcelsOutput(item="", memo=given.memo)
     work = Work(Path(given.work))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_templates import season_parcels
+from argo_templates.local.errors import ParameterError
 from argo_templates.steps.parcels import ParcelsInput, parcels
 from argo_templates.work import WorkError
 
@@ -66,3 +67,10 @@ def test_nothing_is_asked_where_fields_are_delineated_anyway(more: dict[str, Any
     given_ = ParcelsInput(**{"work": "/nowhere", "models": "water,fields", "memo": "key"} | more)
     found = parcels(given_)
     assert (found.item, found.memo) == ("", "key")
+
+
+@pytest.mark.parametrize("partition", ["a --uid=0", "", "-x", "a\nb"])
+def test_a_partition_that_hpk_would_split_is_refused_before_a_pod_asks_for_it(partition: str) -> None:
+    with pytest.raises(ParameterError, match="is no partition of Slurm's"):
+        parcels(ParcelsInput(work="/nowhere", models="water", partition=partition))
+    assert parcels(ParcelsInput(work="/nowhere", models="water", partition="gpu,gpu_long")).item == ""
