@@ -111,6 +111,8 @@ images: ## Build the images of worker and server with podman (BASE=image, IMAGES
 
 lock: ## Resolve the dependencies anew
 	@$(LOCK) --upgrade -o requirements.lock
+	@$(BIN)/uv pip compile tests/live_client/requirements.in --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade -o tests/live_client/requirements.lock
 
 clean: down ## Stop the site and remove its state
 	@rm -rf "$(DAFAB_HOME)" out

@@ -7,6 +7,7 @@ from typing import Any, Final
 from dasi_backend.errors import RequestError
 from dasi_backend.keys import UNKNOWN, described
 from rucio_dafab.client import Asset, Found
+from rucio_dafab.stac.asset_names import every_asset
 
 _GEOTIFF: Final = "image/tiff"
 _MULTIHASH: Final = {"1220": "sha256", "1114": "sha1", "d50110": "md5", "1e20": "blake3"}
@@ -50,7 +51,7 @@ def assets_of(found: Found, wanted: Sequence[str]) -> dict[str, Asset]:
         if absent := [key for key in wanted if key not in found.assets]:
             raise RequestError(f"{found.name} has no asset {', '.join(absent)}: it has {known}")
         return {key: found.assets[key] for key in wanted}
-    documented = ((found.document or {}).get("assets") or {}).items()
+    documented = every_asset(found.document or {}).items()
     data = {key: asset for key, asset in documented if key in found.assets and "data" in (asset.get("roles") or ())}
     rasters = [key for key, asset in data.items() if str(asset.get("type", "")).startswith(_GEOTIFF)]
     if len(rasters) > 1 and all("reflectance" in data[key]["roles"] for key in rasters):

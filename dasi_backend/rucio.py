@@ -25,6 +25,7 @@ from rucio_dafab import vocabulary
 from rucio_dafab.client import Asset, DafabClient, Found
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING
+from rucio_dafab.stac.asset_names import every_asset
 
 _FEATURE: Final = "Feature"
 
@@ -99,7 +100,7 @@ class RucioBackend:
 
     def _files(self, request: Request) -> Iterator[tuple[Item, Wanted]]:
         for found in self._search(request):
-            described = (found.document or {}).get("assets") or {}
+            described = every_asset(found.document or {})
             for key, asset in documents.assets_of(found, request.keys.get(ASSET, ())).items():
                 item = self._item(found, key, asset)
                 sums = documents.checksums_of(asset, described.get(key) or {})

@@ -9,6 +9,7 @@ from argo_templates.placement.values import File, Task
 from rucio_dafab.client import DafabClient, Found
 from rucio_dafab.names import is_name
 from rucio_dafab.site.home import SCOPE, STORE_RSE
+from rucio_dafab.stac.asset_names import every_asset
 
 TILE: Final = (10_980, 10_980)
 """Rows and columns at 10 m of a Sentinel-2 tile: the shape of an item that does not say its own (``proj:shape``)."""
@@ -74,7 +75,7 @@ def chips_of(document: Mapping[str, Any]) -> int:
 
 
 def _shapes(document: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    stated = [document.get("properties", {}), *document.get("assets", {}).values()]
+    stated = [document.get("properties", {}), *every_asset(document).values()]
     for shape in (each.get("proj:shape") for each in stated):
         if isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size > 0 for size in shape):
             yield shape[0], shape[1]

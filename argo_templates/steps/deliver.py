@@ -11,6 +11,7 @@ from argo_templates.work import WorkError
 from rucio_dafab.client import DafabClient, PublishRequest
 from rucio_dafab.names import is_name
 from rucio_dafab.site.home import DERIVED_ACCOUNT, SCOPE
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.stac.validate import check_document, check_types
 
 ITEM = "item.json"
@@ -44,7 +45,7 @@ def deliver(given: DeliverInput) -> DeliverOutput:
     """
     folder = Path(given.folder)
     item = _item(folder)
-    files = {key: _file(folder, key, asset) for key, asset in sorted(item.get("assets", {}).items())}
+    files = {key: _file(folder, key, asset) for key, asset in sorted(every_asset(item).items())}
     client = DafabClient.of_account(DERIVED_ACCOUNT)
     stored = {key: client.upload(path, given.rse, f"{item['id']}.{path.name}") for key, path in files.items()}
     request = PublishRequest(SCOPE, item, stored, parent=given.parent or None, predecessor=given.predecessor or None)

@@ -11,6 +11,7 @@ from rucio_dafab.client import Asset, DafabClient, Found
 from rucio_dafab.errors import DafabError
 from rucio_dafab.pfn import local_file
 from rucio_dafab.site.home import DERIVED_ACCOUNT, SCOPE
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.storage import checksums
 
 MOST_NAMED: Final = 10
@@ -87,7 +88,7 @@ def _of_asset(
     item: Found, key: str, asset: Asset, depth: str, roots: _Roots, counts: dict[str, int]
 ) -> Iterator[dict[str, str]]:
     said = {"item": item.name, "asset": key, "file": asset.name}
-    stated = (item.document or {}).get("assets", {}).get(key, {}).get("file:size", asset.bytes)
+    stated = every_asset(item.document or {}).get(key, {}).get("file:size", asset.bytes)
     if stated != asset.bytes:
         yield {**said, "rse": "", "fault": f"the document says {stated} bytes, Rucio {asset.bytes}"}
     if not asset.replicas:

@@ -75,6 +75,17 @@ def as_table(figures: Sequence[Figure], head: str) -> str:
     return table(columns, rows)
 
 
+def behind(figures: Sequence[Figure], method: str) -> str:
+    """Return a limit for the card: the images on which a best threshold is ahead of what the product does.
+
+    Args:
+        figures: What was measured.
+        method: Which of the methods is the product's.
+    """
+    worse = [each.images for each in figures if max(score for _, score in each.best.values()) > each.scores[method]]
+    return f"\n- A best threshold is ahead of what the product does on: {'; '.join(worse)}." if worse else ""
+
+
 def store(figures: Sequence[Figure], model: Path) -> Path:
     """Write the figures beside the model as ``evaluation.json``, with the checksum of what was measured."""
     return store_evaluation({"figures": [asdict(figure) for figure in figures]}, model)

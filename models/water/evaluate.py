@@ -1,7 +1,7 @@
 """Measure the water net and write its figures and its card: ``python -m models.water.evaluate``."""
 
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from models.common.card import write_card
-from models.common.figures import Comparison, Figure, as_table, store
+from models.common.figures import Comparison, Figure, as_table, behind, store
 from models.common.pool import HELD_OUT, Array, on_grid, vary
 from models.common.predict import load, predict
 from models.common.real import Labelled, Mask, clouds, spain_flood, terramesh
@@ -50,18 +50,19 @@ LIMITS = """- The labels are no sharp truth but for the Spanish chip, drawn by h
   another date: 282D calls a broad dry sandbar water. A threshold of -0.35, which calls sand water too, scores best
   there; where image and label agree (`agreed`: dry sand called sea and open water called land left out) the picture
   is another.
-- Few real places were learnt from: glint, ice, mountain shadow, wetland plants and bright shallow water may fool the
-  net.
+- Snow was learnt from patches painted on other ground alone: of simulated snow much is called water. The product takes
+  back what the scene classification calls snow; the figures here are without that.
+- Few real places were learnt from: ice, mountain shadow, wetland plants and bright shallow water may fool the net.
 - `best` thresholds were chosen on the very images, with their truth: no user can do that.
 - Uncorrected images (L1C): the net saw air as an added term, and one real L1C image. The pipeline reads L2A alone.
 - Clouds hide water: use the scene classification; the net learned nothing about what lies under them."""
 
 
-def simulated() -> list[Labelled]:
-    """Return held-out simulated scenes of 512 pixels with water in them."""
+def simulated(snow: float = 0.0, glint: float = 0.0) -> list[Labelled]:
+    """Return held-out simulated scenes of 512 pixels with water in them, in some weather (see the simulator)."""
     found = []
     for seed in range(HELD_OUT, HELD_OUT + SCENES):
-        scene = simulate(seed, vary(seed, 512), BANDS)
+        scene = simulate(seed, replace(vary(seed, 512), snow=snow, glint=glint), BANDS)
         pixels = on_grid(scene, BANDS)
         found.append(Labelled(f"simulated {seed}", pixels, scene.water_mask.astype(np.int32), scene.visible))
     return found
@@ -117,6 +118,8 @@ def allowed(model: Model) -> list[Figure]:
     coast, ponds = north(terramesh(COAST, BANDS)), north(clouds(BANDS))
     return [
         measure(f"simulated, {SCENES} held-out scenes of 512×512", HELD, simulated()),
+        measure("the same, half of the land under snow", HELD, simulated(snow=0.5)),
+        measure("the same, in strong sunglint", HELD, simulated(glint=0.8)),
         measure("282D coast, north", HELD, [coast]),
         measure("282D coast, north, agreed", HELD, [agreed(coast)]),
         measure("ukis-csmask L1C, north (ponds)", HELD, [ponds]),
@@ -139,13 +142,6 @@ def final(model: Model) -> list[Figure]:
     ]
 
 
-def behind(figures: Sequence[Figure]) -> str:
-    """Return a limit that names the images on which the best threshold is ahead of what the product does."""
-    method = "net + guard" if SPECIFICATION.guard else "net"
-    worse = [each.images for each in figures if max(score for _, score in each.best.values()) > each.scores[method]]
-    return f"\n- A best threshold is ahead of what the product does on: {'; '.join(worse)}." if worse else ""
-
-
 def main() -> None:
     """Measure, print, store and write the card; ``--allowed`` only prints what decisions may be taken by."""
     if "--allowed" in sys.argv:
@@ -163,7 +159,14 @@ def main() -> None:
     )
     notes += " 0.1.0's muddy flood\nwater came after a first, bad figure there had been seen."
     notes += f"\n\n{HISTORY}"
-    write_card(MODEL, "Water", PURPOSE, text + notes, LIMITS + behind(figures), DATA)
+    write_card(
+        MODEL,
+        "Water",
+        PURPOSE,
+        text + notes,
+        LIMITS + behind(figures, "net + guard" if SPECIFICATION.guard else "net"),
+        DATA,
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from models.common.card import write_card
-from models.common.figures import Comparison, Figure, as_table, store
+from models.common.figures import Comparison, Figure, as_table, behind, store
 from models.common.pool import HELD_OUT, Array, vary
 from models.common.predict import load, predict
 from models.common.real import Labelled, Mask, spain_flood_radar, terramesh, terramesh_radar
@@ -128,7 +128,15 @@ def main() -> None:
     text = as_table(figures, "water IoU")
     sys.stdout.write(text + "\n")
     store(figures, MODEL)
-    write_card(MODEL, "Water by radar", PURPOSE, f"{text}\n\n{NOTES}", LIMITS, DATA, "backscatter in dB")
+    write_card(
+        MODEL,
+        "Water by radar",
+        PURPOSE,
+        f"{text}\n\n{NOTES}",
+        LIMITS + behind(figures, "net"),
+        DATA,
+        "backscatter in dB",
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rucio_dafab.client import DafabClient
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.environment import process_environment
 from rucio_dafab.site.home import SCOPE, Home
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.storage import checksums
 
 READER: Final = "user_dafab"
@@ -95,7 +96,7 @@ def retrieve(home: Home, item: str, out: Path) -> Retrieved:
     if not target.is_file():
         raise QuestionError(f"dasi retrieve wrote no {target}")
     digest = checksums(target).sha256
-    known = {asset.get("file:checksum") for asset in document["assets"].values()}
+    known = {asset.get("file:checksum") for asset in every_asset(document).values()}
     if SHA2_256 + digest not in known:
         raise QuestionError(f"{target} has sha256 {digest}, which is no asset of {SCOPE}:{item}")
     return Retrieved(request, target, digest)

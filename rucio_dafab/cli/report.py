@@ -1,7 +1,7 @@
 """``rucio-dafab report``: a page of HTML over many products."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,6 +13,7 @@ from rich.progress import track
 from rucio_dafab.cli.show import client_of
 from rucio_dafab.errors import DafabError
 from rucio_dafab.files import write_file
+from rucio_dafab.stac.asset_names import every_asset
 
 if TYPE_CHECKING:
     from dasi_backend.config import Config
@@ -84,13 +85,23 @@ def _entries(client: "DafabClient", settings: "Config", found: Sequence["Found"]
             yield Entry(each.document or {}, path.read_bytes())
 
 
+def _picture(assets: Collection[str]) -> str:
+    """Return the key of the thumbnail that tells most: water against its reference, what was observed, any other."""
+    from rucio_dafab.eo.products import FIELD_BOUNDARIES  # noqa: PLC0415
+    from rucio_dafab.eo.water_layers import DIFFERENCE, OBSERVED_WATER  # noqa: PLC0415
+
+    wanted = (f"{key}{_THUMBNAIL}" for key in (DIFFERENCE, OBSERVED_WATER, FIELD_BOUNDARIES))
+    return next((key for key in wanted if key in assets), "") or min(key for key in assets if key.endswith(_THUMBNAIL))
+
+
 def _fetch_thumbnail(
     found: "Found", nearness: "Nearness", path: Path, settings_of: Callable[[str], Mapping[str, Any]]
 ) -> None:
     from dasi_backend.documents import checksums_of  # noqa: PLC0415
     from dasi_backend.fetching import Wanted, fetch  # noqa: PLC0415
 
-    key, asset = next((key, asset) for key, asset in found.assets.items() if key.endswith(_THUMBNAIL))
-    described = ((found.document or {}).get("assets") or {}).get(key) or {}
+    key = _picture(found.assets)
+    asset = found.assets[key]
+    described = every_asset(found.document or {}).get(key) or {}
     name, replicas = f"{asset.scope}:{asset.name}", nearness.ordered(asset.replicas)
     fetch(Wanted(name, asset.bytes, checksums_of(asset, described), replicas), path, settings_of)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from rucio_dafab.errors import DafabError
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.stac.links import DERIVED, links_of
 
 if TYPE_CHECKING:
@@ -133,10 +134,11 @@ def _scene(settings: "Config", scene_id: str, folder: Path) -> "Scene":
 def _product(settings: "Config", document: dict[str, Any], folder: Path) -> "Product":
     """Return a product with the one file that is drawn."""
     from dasi_backend.interface import Rucio  # noqa: PLC0415
-    from rucio_dafab.eo.products import DIFFERENCE, FIELD_BOUNDARIES_PARQUET, OBSERVED_WATER, Product  # noqa: PLC0415
+    from rucio_dafab.eo.products import FIELD_BOUNDARIES_PARQUET, Product  # noqa: PLC0415
+    from rucio_dafab.eo.water_layers import DIFFERENCE, OBSERVED_WATER  # noqa: PLC0415
 
     drawn = (DIFFERENCE, OBSERVED_WATER, FIELD_BOUNDARIES_PARQUET)
-    asset = next((key for key in drawn if key in document.get("assets", {})), None)
+    asset = next((key for key in drawn if key in every_asset(document)), None)
     if asset is None:
         raise ShowError(f"{document['id']} has no file that could be drawn: it has none of {', '.join(drawn)}")
     query = {"collection": document["collection"], "id": document["id"], "asset": asset}

@@ -19,6 +19,8 @@ def simulate(
     date: Annotated[dt.datetime, DAY] = dt.datetime(2026, 6, 14),
     flood: Annotated[bool, typer.Option("--flood/--dry", help="High water or low water.")] = True,
     clouds: Annotated[float, typer.Option(help="Part of the scene under cloud, 0 to 1.")] = 0.06,
+    snow: Annotated[float, typer.Option(help="Part of the land under snow, 0 to 1.")] = 0.0,
+    glint: Annotated[float, typer.Option(help="How much of the sun the water mirrors, 0 to 1.")] = 0.0,
     truth: Annotated[bool, typer.Option(help="Write water.tif and parcels.tif beside the product.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a product of the same name.")] = False,
 ) -> None:
@@ -31,7 +33,7 @@ def simulate(
     from rucio_dafab.eo import simulate as simulator  # noqa: PLC0415
 
     options = simulator.Options(size=size, date=date.date(), flood=FLOOD if flood else 0.0,
-                                drought=0.0 if flood else DROUGHT, clouds=clouds)  # fmt: skip
+                                drought=0.0 if flood else DROUGHT, clouds=clouds, snow=snow, glint=glint)  # fmt: skip
     scene = simulator.simulate(seed, options)
     typer.echo(str(simulator.write_safe(scene, out, overwrite)))
     if truth:

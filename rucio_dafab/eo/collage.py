@@ -25,7 +25,8 @@ from rucio_dafab.eo.previews import (
     field_drawing,
     water_drawing,
 )
-from rucio_dafab.eo.products import DIFFERENCE, FIELD_BOUNDARIES_PARQUET, OBSERVED_WATER, WATER_COLLECTION, Product
+from rucio_dafab.eo.products import FIELD_BOUNDARIES_PARQUET, WATER_COLLECTION, Product
+from rucio_dafab.eo.water_layers import DIFFERENCE, OBSERVED_WATER
 from rucio_dafab.eo.writers import encode_png, write_all
 
 PANEL = 560

@@ -30,6 +30,8 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
 )
 _EO_EXTENSION = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+_ALTERNATES_EXTENSION = "https://stac-extensions.github.io/alternate-assets/v1.2.0/schema.json"
+ALTERNATES = "alternate"
 # What a product inherits: when, from what and where it was seen.
 _INHERITED = (
     "datetime", "start_datetime", "end_datetime", "platform", "constellation", "instruments", "gsd", "eo:cloud_cover",
@@ -68,6 +70,8 @@ class Asset:
         title: What it is, for people.
         roles: STAC roles.
         members: Further members of the asset's document.
+        formats: The same content in other formats, by what follows the asset's key in theirs. They stand within the
+            asset (STAC's extension alternate-assets): the live catalogue's profiles name every asset an item may have.
     """
 
     file: str
@@ -76,6 +80,7 @@ class Asset:
     title: str
     roles: tuple[str, ...]
     members: Mapping[str, Any] = field(default_factory=dict)
+    formats: Mapping[str, "Asset"] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -92,7 +97,14 @@ class Asset:
             "file:size": len(self.content),
             "file:checksum": f"1220{self.sha256}",
             **self.members,
+            **({ALTERNATES: {name: other.document() for name, other in self.formats.items()}} if self.formats else {}),
         }
+
+
+def with_formats(assets: Mapping[str, Asset]) -> dict[str, Asset]:
+    """Return assets by their keys, other formats of one too: ``<its key>-<name of the format>``."""
+    others = {f"{key}-{name}": other for key, asset in assets.items() for name, other in asset.formats.items()}
+    return {**assets, **others}
 
 
 def version_number(version: str) -> int:
@@ -179,11 +191,10 @@ def item_of(
     geometry = scene.item["geometry"]
     themes = [{"scheme": THEMES_SCHEME, "concepts": [{"id": concept} for concept in concepts]}]
     every = {**_inherited(scene), **projection(scene), **properties, "themes": themes}
-    extensions = [*EXTENSIONS, *([_EO_EXTENSION] if "eo:cloud_cover" in every else [])]
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": extensions,
+        "stac_extensions": _extensions(every, assets),
         "id": identifier,
         "collection": collection,
         "geometry": geometry,
@@ -192,6 +203,14 @@ def item_of(
         "links": _links(scene, sources),
         "assets": {key: asset.document() for key, asset in assets.items()},
     }
+
+
+def _extensions(properties: Mapping[str, Any], assets: Mapping[str, Asset]) -> list[str]:
+    return [
+        *EXTENSIONS,
+        *([_EO_EXTENSION] if "eo:cloud_cover" in properties else []),
+        *([_ALTERNATES_EXTENSION] if any(asset.formats for asset in assets.values()) else []),
+    ]
 
 
 def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
@@ -203,7 +222,7 @@ def provenance(scene: Scene, version: str, lineage: str) -> dict[str, Any]:
         "processing:software": {SOFTWARE: PRODUCTS_REVISION},
         "processing:lineage": lineage,
         "license": source.get("license", "other"),
-        "providers": source.get("providers") or _providers(scene),
+        "providers": _providers(scene),
         "attribution": attribution(scene),
     }
 
@@ -235,6 +254,27 @@ def tiff_tags(scene: Scene, model: ModelCard, title: str) -> dict[str, str]:
         "SOURCE": scene.id,
         "MODEL": f"{model.name} {model.version} sha256:{model.sha256}",
     }
+
+
+def raster_members(scene: Scene, name: str, classes: Sequence[tuple[int, str, tuple[int, int, int]]]) -> dict[str, Any]:
+    """Return what the asset of a class raster says of its grid and classes (extensions projection, classification).
+
+    Args:
+        scene: On whose grid it is.
+        name: Of its band.
+        classes: Value, name and colour of each.
+    """
+    described = [
+        {
+            "value": value,
+            "name": name.replace(" ", "-"),
+            "title": name,
+            "color_hint": "{:02X}{:02X}{:02X}".format(*colour),
+        }
+        for value, name, colour in classes
+    ]
+    bands = [{"name": name, "data_type": "uint8", "classification:classes": described}]
+    return {**projection(scene), "bands": bands}
 
 
 def observed_at(scene: Scene) -> datetime:
@@ -280,9 +320,12 @@ def _model(model: ModelCard) -> dict[str, Any]:
 
 
 def _providers(scene: Scene) -> list[dict[str, Any]]:
-    if scene.item["properties"].get(SIMULATED):
+    source = scene.item["properties"]
+    if source.get(SIMULATED):
         return [{"name": SOFTWARE, "roles": ["producer"]}]
-    return [{"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}]
+    return source.get("providers") or [
+        {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://www.esa.int/"}
+    ]
 
 
 def _acquisitions(scene: Scene) -> list[str]:

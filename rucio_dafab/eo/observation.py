@@ -1,6 +1,6 @@
 """The observed water mask of a scene: what the net says, guarded by the indices where its file asks for that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from rucio_dafab.eo.water import observed_water, percent
 
 SCL_WATER = 6
 """Water in Sen2Cor's scene classification."""
+SCL_SNOW = 11
+"""Snow and ice in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +28,42 @@ class Observation:
         water: bool (row, column): clear pixels of water.
         rule: How it was decided, in words.
         overruled: Clear pixels that the guard decided against the net.
+        snow: Clear pixels under snow or ice, of which none is water; None where nothing tells.
     """
 
     water: NDArray[np.bool_]
     rule: str
     overruled: int
+    snow: int | None = None
 
 
-def observe(prediction: Prediction, threshold: float = 0.5) -> Observation:
-    """Return the water mask of a prediction: the net alone, or the majority of it and its guard.
+def observe(scene: Scene, prediction: Prediction, threshold: float = 0.5) -> Observation:
+    """Return the water mask of a prediction: the net, or the majority of it and its guard, where no snow lies.
+
+    Snow mirrors as little short-wave infrared as water does: in simulated scenes half under snow, the net's agreement
+    with the truth falls from 0.98 to 0.64, that of indices to 0.2 (the net's card). The scene classification knows it.
 
     Args:
+        scene: The scene.
         prediction: Of a model with output ``water``.
         threshold: Probability from which the net calls a pixel water, 0…1.
+
+    Raises:
+        SceneError: if the scene classification cannot be read.
     """
+    observed = _by_net(prediction, threshold)
+    if SCENE_CLASSIFICATION not in scene.bands:
+        return observed
+    snow = read_scl(scene) == SCL_SNOW
+    snow &= prediction.clear
+    found = int(snow.sum())
+    if found:
+        np.logical_not(snow, out=snow)
+        np.logical_and(observed.water, snow, out=observed.water)
+    return replace(observed, rule=f"{observed.rule}; no snow (SCL {SCL_SNOW})", snow=found)
+
+
+def _by_net(prediction: Prediction, threshold: float) -> Observation:
     net = observed_water(prediction.output(WATER_OUTPUT), prediction.clear, threshold)
     said = f"net >= {threshold:g}"
     if not prediction.guard:
@@ -59,6 +83,7 @@ def observed_properties(scene: Scene, prediction: Prediction, observed: Observat
             "dafab:guard": list(prediction.guard) or None,
             "dafab:guard_overruled_percent": percent(observed.overruled, clear) if prediction.guard else None,
             "dafab:bands_absent": list(prediction.bands_absent) or None,
+            "dafab:snow_percent": None if observed.snow is None else percent(observed.snow, clear),
             "dafab:water_index": INDICES[prediction.indices[0]].rule if prediction.indices else None,
             "dafab:cloud_mask": cloud_mask(scene),
         }

@@ -18,6 +18,7 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.transform import array_bounds
 from rasterio.warp import reproject, transform_bounds
+from rasterio.warp import transform as moved
 from scipy import ndimage
 
 from rucio_dafab.eo.bands import SCENE_CLASSIFICATION, BandFile, Scene
@@ -27,6 +28,11 @@ from rucio_dafab.eo.raster import DECODER, opened
 from rucio_dafab.eo.vectors import Geometries
 
 WEB_MERCATOR = CRS.from_epsg(3857)
+# The same around the antimeridian, across which a scene would otherwise reach around the Earth: maps that go on beyond
+# 180° show it at its place.
+_PACIFIC_MERCATOR = CRS.from_proj4(
+    "+proj=merc +a=6378137 +b=6378137 +lat_ts=0 +lon_0=180 +x_0=0 +y_0=0 +k=1 +units=m +nadgrids=@null +no_defs"
+)
 TRUE_COLOUR = ("B04", "B03", "B02")
 # The part of the values that the stretch leaves out at each end.
 STRETCH_PERCENT = 2.0
@@ -48,8 +54,11 @@ class View:
 
     @property
     def bounds_4326(self) -> tuple[float, float, float, float]:
-        """Return west, south, east, north in degrees."""
+        """Return west, south, east, north in degrees; west is greater than east across the antimeridian."""
         box = array_bounds(self.height, self.width, self.transform)
+        if self.crs == _PACIFIC_MERCATOR:
+            (west, east), (south, north) = moved(self.crs, "EPSG:4326", box[::2], box[1::2])
+            return west, south, east, north
         west, south, east, north = transform_bounds(self.crs, "EPSG:4326", *box)
         return west, south, east, north
 
@@ -63,13 +72,17 @@ def native_view(scene: Scene, longest: int) -> View:
 
 
 def web_view(scene: Scene, longest: int) -> View:
-    """Return a grid in EPSG:3857 around the scene whose longer side has ``longest`` pixels."""
+    """Return a grid in EPSG:3857 around the scene whose longer side has ``longest`` pixels.
+
+    Across the antimeridian its origin is moved there, which changes nothing of the picture.
+    """
     box = array_bounds(*scene.shape, scene.transform)
-    west, south, east, north = transform_bounds(scene.crs, WEB_MERCATOR, *box)
+    longitudes, _ = moved(scene.crs, "EPSG:4326", [*box[::2], *box[::2]], [*box[1::2], *box[3:0:-2]])
+    mercator = _PACIFIC_MERCATOR if np.ptp(longitudes) > 180 else WEB_MERCATOR
+    west, south, east, north = transform_bounds(scene.crs, mercator, *box)
     wide, high = east - west, north - south
     width, height = (max(round(side * longest / max(wide, high)), 1) for side in (wide, high))
-    transform = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
-    return View(WEB_MERCATOR, transform, width, height)
+    return View(mercator, Affine((east - west) / width, 0, west, 0, (south - north) / height, north), width, height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +127,15 @@ def backdrop(scene: Scene, view: View) -> Backdrop:
 
 
 def on_view(values: Pixels, scene: Scene, view: View) -> Pixels:
-    """Return a class raster of the scene's grid, uint8 (row, column), on the view's: the commonest class, 0 outside."""
-    return _reprojected(values, scene.crs, scene.transform, view)
+    """Return a class raster of the scene on the view: the commonest class, 0 outside.
+
+    Args:
+        values: uint8 (row, column) on the scene's grid, or a coarser one of the same extent.
+        scene: The scene.
+        view: Where to.
+    """
+    rows, columns = (whole / part for whole, part in zip(scene.shape, values.shape, strict=True))
+    return _reprojected(values, scene.crs, scene.transform @ Affine.scale(columns, rows), view)
 
 
 def _reprojected(values: Pixels, crs: CRS, transform: Affine, view: View) -> Pixels:

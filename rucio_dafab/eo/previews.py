@@ -70,25 +70,30 @@ def draw(scene: Scene, ground: Backdrop, drawing: Drawing) -> Pixels:
     return colours
 
 
-def overview(scene: Scene, drawing: Drawing) -> Backdrop:
-    """Return the drawing over the scene at the size of the overview."""
-    ground = backdrop(scene, web_view(scene, min(OVERVIEW, max(THUMBNAIL, ENLARGEMENT * max(scene.shape)))))
+def ground_of(scene: Scene) -> Backdrop:
+    """Return the scene to draw on, at the size of the overview."""
+    return backdrop(scene, web_view(scene, min(OVERVIEW, max(THUMBNAIL, ENLARGEMENT * max(scene.shape)))))
+
+
+def drawn_over(scene: Scene, ground: Backdrop, drawing: Drawing) -> Backdrop:
+    """Return the drawing over the scene, see :func:`ground_of`."""
     return replace(ground, colours=draw(scene, ground, drawing))
 
 
-def previews(key: str, source: Asset, drawn: Backdrop) -> dict[str, Asset]:
+def previews(key: str, source: Asset, drawn: Backdrop, file: str) -> dict[str, Asset]:
     """Return thumbnail and overview of the asset ``key`` under the keys and with the members of the live profile.
 
     Args:
         key: Of the asset that is drawn.
         source: That asset.
-        drawn: From :func:`overview`.
+        drawn: From :func:`drawn_over`.
+        file: How the names of their files begin.
     """
     pictures = {"thumbnail": drawn.resized(THUMBNAIL), "overview": drawn}
-    return {f"{key}-{role}": _preview(key, source, role, picture) for role, picture in pictures.items()}
+    return {f"{key}-{role}": _preview(key, source, file, role, picture) for role, picture in pictures.items()}
 
 
-def _preview(key: str, source: Asset, role: str, drawn: Backdrop) -> Asset:
+def _preview(key: str, source: Asset, file: str, role: str, drawn: Backdrop) -> Asset:
     view = drawn.view
     picture = finished(drawn.colours, drawn.there)
     preview = {
@@ -102,4 +107,4 @@ def _preview(key: str, source: Asset, role: str, drawn: Backdrop) -> Asset:
         "height": view.height,
     }
     title = f"{role.capitalize()} of {source.title[0].lower()}{source.title[1:]}"
-    return Asset(f"{role}.png", encode_png(picture), PNG_MEDIA_TYPE, title, (role,), {"dafab:preview": preview})
+    return Asset(f"{file}_{role}.png", encode_png(picture), PNG_MEDIA_TYPE, title, (role,), {"dafab:preview": preview})

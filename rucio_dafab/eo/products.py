@@ -5,9 +5,10 @@ holds a whole product. The same scene, prediction and model give the same bytes.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +17,29 @@ import orjson
 import shapely
 from numpy.typing import NDArray
 
-from rucio_dafab.eo import fields, profile, water
+from rucio_dafab.eo import fields, land_cover, profile, water
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.inference import Prediction
 from rucio_dafab.eo.items import (
+    ALTERNATES,
     Asset,
     ModelCard,
     attribution,
     derived_id,
     derived_item,
     observed_at,
-    tiff_tags,
     version_number,
+    with_formats,
 )
 from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
-from rucio_dafab.eo.previews import (
-    DIFFERENCE_COLOURS,
-    WATER_COLOUR,
-    difference_drawing,
-    field_drawing,
-    overview,
-    previews,
-    water_drawing,
-)
+from rucio_dafab.eo.previews import drawn_over, field_drawing, ground_of, previews
 from rucio_dafab.eo.profile import without_none
 from rucio_dafab.eo.vectors import components, polygonise
+from rucio_dafab.eo.water_layers import DEFICIT, DIFFERENCE, EXCESS, layer_assets, layers, patch_previews
 from rucio_dafab.eo.writers import (
-    COG_MEDIA_TYPE,
     GEOJSON_MEDIA_TYPE,
     PARQUET_MEDIA_TYPE,
-    RasterLegend,
-    encode_cog,
     encode_geojson,
     encode_geoparquet,
     hilbert_order,
@@ -57,15 +49,13 @@ from rucio_dafab.eo.writers import (
 WATER_COLLECTION = "water_analysis"
 FIELDS_COLLECTION = "smart_agriculture"
 ITEM_NAME = "item.json"
-OBSERVED_WATER = "dafab-AI-observed-water"
-OBSERVED_WATER_VECTOR = "dafab-observed-water-vector"
-DIFFERENCE = "dafab-difference-water-mask"
-EXCESS, DEFICIT = "dafab-water-excess", "dafab-water-deficit"
-FIELD_BOUNDARIES, FIELD_BOUNDARIES_PARQUET = "dafab-field-boundaries", "dafab-field-boundaries-parquet"
+LAND_COVER = "dafab:land_cover"
+PARQUET = "parquet"
+FIELD_BOUNDARIES = "dafab-field-boundaries"
+FIELD_BOUNDARIES_PARQUET = f"{FIELD_BOUNDARIES}-{PARQUET}"
 
-# Smaller patches are left out of the vectors (never out of the numbers): ten pixels of water; half a hectare of excess
-# or deficit, which drops the slivers that a shift of the shore by one pixel makes.
-WATER_PATCH_KM2 = 0.001
+# Smaller patches are left out of the vectors (never out of the numbers): half a hectare of excess or deficit, which
+# drops the slivers that a shift of the shore by one pixel makes.
 ANOMALY_PATCH_KM2 = 0.005
 
 FIBOA_SCHEMAS = (
@@ -112,19 +102,19 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
     scene = replace(scene, second=prediction.second)
-    clear, valid = prediction.clear, prediction.valid
-    observation = observe(prediction, threshold)
-    observed = observation.water
-    classes, numbers = _against_reference(scene, prediction, observed)
+    observation = observe(scene, prediction, threshold)
+    reference, classes, numbers = _against_reference(scene, prediction, observation.water)
     found = water.anomaly(numbers)
-    drawing = water_drawing(observed.view(np.uint8)) if classes is None else difference_drawing(classes)
+    ground = ground_of(scene)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
-        against = pool.submit(_reference_assets, scene, model, classes, valid)
-        seen = pool.submit(_observed_assets, scene, model, observed, clear)
-        drawn = pool.submit(overview, scene, drawing)
-        assets, (more, excess, deficit) = seen.result(), against.result()
-        assets |= more | previews(OBSERVED_WATER, assets[OBSERVED_WATER], drawn.result())
+        against = pool.submit(_anomaly_assets, scene, classes)
+        wanted = layers(scene, prediction, observation, reference, classes)
+        drawn = pool.map(partial(layer_assets, scene, model, ground), wanted)
+        patches, excess, deficit = against.result()
+        assets = patches | {key: asset for each in drawn for key, asset in each.items()}
+    if patches:
+        assets |= patch_previews(scene, ground, patches, assets[DIFFERENCE])
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -132,6 +122,7 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
             **without_none({"trustworthiness_observed_water_mask": trust(scene, prediction, observation)}),
         },
         **observed_properties(scene, prediction, observation),
+        **without_none({LAND_COVER: land_cover.commonest(scene, prediction.valid)}),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
@@ -140,12 +131,13 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
 
 def _against_reference(
     scene: Scene, prediction: Prediction, observed: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8] | None, water.WaterNumbers]:
-    """Return the classes of the difference to the reference, if the scene carries one, and the numbers of the scene."""
+) -> tuple[water.Reference | None, NDArray[np.uint8] | None, water.WaterNumbers]:
+    """Return the reference, if the scene carries one, the classes of the difference to it, and the scene's numbers."""
     valid, clear = prediction.valid, prediction.clear
     reference = water.scene_reference(scene)
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
-    return classes, water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    return reference, classes, numbers
 
 
 def make_fields(
@@ -170,8 +162,8 @@ def make_fields(
     valid, clear = int(prediction.valid.sum()), int(prediction.clear.sum())
     numbers = fields.numbers(parcels, valid, scene.transform)
     assets = _parcel_assets(scene, derived_id(scene, FIELDS_COLLECTION, model), parcels)
-    drawn = overview(scene, field_drawing(parcels.geometries))
-    assets |= previews(FIELD_BOUNDARIES, assets[FIELD_BOUNDARIES], drawn)
+    drawn = drawn_over(scene, ground_of(scene), field_drawing(parcels.geometries))
+    assets |= previews(FIELD_BOUNDARIES, assets[FIELD_BOUNDARIES], drawn, "field_boundaries")
     properties = {
         **profile.agriculture_properties(numbers, valid, clear, prediction.valid.size),
         "dafab:smart-agriculture": profile.smart_agriculture(numbers, version_number(model.version)),
@@ -192,7 +184,7 @@ def read_product(folder: Path) -> Product:
     path = folder / ITEM_NAME
     try:
         item = orjson.loads(path.read_bytes())
-        files = {key: folder / Path(asset["href"]).name for key, asset in item["assets"].items()}
+        files = {key: folder / Path(href).name for key, href in _hrefs(item["assets"])}
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ProductError(f"{path}: is no product's item: {error}") from error
     absent = [file.name for file in files.values() if not file.is_file()]
@@ -201,38 +193,24 @@ def read_product(folder: Path) -> Product:
     return Product(item, files)
 
 
-def _observed_assets(
-    scene: Scene, model: ModelCard, observed: NDArray[np.bool_], clear: NDArray[np.bool_]
-) -> dict[str, Asset]:
-    title = "Observed water mask"
-    legend = RasterLegend(
-        "water", 1, (("no water", (236, 233, 226)), ("water", WATER_COLOUR)), tiff_tags(scene, model, title)
-    )
-    content = encode_cog(observed.view(np.uint8), clear, scene.crs, scene.transform, legend)
-    mask = Asset("observed_water.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
-    vector, _ = _patches(scene, observed, WATER_PATCH_KM2, "observed_water", "Observed water as polygons")
-    return {OBSERVED_WATER: mask, OBSERVED_WATER_VECTOR: vector}
+def _hrefs(assets: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield key and href of the assets of an item, and of their other formats."""
+    for key, asset in assets.items():
+        yield key, asset["href"]
+        yield from ((f"{key}-{name}", other["href"]) for name, other in asset.get(ALTERNATES, {}).items())
 
 
-def _reference_assets(
-    scene: Scene, model: ModelCard, classes: NDArray[np.uint8] | None, valid: NDArray[np.bool_]
+def _anomaly_assets(
+    scene: Scene, classes: NDArray[np.uint8] | None
 ) -> tuple[dict[str, Asset], profile.Patches, profile.Patches]:
-    """Return what the difference to the reference gives, and the patches of too much and too little water."""
+    """Return the polygons of too much and too little water, and the areas of both."""
     if classes is None:
         return {}, profile.Patches(np.empty(0)), profile.Patches(np.empty(0))
     gained = (classes == water.Difference.EXCESS) | (classes == water.Difference.SEASONAL_OBSERVED)
     excess, gains = _patches(scene, gained, ANOMALY_PATCH_KM2, "water_excess", "Delineated water excess")
     lost = classes == water.Difference.DEFICIT
     deficit, losses = _patches(scene, lost, ANOMALY_PATCH_KM2, "water_deficit", "Delineated water deficit")
-    raster = _difference_asset(scene, model, classes, valid)
-    return {EXCESS: excess, DEFICIT: deficit, DIFFERENCE: raster}, gains, losses
-
-
-def _difference_asset(scene: Scene, model: ModelCard, classes: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Asset:
-    title = "Observed water against the reference"
-    legend = RasterLegend("difference", 4, DIFFERENCE_COLOURS, tiff_tags(scene, model, title))
-    content = encode_cog(classes, valid, scene.crs, scene.transform, legend)
-    return Asset("water_difference.tif", content, COG_MEDIA_TYPE, title, ("data",), _raster_members(scene, legend))
+    return {EXCESS: excess, DEFICIT: deficit}, gains, losses
 
 
 def _patches(
@@ -269,12 +247,11 @@ def _parcel_assets(scene: Scene, item_id: str, parcels: fields.Parcels) -> dict[
     table = encode_geoparquet(
         geometries, scene.crs, columns, {"collection": {"schemas": schemas}, "attribution": notice}
     )
-    title = "Agricultural field boundaries"
+    title, roles = "Agricultural field boundaries", ("data",)
+    packed = Asset("field_boundaries.parquet", table, PARQUET_MEDIA_TYPE, f"{title} (GeoParquet)", roles)
+    formats = {PARQUET: packed}
     return {
-        FIELD_BOUNDARIES: Asset("field_boundaries.geojson", text, GEOJSON_MEDIA_TYPE, title, ("data",)),
-        FIELD_BOUNDARIES_PARQUET: Asset(
-            "field_boundaries.parquet", table, PARQUET_MEDIA_TYPE, f"{title} (GeoParquet)", ("data",)
-        ),
+        FIELD_BOUNDARIES: Asset("field_boundaries.geojson", text, GEOJSON_MEDIA_TYPE, title, roles, formats=formats)
     }
 
 
@@ -289,33 +266,15 @@ def _rows(columns: Mapping[str, Any], moment: str) -> list[dict[str, Any]]:
     return [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
 
 
-def _raster_members(scene: Scene, legend: RasterLegend) -> dict[str, Any]:
-    classes = [
-        {
-            "value": value,
-            "name": name.replace(" ", "-"),
-            "title": name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*colour),
-        }
-        for value, (name, colour) in enumerate(legend.classes)
-    ]
-    code = scene.crs.to_authority()
-    return {
-        "proj:code": ":".join(code) if code else None,
-        "proj:shape": list(scene.shape),
-        "proj:transform": [float(value) for value in tuple(scene.transform)[:6]],
-        "bands": [{"name": legend.name, "data_type": "uint8", "classification:classes": classes}],
-    }
-
-
 def _pixel_km2(scene: Scene) -> float:
     return float(abs(scene.transform.a * scene.transform.e)) / water.SQUARE_METRES_PER_KM2
 
 
 def _write(item: dict[str, Any], assets: Mapping[str, Asset], folder: Path) -> Product:
     place = folder / str(item["id"])
-    files = {key: place / asset.file for key, asset in assets.items()}
-    contents = {files[key]: asset.content for key, asset in assets.items()}
+    every = with_formats(assets)
+    files = {key: place / asset.file for key, asset in every.items()}
+    contents = {files[key]: asset.content for key, asset in every.items()}
     # The item last: whoever finds it finds everything it speaks of.
     contents[place / ITEM_NAME] = orjson.dumps(item, option=orjson.OPT_INDENT_2) + b"\n"
     write_all(contents)

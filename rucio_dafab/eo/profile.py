@@ -1,7 +1,8 @@
 """The numbers of a product under the names and in the units of the live catalogue's profile.
 
 Percentages of an image are of its valid area; those of water excess and deficit are of visible permanent water. What a
-scene cannot tell (no reference, nothing to divide by) is left out, never zero.
+scene cannot tell (no reference, nothing to divide by) is left out, never zero; but for one number that the profile
+requires.
 """
 
 from collections.abc import Mapping
@@ -139,9 +140,11 @@ def _anomaly_numbers(numbers: WaterNumbers, anomaly: Anomaly, excess: Patches, d
         "excess_total_water_observed_area(km2)": numbers.gain * numbers.pixel_km2,
         "excess_total_water_observed": anomaly.gain,
         "excess_water_observed_by_permanent_seasonal": percent(observed, expected),
+        # The live catalogue says 0 where there is no seasonal water, and asks for the number.
         "excess_seasonal_water_observed": percent(
             numbers.pixels(Difference.SEASONAL_OBSERVED), numbers.seasonal_visible
-        ),
+        )
+        or 0.0,
         "deficit_water_observed_area(km2)": numbers.pixels(Difference.DEFICIT) * numbers.pixel_km2,
         "deficit_water_observed": anomaly.loss,
         "excess_total_water": without_none({**excess.document(), "excess_total_water_observed": excess_share}),

@@ -9,19 +9,16 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
-from rucio_dafab.eo.readers.stac_folder import local_file
+from rucio_dafab.eo.on_grid import class_raster, scene_file
 
 # Asset of a scene: uint8, 0 no water, 1 permanent, 2 seasonal, anything declared as nodata unknown.
 REFERENCE_ASSET = "reference_water"
+UNKNOWN = 255
 SQUARE_METRES_PER_KM2 = 1_000_000.0
 # Excess or deficit above this share of the visible permanent water is an anomaly: one pixel more or less along both
 # shores of a 200 m wide river is 10 %.
@@ -199,13 +196,8 @@ def scene_reference(scene: Scene) -> Reference | None:
         ProductError: if the asset's file is missing, unreadable or holds other values than 0, 1 and 2.
         SceneError: if its href leaves the scene's folder.
     """
-    asset = scene.item["assets"].get(REFERENCE_ASSET)
-    if asset is None:
-        return None
-    path = local_file(scene.folder, REFERENCE_ASSET, asset)
-    if path is None:
-        raise ProductError(f"scene {scene.id}: the file of its asset {REFERENCE_ASSET} is missing: {asset['href']}")
-    return read_reference(path, scene)
+    path = scene_file(scene, REFERENCE_ASSET)
+    return None if path is None else read_reference(path, scene)
 
 
 def read_reference(path: Path, scene: Scene) -> Reference:
@@ -218,30 +210,13 @@ def read_reference(path: Path, scene: Scene) -> Reference:
     Raises:
         ProductError: if the file is missing, unreadable, or holds other values.
     """
-    height, width = scene.shape
-    try:
-        with (
-            rasterio.open(path, driver="GTiff") as source,
-            WarpedVRT(
-                source,
-                crs=scene.crs,
-                transform=scene.transform,
-                width=width,
-                height=height,
-                resampling=Resampling.nearest,
-                src_nodata=255 if source.nodata is None else source.nodata,
-                nodata=255,
-            ) as view,
-        ):
-            values = view.read(1)
-    except RasterioError as error:
-        raise ProductError(f"reference water {path} cannot be read: {' '.join(str(error).split())}") from error
-    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (0, 1, 2, 255))
+    values = class_raster(path, scene, UNKNOWN, "reference water")
+    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (0, 1, 2, UNKNOWN))
     if len(strange):
         raise ProductError(
             f"reference water {path} holds the value {strange[0]}: expected 0, 1 (permanent), 2 (seasonal)"
         )
-    return Reference(values == 1, values == 2, values != 255)
+    return Reference(values == 1, values == 2, values != UNKNOWN)
 
 
 def _why_no_score(numbers: WaterNumbers) -> str:

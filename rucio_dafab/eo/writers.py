@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from PIL.Image import Image
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
+from rasterio.windows import Window
 
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.geography import to_longitude_latitude
@@ -42,14 +43,20 @@ class RasterLegend:
     Attributes:
         name: The band's description.
         bits: Bits a pixel (1, 2, 4 or 8).
-        classes: Name and colour of every value from 0 on.
-        tags: TIFF tags and others (``TIFFTAG_COPYRIGHT``, …).
+        classes: Name and colour of every value.
+        values: The values of the classes; none for 0 on.
     """
 
     name: str
     bits: int
     classes: Sequence[tuple[str, Colour]]
-    tags: Mapping[str, str] = field(default_factory=dict)
+    values: Sequence[int] = ()
+
+    @property
+    def entries(self) -> list[tuple[int, str, Colour]]:
+        """Return value, name and colour of each class."""
+        values = self.values or range(len(self.classes))
+        return [(value, *each) for value, each in zip(values, self.classes, strict=True)]
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
@@ -81,7 +88,12 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def encode_cog(
-    values: NDArray[np.uint8], valid: NDArray[np.bool_], crs: CRS, transform: Affine, legend: RasterLegend
+    values: NDArray[np.uint8],
+    valid: NDArray[np.bool_],
+    crs: CRS,
+    transform: Affine,
+    legend: RasterLegend,
+    tags: Mapping[str, str],
 ) -> bytes:
     """Return a class raster as a cloud-optimised GeoTIFF: 512 tiles, overviews, colour table, DEFLATE.
 
@@ -92,26 +104,44 @@ def encode_cog(
         valid: bool (row, column), where there is data.
         crs: Reference system.
         transform: Pixel (column, row) to coordinates.
-        legend: Names, colours, bits and tags.
+        legend: Names, colours and bits.
+        tags: TIFF tags and others (``TIFFTAG_COPYRIGHT``, …).
     """
     height, width = values.shape
     profile = {
         "driver": "GTiff", "dtype": "uint8", "count": 1, "height": height, "width": width,
         "crs": crs, "transform": transform, "nbits": legend.bits, "photometric": "palette", "bigtiff": "no",
     }  # fmt: skip
-    colours = {value: (*colour, 255) for value, (_, colour) in enumerate(legend.classes)}
+    colours = {value: (*colour, 255) for value, _, colour in legend.entries}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS="1"), MemoryFile() as plain, MemoryFile() as cog:
         with plain.open(**profile) as target:
-            target.write(values * valid, 1)
-            target.write_mask(valid)
+            # By strips: what is copied on the way takes several times the memory of a tile otherwise.
+            for window in (Window(0, row, width, min(BLOCK, height - row)) for row in range(0, height, BLOCK)):
+                rows = window.toslices()
+                target.write(values[rows] * valid[rows], 1, window=window)
+                target.write_mask(valid[rows], window=window)
             target.write_colormap(1, colours)
             target.set_band_description(1, legend.name)
-            target.update_tags(**legend.tags)
+            target.update_tags(**tags)
         with plain.open() as source:
             # GDAL's own level: 9 takes half as long again and saves 7 % of a file of a megabyte.
             copy(source, cog.name, driver="COG", compress="DEFLATE", blocksize=BLOCK, overview_resampling="mode")
         content: bytes = cog.read()
     return content
+
+
+def shrunk_cog(content: bytes, longest: int) -> NDArray[np.uint8]:
+    """Return the classes of a GeoTIFF of :func:`encode_cog`, uint8 (row, column), from its overviews.
+
+    Args:
+        content: The file.
+        longest: The longer side has at least so many pixels, and less than twice as many, where the raster itself has.
+    """
+    with MemoryFile(content) as file, file.open() as source:
+        step = 1 << max(int(max(source.shape) / longest).bit_length() - 1, 0)
+        shape = tuple(-(-side // step) for side in source.shape)
+        values: NDArray[np.uint8] = source.read(1, out_shape=shape)
+    return values
 
 
 def encode_geojson(

@@ -30,7 +30,7 @@ from rucio_dafab.publishing.published import (
     with_files_of,
 )
 from rucio_dafab.publishing.versions import leave, version_links
-from rucio_dafab.stac.asset_names import asset_names
+from rucio_dafab.stac.asset_names import asset_names, every_asset
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.links import DERIVED
 from rucio_dafab.stac.names import checked_name
@@ -182,7 +182,7 @@ def _complete(
 
 def _keeps_files(request: PublishRequest, published: Mapping[str, Any]) -> bool:
     """Tell whether nothing is said of files: those of an original are published apart from what is made of it."""
-    said = bool(request.files) or not asset_names(published).keys().isdisjoint(request.item.get("assets", {}))
+    said = bool(request.files) or not asset_names(published).keys().isdisjoint(every_asset(request.item))
     return not said and not _is_derived(published)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from rucio_dafab.names import LONGEST, is_name, rule
-from rucio_dafab.stac.asset_names import FILE_NAME
+from rucio_dafab.stac.asset_names import FILE_NAME, asset_names, every_asset
 from rucio_dafab.stac.errors import DocumentInvalid
 from rucio_dafab.stac.links import (
     DERIVED,
@@ -58,9 +58,10 @@ def check_files(item: str, document: Mapping[str, Any], files: Sequence[Publishe
         DocumentInvalid: naming the first file that is wrong.
     """
     known: dict[str, PublishedFile] = {}
+    assets = every_asset(document)
     for file in files:
         _check_file(item, file)
-        if file.asset not in document.get("assets", {}):
+        if file.asset not in assets:
             raise DocumentInvalid(f"the item {item} has no asset {file.asset!r} for the file {file.name}")
         other = known.setdefault(file.name, file)
         if (other.asset, other.bytes, other.adler32, other.md5) != (file.asset, file.bytes, file.adler32, file.md5):
@@ -106,7 +107,8 @@ def published_document(
         versions: relations and addresses of the links to other versions of it.
     """
     document = deepcopy(dict(item))
-    assets = document.setdefault("assets", {})
+    document.setdefault("assets", {})
+    assets = every_asset(document)
     for file in files:
         assets[file.asset] |= {
             "href": f"{root}/assets/{quote(scope)}/items/{quote(document['id'])}/{quote(file.asset, safe='')}",
@@ -114,7 +116,7 @@ def published_document(
             "file:checksum": assets[file.asset].get("file:checksum", f"{_MD5_MULTIHASH}{file.md5}"),
             FILE_NAME: file.name,
         }
-    if any(FILE_NAME in asset for asset in assets.values()):
+    if asset_names(document):
         extensions = document.get("stac_extensions", [])
         document["stac_extensions"] = [*extensions, *([] if FILE_EXTENSION in extensions else [FILE_EXTENSION])]
     document["links"] = [*_links(document, parent, root), *_kept(document.get("links", []), parent)]
@@ -180,10 +182,10 @@ def _without_place(document: Mapping[str, Any]) -> dict[str, Any]:
     versions = {
         (link["rel"], named_by(link.get("href")) or link.get("href")) for link in written if link.get("rel") in VERSIONS
     }
-    assets = {
-        key: {name: value for name, value in asset.items() if name != "href" or FILE_NAME not in asset}
-        for key, asset in document.get("assets", {}).items()
-    }
+    assets = deepcopy(document.get("assets", {}))
+    for asset in every_asset({"assets": assets}).values():
+        if FILE_NAME in asset:
+            del asset["href"]
     return dict(document) | {"links": links, "versions": versions, "assets": assets}
 
 

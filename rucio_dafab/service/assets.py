@@ -17,6 +17,7 @@ from rucio_dafab.pfn import local_file
 from rucio_dafab.service.auth import Reader
 from rucio_dafab.service.errors import NotHere
 from rucio_dafab.service.extents import Extent
+from rucio_dafab.stac.asset_names import every_asset
 
 router = APIRouter(tags=["assets"])
 
@@ -54,6 +55,6 @@ def asset(scope: Scope, item: Name, asset: Name, issuer: Reader, request: Reques
 
 
 def _media_type(document: dict[str, Any], asset: str) -> str:
-    declared = document.get("assets", {}).get(asset, {}).get("type")
+    declared = every_asset(document).get(asset, {}).get("type")
     known = isinstance(declared, str) and _MEDIA_TYPE.fullmatch(declared)
     return str(declared) if known else "application/octet-stream"

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from rucio_dafab.stac import export_terms as terms
 from rucio_dafab.stac import export_values as values
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.stac.export_iris import Surroundings, absolute, links, own_address, relations
 from rucio_dafab.stac.export_values import Node
 from rucio_dafab.stac.links import NOT_KEPT
@@ -125,7 +126,7 @@ def _description(document: Mapping[str, Any], series: Mapping[str, Any]) -> str:
 
 def _distributions(document: Mapping[str, Any], iri: str, licenses: list[str]) -> Iterator[Node]:
     base = own_address(document) or iri
-    for key, asset in document.get("assets", {}).items():
+    for key, asset in every_asset(document).items():
         address = absolute(asset.get("href"), base)
         if address is None:
             continue

@@ -32,15 +32,16 @@ DERIVED: Final = "derived_from"
 """The link that says from which item another was made."""
 
 MODEL: Final = "mlm:model"
-"""What the catalogue calls the link of a product to the model that made it.
+"""The link of a product to the model that made it.
 
-STAC's extension for models (mlm) writes it as :data:`DERIVED` too, told apart by :data:`MODEL_NAME`; the older one
-(ml-model) had ``ml-model:inferencing-model``. Documents follow mlm. Questions and rules keep them apart: what two
-products of a model have in common is no scene.
+STAC's extension for models (mlm) writes it as :data:`DERIVED` too, told apart by :data:`MODEL_NAME`, and so read it is
+this one as well; the older one (ml-model) had ``ml-model:inferencing-model``. Documents of ours do not write it so: the
+live catalogue's profiles allow one link :data:`DERIVED`, the scene's. Questions and rules keep them apart in any case:
+what two products of a model have in common is no scene.
 """
 
 MODEL_NAME: Final = "mlm:name"
-"""Member of a link ``derived_from`` that leads to a model: the model's name."""
+"""Member of a link that leads to a model: the model's name."""
 
 _RULE: Final = re.compile(r"[a-z0-9-]{1,60}/[0-9A-Za-z.-]{1,20}")
 _LONGEST_REL: Final = 100
@@ -97,8 +98,8 @@ def versions_of(document: Mapping[str, Any], name: str) -> frozenset[Link]:
 
 
 def leads_to_model(link: Mapping[str, Any]) -> bool:
-    """Tell whether a link leads to the model that made an item, as STAC's extension mlm writes it."""
-    return link.get("rel") == DERIVED and isinstance(link.get(MODEL_NAME), str)
+    """Tell whether a link leads to the model that made an item, as we or STAC's extension mlm write it."""
+    return link.get("rel") in (MODEL, DERIVED) and isinstance(link.get(MODEL_NAME), str)
 
 
 def model_link(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def model_link(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     properties = document["properties"]
     return {
-        "rel": DERIVED,
+        "rel": MODEL,
         "href": address(document),
         "type": MEDIA_TYPE,
         "title": f"{properties[MODEL_NAME]} {properties['version']}",

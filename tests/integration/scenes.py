@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rucio_dafab.client import Found
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.storage import checksums
 
 CopyScene = Callable[[str, str], Path]
@@ -61,7 +62,7 @@ def check_whole(site: Any, items: dict[str, Found]) -> None:
     """Check that every asset of every item is registered with the bytes that are on the RSE."""
     for found in items.values():
         assert found.document is not None
-        assert set(found.assets) == set(found.document["assets"])
+        assert set(found.assets) == set(every_asset(found.document))
         for asset in found.assets.values():
             (replica,) = asset.replicas
             sums = checksums(Path(replica.pfn.removeprefix("file://localhost")))

@@ -140,7 +140,7 @@ def test_products_link_to_the_net_that_made_them(site: Any, scene: Path) -> None
         assert link["href"] == next(
             each["href"] for each in document(site, net["id"])["links"] if each["rel"] == "self"
         )
-        assert (link["rel"], link["mlm:name"]) == ("derived_from", model)
+        assert (link["rel"], link["mlm:name"]) == ("mlm:model", model)
         assert links(product, "derived_from") == [scene.name, net["id"]]
         assert product["properties"]["dafab:model_checksum"] == net["properties"]["dafab:model_checksum"]
         asked = f"id.link:mlm:model={net['id']}"

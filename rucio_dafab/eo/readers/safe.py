@@ -16,7 +16,8 @@ from rucio_dafab.eo.readers.paths import inside
 from rucio_dafab.eo.readers.safe_item import band_asset, make_item, offset_of
 from rucio_dafab.eo.readers.safe_xml import ImageFile, ProductMetadata, read_product, read_tile
 
-REFERENCE_WATER = "reference_water"
+AUXILIARY_RASTERS = ("reference_water", "land_cover")
+"""Class rasters that whoever has them puts into the granule's folder AUX_DATA."""
 # A product of the simulator says so in all that is made from it.
 SIMULATED = "dafab:simulated"
 _USED = (*REFLECTANCE_BANDS, SCENE_CLASSIFICATION)
@@ -63,7 +64,7 @@ def read_safe(folder: Path) -> Scene:
     item = make_item(product, tile, folder.name, _outline(grid))
     _add_grid(item, grid)
     if any(folder.glob("GRANULE/*/AUX_DATA/simulation.json")):
-        item["properties"][SIMULATED] = True
+        _say_simulated(item)
     for band, own in found:
         item["assets"][band.name] = _asset(folder, product, band, own)
     metadata = _metadata_files(folder, path, tile_path)
@@ -139,6 +140,12 @@ def _asset(folder: Path, product: ProductMetadata, band: BandFile, grid: Grid) -
     return {"href": _href(folder, band.path), **described, "data_type": grid.dtype, **_place(grid)}
 
 
+def _say_simulated(item: dict[str, Any]) -> None:
+    """Take back what an item says of ESA: nobody observed this scene."""
+    item["properties"] |= {SIMULATED: True, "providers": [{"name": "rucio-dafab", "roles": ["producer"]}]}
+    item["links"] = [link for link in item["links"] if link["rel"] != "license"]
+
+
 def _href(folder: Path, path: Path) -> str:
     return f"./{path.relative_to(folder).as_posix()}"
 
@@ -149,12 +156,12 @@ def _metadata_files(folder: Path, product: Path, tile: Path | None) -> dict[str,
         "product_metadata": product,
         "granule_metadata": tile,
         "safe_manifest": folder / "manifest.safe",
-        REFERENCE_WATER: next(iter(sorted(folder.glob(f"GRANULE/*/AUX_DATA/{REFERENCE_WATER}.tif"))), None),
+        **{key: next(iter(sorted(folder.glob(f"GRANULE/*/AUX_DATA/{key}.tif"))), None) for key in AUXILIARY_RASTERS},
     }
     return {key: path for key, path in files.items() if path is not None and path.is_file()}
 
 
 def _metadata_asset(folder: Path, key: str, path: Path) -> dict[str, Any]:
-    if key == REFERENCE_WATER:
+    if key in AUXILIARY_RASTERS:
         return {"href": _href(folder, path), "type": "image/tiff; application=geotiff", "roles": ["reference"]}
     return {"href": _href(folder, path), "type": _XML, "roles": ["metadata"]}

@@ -12,7 +12,7 @@ from rucio_dafab.eo.simulate.spectra import BANDS
 from rucio_dafab.eo.simulate.water import Hydrology
 
 CODES: Final = {"dark": 2, "shadow": 3, "vegetation": 4, "bare": 5, "water": 6, "unclassified": 7, "cloud medium": 8,
-                "cloud high": 9, "cirrus": 10}  # fmt: skip
+                "cloud high": 9, "cirrus": 10, "snow": 11}  # fmt: skip
 """Codes of the scene classification layer that the simulator writes."""
 
 
@@ -28,6 +28,8 @@ def classify(hydrology: Hydrology, land: Land, surface: Surface, sky: Sky) -> ND
     classes[greenness < 0.30] = CODES["bare"]
     built = np.isin(land.kind, (TOWN, QUARRY)).astype(np.float32)
     classes[(coarsen(built, 2) > 0.5) & (greenness < 0.42)] = CODES["bare"]
+    if surface.snow is not None:
+        classes[coarsen(surface.snow, 2) > 0.5] = CODES["snow"]
     classes[coarsen(hydrology.today, 2) > 0.5] = CODES["water"]
     classes[coarsen(sky.shadow, 2) > 0.4] = CODES["shadow"]
     opacity = coarsen(sky.opacity, 2)

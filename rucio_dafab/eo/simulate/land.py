@@ -18,6 +18,10 @@ QUARRY: Final = 3
 TOWN: Final = 4
 RIPARIAN: Final = 5
 
+WORLDCOVER: Final = {FIELD: 40, FOREST: 10, WILD: 30, QUARRY: 60, TOWN: 50, RIPARIAN: 10}
+"""What ESA WorldCover calls each of these: cropland, tree cover, grassland, bare, built-up, tree cover."""
+WORLDCOVER_WATER: Final = 80
+
 Kinds = NDArray[np.uint8]
 
 
@@ -32,6 +36,37 @@ class Land:
 
     kind: Kinds
     road: Array
+
+
+def snow_cover(rng: np.random.Generator, land: Land, part: float) -> Array:
+    """Return how much of each pixel's land lies under snow, float32 (row, column), 0…1.
+
+    It melts in patches, lies on roads and roofs for a shorter time, and is mostly hidden under trees.
+
+    Args:
+        rng: Source of randomness.
+        land: The land.
+        part: Of the land under snow, 0…1, trees left aside.
+    """
+    lasting = fractal(rng, land.kind.shape, 120, 5)
+    edge = np.quantile(lasting, 1 - part) if part < 1 else lasting.min() - 1
+    lying = np.clip((lasting - edge) / 0.15 + 0.5, 0, 1).astype(np.float32)
+    lying[np.isin(land.kind, (FOREST, RIPARIAN))] *= np.float32(0.3)
+    lying[land.kind == TOWN] *= np.float32(0.6)
+    return np.asarray(lying * (1 - np.float32(0.8) * land.road), np.float32)
+
+
+def worldcover(land: Land, permanent: Array) -> NDArray[np.uint8]:
+    """Return the class of ESA WorldCover of each pixel, uint8 (row, column).
+
+    Args:
+        land: The land.
+        permanent: Part of each pixel under permanent water, float32 (row, column).
+    """
+    codes = np.array([WORLDCOVER[kind] for kind in sorted(WORLDCOVER)], np.uint8)[land.kind]
+    codes[land.road >= 0.5] = WORLDCOVER[TOWN]
+    codes[permanent >= 0.5] = WORLDCOVER_WATER
+    return codes
 
 
 def _discs(rng: np.random.Generator, shape: tuple[int, int], radii: NDArray[np.float64], rough: Array) -> Mask:

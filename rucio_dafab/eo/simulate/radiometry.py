@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from rucio_dafab.eo.simulate.noise import Array, fractal, grain
 from rucio_dafab.eo.simulate.sky import Sky
-from rucio_dafab.eo.simulate.spectra import RESOLUTION, TABLE, band_rows, spectrum
+from rucio_dafab.eo.simulate.spectra import BANDS, RESOLUTION, TABLE, band_rows, spectrum
 from rucio_dafab.eo.simulate.water import Colour
 
 BLUR: Final = 0.5
@@ -21,6 +21,13 @@ NOISE: Final = 0.0015
 
 VISIBLE_SHADOW: Final = {"B01": 0.45, "B02": 0.5, "B03": 0.57, "B04": 0.63, "B05": 0.66}
 """Part of the light a full cloud shadow takes; blue sky fills in short waves. 0.72 beyond."""
+
+
+GLINT: Final = 0.15
+"""Reflectance that the strongest glint adds: waves mirror the sun, in all bands nearly alike (Harmel et al., 2018)."""
+
+GLINT_LOSS: Final = 0.2
+"""Part of it that is missing in the longest band, as the refractive index of water falls."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Surface:
         part: Part of the second, float32 (row, column).
         layers: Named covers laid over, in order: name and part of the pixel it takes, float32 (row, column).
         roughness: Deviation of the brightness between neighbouring pixels, relative, float32 (row, column).
+        snow: Part of each pixel under snow, float32 (row, column); None without any.
+        glint: Reflectance that the sun's mirror image adds, float32 (row, column); None without any.
     """
 
     table: Array
@@ -42,6 +51,8 @@ class Surface:
     part: Array
     layers: tuple[tuple[str, Array], ...]
     roughness: Array
+    snow: Array | None = None
+    glint: Array | None = None
 
 
 def coarsen(layer: Array, step: int) -> Array:
@@ -62,6 +73,19 @@ def water_layers(part: Array, colour: Colour) -> tuple[tuple[str, Array], ...]:
     return (("deep", part), ("turbid", turbid), ("muddy", muddy), ("algal", algal))
 
 
+def sun_glint(rng: np.random.Generator, water: Array, strength: float) -> Array:
+    """Return the reflectance that waves add to water, float32 (row, column): patches of wind, and single waves.
+
+    Args:
+        rng: Source of randomness.
+        water: Part of each pixel under water, float32 (row, column).
+        strength: 0…1.
+    """
+    wind = np.clip(1 + 0.35 * fractal(rng, water.shape, 80, 4), 0.2, 1.8)
+    waves = np.clip(1 + 0.4 * grain(rng, water.shape), 0, 2.5)
+    return np.asarray(np.float32(GLINT * strength) * water * wind * waves, np.float32)
+
+
 def render(rng: np.random.Generator, surface: Surface, sky: Sky, bands: Sequence[str]) -> Iterator[tuple[str, Array]]:
     """Yield each band with its reflectance, float32 (row, column) at the band's own resolution.
 
@@ -79,6 +103,8 @@ def render(rng: np.random.Generator, surface: Surface, sky: Sky, bands: Sequence
     haze = rng.gamma(1.5, 0.002)
     for band, row in zip(bands, band_rows(bands), strict=True):
         ground = _ground(surface, row) * relief
+        if surface.glint is not None:
+            ground += surface.glint * np.float32(1 - GLINT_LOSS * row / (len(BANDS) - 1))
         ground *= 1 - np.float32(VISIBLE_SHADOW.get(band, 0.72)) * sky.shadow
         cloud = TABLE[:, row][-2] * puff if band != "B09" else TABLE[:, row][-2] * (0.6 + 0.4 * puff)
         ground += sky.opacity * (cloud - ground)

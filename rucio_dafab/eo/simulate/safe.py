@@ -30,8 +30,9 @@ def write_safe(scene: SimulatedScene, folder: Path, overwrite: bool = False) -> 
     """Write a scene with all its bands as ``<folder>/S2B_MSIL2A_….SAFE`` and return that path.
 
     Beside what real products have, ``GRANULE/*/AUX_DATA`` holds ``reference_water.tif`` (uint8 on the 10 m grid, 0 no
-    water, 1 permanent, 2 seasonal) and ``simulation.json`` (what the scene was made from). The product appears under
-    its name only when it is complete. The same scene gives the same bytes.
+    water, 1 permanent, 2 seasonal), ``land_cover.tif`` (uint8, codes of ESA WorldCover) and ``simulation.json`` (what
+    the scene was made from). The product appears under its name only when it is complete. The same scene gives the same
+    bytes.
 
     Args:
         scene: With all of :data:`~rucio_dafab.eo.simulate.spectra.BANDS`.
@@ -87,7 +88,8 @@ def _write(scene: SimulatedScene, product: Product, part: Path) -> None:
     for name in ("AUX_DATA", "QI_DATA", *(f"IMG_DATA/R{resolution}m" for resolution in IMAGES)):
         (granule / name).mkdir(parents=True)
     images = _write_images(scene, product, part)
-    _geotiff(granule / "AUX_DATA" / "reference_water.tif", scene.reference, product.transform)
+    for name, values in (("reference_water", scene.reference), ("land_cover", scene.land_cover)):
+        _geotiff(granule / "AUX_DATA" / f"{name}.tif", values, product.transform)
     origin: dict[str, Any] = {"simulated": True, "seed": scene.seed, **dataclasses.asdict(scene.options)}
     (granule / "AUX_DATA" / "simulation.json").write_text(json.dumps(origin, indent=2, default=str) + "\n")
     content = percentages(scene.scl)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from rucio_dafab.eo.simulate.classes import classify
 from rucio_dafab.eo.simulate.errors import SimulationError
 from rucio_dafab.eo.simulate.noise import Array, Mask
 from rucio_dafab.eo.simulate.parcels import Blocks, Labels, divide, grow, make_blocks, margins, texture
-from rucio_dafab.eo.simulate.radiometry import Surface, render, water_layers
+from rucio_dafab.eo.simulate.radiometry import Surface, render, sun_glint, water_layers
 from rucio_dafab.eo.simulate.sky import make_sky
 from rucio_dafab.eo.simulate.spectra import BANDS, TABLE
 from rucio_dafab.eo.simulate.water import Hydrology, make_hydrology, water_colour
@@ -41,6 +41,8 @@ class Options:
         lakes: Number of lakes.
         wooded: Part of the land under forest, 0…1.
         built: Size of the towns relative to the usual.
+        snow: Part of the land under snow, 0…1.
+        glint: How much of the sun open water mirrors, 0…1: 1 is as bright as bare soil.
     """
 
     size: int = 1024
@@ -53,6 +55,8 @@ class Options:
     lakes: int = 6
     wooded: float = 0.22
     built: float = 1.0
+    snow: float = 0.0
+    glint: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no scene can be made of.
@@ -63,7 +67,8 @@ class Options:
         if self.size % 2 or not 64 <= self.size <= LARGEST:
             raise SimulationError(f"size {self.size} of a simulated scene: give an even number from 64 to {LARGEST}")
         ranges = {"flood": (0, 5), "drought": (0, 1), "clouds": (0, 1), "parcel_width": (4, 200), "rivers": (0, 5),
-                  "lakes": (0, 200), "wooded": (0, 1), "built": (0, 5)}  # fmt: skip
+                  "lakes": (0, 200), "wooded": (0, 1), "built": (0, 5), "snow": (0, 1),
+                  "glint": (0, 1)}  # fmt: skip
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -83,6 +88,7 @@ class SimulatedScene:
         scl: Scene classification at 20 m, uint8 (row, column), Sen2Cor's codes 1…11.
         water: Part of each pixel under water today, float32 0…1.
         reference: 0 no water, 1 permanent, 2 seasonal: what usually is water, uint8.
+        land_cover: What usually covers most of the pixel, a code of ESA WorldCover, uint8.
         parcels: Parcel of each pixel, int32 from 1; 0 is no parcel.
         opacity: How much of the ground a cloud hides, float32 0…1.
     """
@@ -93,6 +99,7 @@ class SimulatedScene:
     scl: NDArray[np.uint8] = field(repr=False)
     water: Array = field(repr=False)
     reference: NDArray[np.uint8] = field(repr=False)
+    land_cover: NDArray[np.uint8] = field(repr=False)
     parcels: Labels = field(repr=False)
     opacity: Array = field(repr=False)
 
@@ -150,11 +157,13 @@ def simulate(seed: int, options: Options | None = None, bands: Sequence[str] = B
     when = options.date.timetuple().tm_yday
     veiled = options.clouds > 0 and seed % 3 == 0
     sky = make_sky(part_rng(seed, 4, options.date.toordinal()), land.kind.shape, options.clouds, veiled)
-    surface = _surface(seed, when, place.blocks, (place.labels, place.across), land, hydrology)
+    bare = _surface(seed, when, place.blocks, (place.labels, place.across), land, hydrology)
+    surface = _weathered(seed, options, bare, place)
     pixels = dict(render(part_rng(seed, 5, options.date.toordinal()), surface, sky, bands))
     return SimulatedScene(
         seed=seed, options=options, bands=pixels, scl=classify(hydrology, land, surface, sky), water=hydrology.today,
-        reference=reference_water(hydrology), parcels=_true_parcels(place.labels, land, hydrology), opacity=sky.opacity,
+        reference=reference_water(hydrology), land_cover=cover.worldcover(land, hydrology.permanent),
+        parcels=_true_parcels(place.labels, land, hydrology), opacity=sky.opacity,
     )  # fmt: skip
 
 
@@ -191,6 +200,17 @@ def _true_parcels(labels: Labels, land: cover.Land, hydrology: Hydrology) -> Lab
     kept[0] = False
     numbers: Labels = (np.cumsum(kept) * kept)[pieces].astype(np.int32)
     return numbers
+
+
+def _weathered(seed: int, options: Options, surface: Surface, place: Place) -> Surface:
+    """Return the surface with the day's snow below its water and the sun's glint on it."""
+    day, today = options.date.toordinal(), place.hydrology.today
+    if options.snow:
+        lying = cover.snow_cover(part_rng(seed, 8, day), place.land, options.snow)
+        surface = replace(surface, layers=(("snow", lying), *surface.layers), snow=lying * (1 - today))
+    if options.glint:
+        surface = replace(surface, glint=sun_glint(part_rng(seed, 9, day), today, options.glint))
+    return surface
 
 
 def _surface(

@@ -185,3 +185,41 @@ def test_a_crops_year_is_complete(name: str) -> None:
     assert len(crop.states) == len(crop.days)
     assert all(len(state) == len(STATES) and sum(state) == 100 for state in crop.states)
     assert crop.states[0] == crop.states[-1] or np.abs(np.subtract(crop.states[0], crop.states[-1])).max() <= 15
+
+
+def test_snow_is_bright_in_the_visible_and_dark_beyond(scene: SimulatedScene) -> None:
+    snowy = simulate(3, dataclasses.replace(CLEAR, snow=0.6))
+    added = (snowy.bands["B03"] - scene.bands["B03"]) > 0.4
+    assert 0.2 < added.mean() < 0.6
+    open_land = added & ~snowy.water_mask
+    # Normalised difference snow index: above 0.4 on snow (Hall et al., 1995).
+    short = np.kron(snowy.bands["B11"], np.ones((2, 2), np.float32))
+    index = (snowy.bands["B03"] - short) / (snowy.bands["B03"] + short)
+    assert np.median(index[open_land]) > 0.7
+    assert 0.1 < (snowy.scl == 11).mean() < 0.6
+    np.testing.assert_array_equal(snowy.parcels, scene.parcels)
+    np.testing.assert_array_equal(snowy.water, scene.water)
+
+
+def test_trees_stand_out_of_the_snow() -> None:
+    options = dataclasses.replace(CLEAR, snow=1.0, wooded=0.5, date=dt.date(2026, 1, 20))
+    snowy = simulate(5, options, ("B03",))
+    fields, trees = snowy.parcels > 0, snowy.land_cover == 10
+    assert snowy.bands["B03"][fields].mean() > 1.5 * snowy.bands["B03"][trees].mean()
+
+
+def test_glint_brightens_water_alone_and_evenly(scene: SimulatedScene) -> None:
+    shining = simulate(3, dataclasses.replace(CLEAR, glint=1.0))
+    pure_water, pure_land = scene.water > 0.99, scene.water < 0.01
+    for band in ("B02", "B04", "B08"):
+        added = shining.bands[band] - scene.bands[band]
+        assert 0.1 < added[pure_water].mean() < 0.2
+        assert np.abs(added[pure_land]).mean() < 0.005, "but for the blur at the shore"
+    assert np.median(ndwi(shining)[pure_water]) < np.median(ndwi(scene)[pure_water]), "what fools an index"
+
+
+@pytest.mark.parametrize("name", ["snow", "glint"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_weather_out_of_its_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(SimulationError, match=rf"^{name} .* of a simulated scene: give a number from 0 to 1$"):
+        Options(**{name: value})  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,42 @@ def test_the_stored_figures_are_of_this_very_file_and_stand_in_the_card(name: st
     evaluated = " ".join(figure["images"] for figure in stored["figures"] if "evaluation only" in figure["standing"])
     assert "433D" in evaluated
     assert "Spain" in evaluated
+
+
+def figures_of(name: str) -> dict[str, dict[str, Any]]:
+    """Return the stored figures of a net by what their images are, with the checksum of what was measured checked."""
+    stored = json.loads((MODELS / name / "evaluation.json").read_text())
+    assert stored["sha256"] == hashlib.sha256((MODELS / name / "model.onnx").read_bytes()).hexdigest()
+    return {figure["images"].split(" (")[0]: figure for figure in stored["figures"]}
+
+
+def test_water_has_the_accuracy_that_is_asked_for_where_labels_are_sharp() -> None:
+    figures = figures_of("water")
+    assert figures["simulated, 6 held-out scenes of 512×512"]["scores"]["net"] >= 0.97
+    # A best threshold was chosen with the truth of these very images: the net never saw them.
+    for images in ("Spain flood, west", "282D and 433D pooled, agreed"):
+        best = max(score for _, score in figures[images]["best"].values())
+        assert figures[images]["scores"]["net"] > best
+
+
+def test_fields_have_the_accuracy_that_is_asked_for_but_for_whole_parcels() -> None:
+    denmark = figures_of("fields")["Denmark, west"]
+    assert denmark["extent_iou"] >= 0.80
+    assert denmark["boundary_recall"] >= 0.80
+    assert denmark["boundary_precision"] >= 0.70
+    # Asked for are 0.40: the card says what was tried and what is missing. No later net may be worse.
+    assert denmark["parcel_f1"] >= 0.38
+    stored = json.loads((MODELS / "fields" / "evaluation.json").read_text())
+    assert stored["danish_borders_metres"]["simplified to traced"]["p95"] <= 10.0
+
+
+def test_a_card_names_where_a_threshold_is_ahead() -> None:
+    for name in ("water", "water_radar"):
+        card = (MODELS / name / "MODEL_CARD.md").read_text()
+        said = next(line for line in card.splitlines() if line.startswith("- A best threshold is ahead"))
+        for images, figure in figures_of(name).items():
+            best = max(score for _, score in figure["best"].values())
+            assert (images in said) == (best > figure["scores"]["net"]), (name, images)
 
 
 def test_water_is_found_in_a_scene_the_net_never_saw() -> None:

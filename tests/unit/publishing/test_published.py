@@ -88,6 +88,21 @@ def test_wrong_files_are_refused(files: list[PublishedFile], said: str) -> None:
         check_files("item", item(), files)
 
 
+def test_another_format_of_an_asset_is_a_file_like_others() -> None:
+    packed = {"href": "./a.parquet", "type": "application/vnd.apache.parquet"}
+    given = item() | {"assets": {"a": {"href": "./a.json", "alternate": {"parquet": packed}}}}
+    file = replace(FILE, asset="a-parquet", name="item.a.parquet")
+    check_files("item", given, [file])
+    made = published_document(given, [file], scope="dafab", parent=None, root=ROOT)
+    assert made["assets"]["a"]["href"] == "./a.json"
+    kept = made["assets"]["a"]["alternate"]["parquet"]
+    assert (kept["href"], kept["file:local_path"]) == (f"{ROOT}/assets/dafab/items/item/a-parquet", "item.a.parquet")
+    elsewhere = published_document(given, [file], scope="dafab", parent=None, root="http://other.example:8080")
+    assert made != elsewhere
+    assert same_document(made, elsewhere)
+    assert packed == {"href": "./a.parquet", "type": "application/vnd.apache.parquet"}, "what was given stays"
+
+
 def test_a_file_may_have_two_replicas() -> None:
     check_files("item", item(), [FILE, replace(FILE, rse="MELUXINA")])
 

@@ -132,14 +132,16 @@ def test_the_link_to_a_model_is_a_relation_of_its_own() -> None:
     }
     made = model_link(model)
     assert made == {
-        "rel": "derived_from",
+        "rel": "mlm:model",
         "href": "https://h/collections/models/items/net-1",
         "type": "application/geo+json",
         "title": "net 0.1.0",
         "mlm:name": "net",
     }
-    document = {"links": [{"rel": "derived_from", "href": "scene"}, made]}
-    assert links_of(document, "product") == (Link("derived_from", None, "scene"), Link(MODEL, None, "net-1"))
+    scene = {"rel": "derived_from", "href": "scene"}
+    for written in (made, made | {"rel": "derived_from"}):
+        found = links_of({"links": [scene, written]}, "product")
+        assert found == (Link("derived_from", None, "scene"), Link(MODEL, None, "net-1")), "mlm writes it so"
 
 
 @pytest.mark.parametrize("link", [{}, {"rel": "derived_from"}, {"rel": "via", "mlm:name": "n"},

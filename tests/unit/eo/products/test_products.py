@@ -14,11 +14,12 @@ import rasterio
 import shapely
 from PIL import Image
 
-from rucio_dafab.eo import products
+from rucio_dafab.eo import products, water_layers
 from rucio_dafab.eo.collage import collage
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.items import scene_of
 from rucio_dafab.eo.products import Product, make_fields, make_water, read_product
+from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.stac.report import violations
 from rucio_dafab.stac.schemas import load
 
@@ -66,7 +67,7 @@ def test_water_numbers_under_the_live_catalogues_names(flood: Product) -> None:
     assert (found["deficit_water_observed_area(km2)"], found["deficit_water_observed"]) == (0.0, 0.0)
     assert found["excess_total_water"]["number"] == 1
     assert found["excess_total_water"]["total_area(km2)"] == pytest.approx(0.08, abs=0.0005)
-    assert "excess_seasonal_water_observed" not in found, "there is no seasonal water to be per cent of"
+    assert found["excess_seasonal_water_observed"] == 0.0, "the live catalogue's word for: no seasonal water"
 
 
 def test_without_a_reference_there_is_no_anomaly_and_a_reason(
@@ -79,7 +80,7 @@ def test_without_a_reference_there_is_no_anomaly_and_a_reason(
     assert set(properties["dafab:water-analysis"]) == {
         "water_analysis_algorithm_version", "observed_water", "observed_water_visible"
     }  # fmt: skip
-    assert products.EXCESS not in product.files
+    assert water_layers.EXCESS not in product.files
     assert properties["dafab:cloud_mask"].startswith("none: ")
 
 
@@ -104,10 +105,11 @@ def test_item_is_whole(name: str, request: pytest.FixtureRequest) -> None:
     assert item["properties"]["dafab:model_checksum"] == "1220" + "5a" * 32
     assert item["properties"]["eo:cloud_cover"] == 12.5
     assert {"rel": "derived_from", "href": "S2A_TEST"}.items() <= item["links"][0].items()
-    assert set(item["assets"]) == set(product.files)
-    assert {role for asset in item["assets"].values() for role in asset["roles"]} == {"data", "thumbnail", "overview"}
+    assets = every_asset(item)
+    assert set(assets) == set(product.files)
+    assert {role for asset in assets.values() for role in asset["roles"]} == {"data", "thumbnail", "overview"}
     for key, path in product.files.items():
-        asset, content = item["assets"][key], path.read_bytes()
+        asset, content = assets[key], path.read_bytes()
         assert asset["href"] == f"./{path.name}"
         assert asset["file:size"] == len(content) > 0
         assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
@@ -153,13 +155,13 @@ def test_what_was_made_of_two_acquisitions_says_so(
 
 def test_rasters_lie_on_the_scenes_grid(flood: Product, make_scene: Make) -> None:
     scene = make_scene(name="again")
-    for key in (products.OBSERVED_WATER, products.DIFFERENCE):
+    for key in (water_layers.OBSERVED_WATER, water_layers.DIFFERENCE):
         with rasterio.open(flood.files[key]) as source:
             assert (source.crs, source.transform, source.shape) == (scene.crs, scene.transform, scene.shape)
             assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
             assert source.tags()["TIFFTAG_DATETIME"] == "2023:05:04 10:36:29"
             assert source.tags()["SOURCE"] == "S2A_TEST"
-    with rasterio.open(flood.files[products.OBSERVED_WATER]) as source:
+    with rasterio.open(flood.files[water_layers.OBSERVED_WATER]) as source:
         assert not source.read_masks(1)[:5, :10].any(), "clouds are no data"
         assert source.read(1).sum() == 1600
 
@@ -189,14 +191,41 @@ def test_parcels_are_fiboa_and_the_same_in_both_files(parcels: Product) -> None:
 
 def test_previews_say_what_they_show(flood: Product) -> None:
     for role, longest in (("thumbnail", 512), ("overview", 1536)):
-        key = f"{products.OBSERVED_WATER}-{role}"
+        key = f"{water_layers.OBSERVED_WATER}-{role}"
         preview = flood.item["assets"][key]["dafab:preview"]
         with Image.open(flood.files[key]) as image:
             assert image.size == (preview["width"], preview["height"])
             assert max(image.size) <= longest
-        assert preview["source_sha256"] == hashlib.sha256(flood.files[products.OBSERVED_WATER].read_bytes()).hexdigest()
+        assert (
+            preview["source_sha256"]
+            == hashlib.sha256(flood.files[water_layers.OBSERVED_WATER].read_bytes()).hexdigest()
+        )
         footprint = shapely.geometry.shape(flood.item["geometry"])
         assert shapely.box(*preview["bbox"]).buffer(1e-5).covers(footprint)
+
+
+@pytest.mark.parametrize(
+    ("crs", "origin"), [("EPSG:32701", (182_000.0, 8_000_000.0)), ("EPSG:32660", (817_200.0, 2_000_000.0))]
+)
+def test_previews_across_the_antimeridian_show_the_scene(
+    make_scene: Make, predict: Make, card: Any, tmp_path: Path, crs: str, origin: tuple[float, float]
+) -> None:
+    scene = make_scene(crs=crs, origin=origin)
+    product = make_water(scene, predict(water=np.ones(SHAPE, bool)), card, tmp_path / "out")
+    for role in ("thumbnail", "overview"):
+        key = f"{water_layers.OBSERVED_WATER}-{role}"
+        west, south, east, north = product.item["assets"][key]["dafab:preview"]["bbox"]
+        assert 179.9 < west < 180 > -179.9 > east > -180
+        assert north - south < 0.02
+        with Image.open(product.files[key]) as image:
+            assert min(image.size) > 100
+            assert (np.asarray(image.convert("RGBA"))[..., 3] > 0).mean() > 0.9
+
+
+def test_a_simulated_scene_is_nobodys_observation(make_scene: Make, predict: Make, card: Any, tmp_path: Path) -> None:
+    scene = make_scene(**{"dafab:simulated": True, "providers": [{"name": "ESA", "roles": ["producer"]}]})
+    product = make_water(scene, predict(water=np.ones(SHAPE, bool)), card, tmp_path / "out")
+    assert [each["name"] for each in product.item["properties"]["providers"]] == ["rucio-dafab"]
 
 
 def bytes_of(product: Product) -> dict[str, bytes]:
@@ -265,7 +294,7 @@ def test_time_that_is_none_is_named(make_scene: Make, predict: Make, card: Any, 
 
 
 def test_a_product_that_lacks_a_file_is_refused(flood: Product) -> None:
-    flood.files[products.EXCESS].unlink()
+    flood.files[water_layers.EXCESS].unlink()
     with pytest.raises(ProductError, match=r"the product lacks water_excess\.geojson"):
         read_product(flood.folder)
     with pytest.raises(ProductError, match=r"item\.json: is no product's item"):
@@ -288,7 +317,7 @@ def test_collage_shows_all_products(
 
 
 def test_collage_of_a_damaged_product_is_refused(flood: Product, make_scene: Make, tmp_path: Path) -> None:
-    flood.files[products.DIFFERENCE].write_bytes(b"II*\0")
+    flood.files[water_layers.DIFFERENCE].write_bytes(b"II*\0")
     with pytest.raises(ProductError, match=r"water_difference\.tif: cannot be read"):
         collage(make_scene(name="again"), [flood], tmp_path / "no.png")
     assert not (tmp_path / "no.png").exists()

@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 
-from rucio_dafab.eo import products
+from rucio_dafab.eo import water_layers
 from rucio_dafab.eo.inference import choose_model, infer, missing_bands
 from rucio_dafab.eo.products import Product, make_water
 from rucio_dafab.eo.scene import Scene, open_scene
@@ -67,9 +67,9 @@ def test_radar_gives_the_whole_water_product(product: Product) -> None:
     schema = load().named("water_analysis")
     item = product.item
     assert violations(item | {"stac_extensions": [*item["stac_extensions"], schema.uri]}) == ()
-    assert {products.OBSERVED_WATER, products.OBSERVED_WATER_VECTOR, f"{products.OBSERVED_WATER}-thumbnail"} <= set(
-        product.files
-    )
+    masks = (water_layers.OBSERVED_WATER, water_layers.OBSERVED_WATER_TIDIED)
+    assert {f"{mask}{kind}" for mask in masks for kind in ("", "-thumbnail", "-overview")} <= set(product.files)
+    assert water_layers.CLOUD_MASK not in product.files
     properties = item["properties"]
     assert properties["dafab:model"] == "water_radar"
     assert properties["dafab:cloud_mask"] == "none needed: radar sees through clouds"
@@ -79,7 +79,7 @@ def test_radar_gives_the_whole_water_product(product: Product) -> None:
 
 
 def test_the_mask_is_where_water_is(product: Product, seen: RadarScene) -> None:
-    with rasterio.open(product.files[products.OBSERVED_WATER]) as source:
+    with rasterio.open(product.files[water_layers.OBSERVED_WATER]) as source:
         found = source.read(1) == 1
     truth = seen.water >= 0.5
     assert truth.mean() > 0.02
@@ -90,10 +90,10 @@ def test_the_mask_is_where_water_is(product: Product, seen: RadarScene) -> None:
 def test_power_and_decibels_give_one_product(product: Product, seen: RadarScene, tmp_path: Path) -> None:
     power = {name: (10 ** (band / 10)).astype(np.float32) for name, band in seen.bands.items()}
     other = product_of(write(tmp_path / "scene", power, unit="linear"), tmp_path / "out")
-    place = products.OBSERVED_WATER
+    place = water_layers.OBSERVED_WATER
     with rasterio.open(product.files[place]) as one, rasterio.open(other.files[place]) as two:
         assert (one.read(1) != two.read(1)).mean() < 1e-3
-    with Image.open(other.files[f"{products.OBSERVED_WATER}-thumbnail"]) as picture:
+    with Image.open(other.files[f"{water_layers.OBSERVED_WATER}-thumbnail"]) as picture:
         grey = np.asarray(picture.convert("RGBA").convert("L"), np.float32)
     # Power would be black but for a few bright points.
     assert grey.std() > 10

@@ -22,10 +22,8 @@ from rucio_dafab.eo.writers import RasterLegend
 
 UTM = CRS.from_epsg(32633)
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_300_000)
-LEGEND = RasterLegend(
-    "water", 1, (("land", (240, 240, 230)), ("water", (20, 100, 200))),
-    {"TIFFTAG_DATETIME": "2023:05:04 10:36:29", "TIFFTAG_SOFTWARE": "test 1", "TIFFTAG_COPYRIGHT": "nobody"},
-)  # fmt: skip
+LEGEND = RasterLegend("water", 1, (("land", (240, 240, 230)), ("water", (20, 100, 200))))
+TAGS = {"TIFFTAG_DATETIME": "2023:05:04 10:36:29", "TIFFTAG_SOFTWARE": "test 1", "TIFFTAG_COPYRIGHT": "nobody"}
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def squares(number: int = 30) -> np.ndarray:
 def test_cog_is_cloud_optimised_and_one_bit(mask: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     values, valid = mask
     path = tmp_path / "mask.tif"
-    content = writers.encode_cog(values, valid, UTM, TRANSFORM, LEGEND)
+    content = writers.encode_cog(values, valid, UTM, TRANSFORM, LEGEND, TAGS)
     path.write_bytes(content)
     with rasterio.open(path) as source:
         assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
@@ -57,7 +55,7 @@ def test_cog_is_cloud_optimised_and_one_bit(mask: tuple[np.ndarray, np.ndarray],
         assert (source.crs, source.transform, source.shape) == (UTM, TRANSFORM, values.shape)
         assert source.colormap(1)[1] == (20, 100, 200, 255)
         assert source.descriptions == ("water",)
-        assert {key: source.tags()[key] for key in LEGEND.tags} == dict(LEGEND.tags)
+        assert {key: source.tags()[key] for key in TAGS} == TAGS
         assert np.array_equal(source.read_masks(1) > 0, valid)
         assert np.array_equal(source.read(1)[valid], values[valid])
         assert not source.read(1)[~valid].any()
@@ -68,10 +66,20 @@ def test_cog_of_classes(tmp_path: Path) -> None:
     values = np.arange(9, dtype=np.uint8).repeat(100).reshape(30, 30) % 8
     classes = RasterLegend("classes", 4, [(str(value), (value, 2 * value, 3 * value)) for value in range(8)])
     path = tmp_path / "classes.tif"
-    path.write_bytes(writers.encode_cog(values, np.ones(values.shape, bool), UTM, TRANSFORM, classes))
+    path.write_bytes(writers.encode_cog(values, np.ones(values.shape, bool), UTM, TRANSFORM, classes, {}))
     with rasterio.open(path) as source:
         assert np.array_equal(source.read(1), values)
         assert source.colormap(1)[7] == (7, 14, 21, 255)
+
+
+def test_codes_that_do_not_follow_each_other_keep_their_values(tmp_path: Path) -> None:
+    values = np.full((30, 30), 95, np.uint8)
+    codes = RasterLegend("codes", 8, [("a", (1, 2, 3)), ("b", (4, 5, 6))], (10, 95))
+    path = tmp_path / "codes.tif"
+    path.write_bytes(writers.encode_cog(values, np.ones(values.shape, bool), UTM, TRANSFORM, codes, {}))
+    with rasterio.open(path) as source:
+        assert np.unique(source.read(1)).tolist() == [95]
+        assert source.colormap(1)[95] == (4, 5, 6, 255)
 
 
 def test_geojson_follows_rfc_7946() -> None:
@@ -152,7 +160,7 @@ def test_same_input_same_bytes(mask: tuple[np.ndarray, np.ndarray]) -> None:
     geometries = squares()
     rows = [{"id": str(number)} for number in range(30)]
     for encode in (
-        lambda: writers.encode_cog(*mask, UTM, TRANSFORM, LEGEND),
+        lambda: writers.encode_cog(*mask, UTM, TRANSFORM, LEGEND, TAGS),
         lambda: writers.encode_geojson(geometries, UTM, rows),
         lambda: writers.encode_geoparquet(geometries, UTM, columns_of(30), {"a": 1}),
     ):

@@ -18,7 +18,9 @@ def test_a_simulated_safe_is_a_scene(tmp_path: Path) -> None:
     assert ProductId.parse(scene.id).level == "L2A"
     assert scene.shape == (256, 256)
     assert set(scene.bands) >= {"B02", "B03", "B04", "B08", "B8A", "B11", "B12", "SCL"}
-    assert "reference_water" in scene.metadata
+    assert {"reference_water", "land_cover"} <= set(scene.metadata)
+    assert scene.item["properties"]["providers"] == [{"name": "rucio-dafab", "roles": ["producer"]}]
+    assert not [link for link in scene.item["links"] if link["rel"] == "license"]
     values = read_bands(scene, ["B02", "B08", "B11"])
     assert np.nanmin(values) > -0.05
     assert np.nanmax(values) < 1.6
