@@ -96,6 +96,10 @@ benchmark-kills: up ## Steps killed at random moments in 20 runs: what a rerun c
 benchmark-dasi: install ## DASI over both backends: products beside the disk, chips, listings, first byte, memory
 	@$(BIN)/python -m benchmarks.dasi --items $(ITEMS)
 
+.PHONY: soak-dasi
+soak-dasi: install ## Writers, readers, retention and kills on one rolling store for five minutes (SOAK_SECONDS=…), judged
+	@$(BIN)/python -m benchmarks.dasi.soak $(SOAK_SECONDS)
+
 benchmark-eo: install ## What a whole Sentinel-2 tile costs: inference, products, polygons, sizes (makes the tile first)
 	@$(BIN)/python -m benchmarks.eo
 

@@ -3,14 +3,16 @@
 from typing import Final
 
 from hera.workflows import DAG, Container, EmptyDirVolume, ExistingVolume, Parameter, Task, WorkflowTemplate
-from hera.workflows.models import EnvVar
+from hera.workflows.models import EnvVar, ExecutorConfig
 
 from argo_templates import resource_requests
+from argo_templates.batches import DONE
 from argo_templates.factory import (
     HOME,
     HPK,
     KUBERNETES,
     RUNTIMES,
+    SERVICE_ACCOUNT,
     TMP,
     WORK,
     Runtime,
@@ -18,8 +20,8 @@ from argo_templates.factory import (
     limit_of,
     of_pod,
 )
-from argo_templates.library import PARTITION, POLICY, SITE, done_or_left_out, inputs
-from argo_templates.process import of_workflow, ref, workflow
+from argo_templates.library import PARTITION, POLICY, SITE, inputs
+from argo_templates.process import however_it_ends, of_workflow, ref, workflow
 
 NAME: Final = "dafab-apply"
 DATA: Final = "/data"
@@ -35,8 +37,9 @@ def templates() -> list[WorkflowTemplate]:
         NAME,
         "Apply a container to items",
         "Runs a container of one's own over every item of a question to the catalogue, each where its files are or "
-        "where it ends soonest, and merges what it makes. The container reads /data/in/ITEM/item.json and the files "
-        "beside it, and writes into /data/out/ITEM; a result.json there goes into the table of results.",
+        "where it ends soonest, and merges what it makes; where some fail, the run fails once those of the others are "
+        "merged. The container reads /data/in/ITEM/item.json and the files beside it, and writes into /data/out/ITEM; "
+        "a result.json there goes into the table of results.",
         _parameters(),
         active_deadline_seconds=86_400,
     ) as made:
@@ -75,9 +78,12 @@ def _container(runtime: Runtime) -> Container:
         inputs=[Parameter(name="batch"), *placed],
         image="{{workflow.parameters.container}}",
         command=["sh", "-c"],
-        args=["{{workflow.parameters.command}}"],
+        # The line is run as it stands, by a shell of its own; what follows it says that it succeeded.
+        args=['sh -c "$0" && : > ' + f"{DATA}/{DONE}", "{{workflow.parameters.command}}"],
         env=[EnvVar(name="HOME", value=TMP), EnvVar(name="USER", value="dafab")],
+        # Argo's own container reports by a token of its own, from a secret: without it Argo refuses the template.
         automount_service_account_token=False,
+        executor=ExecutorConfig(service_account_name=SERVICE_ACCOUNT),
         synchronization=limit_of(runtime),
         labels=labels(runtime, "nothing", placed),
         **of_pod(runtime, resource_requests.of("apply")),
@@ -121,5 +127,6 @@ def _main(branch: DAG) -> None:
             name="collect",
             template_ref=ref("collect"),
             arguments={"work": WORK, "results": f"{HOME}/results/{{{{workflow.name}}}}"},
-            depends=done_or_left_out("branch"),
+            # What the good batches made is merged, whatever became of the others.
+            depends=however_it_ends("branch"),
         )

@@ -69,6 +69,11 @@ def day(text: str, today: date) -> date:
         raise WorkError(f"{text[:40]!r} is no day: 2026-06-14, today or -14d") from error
 
 
+def moves(text: str) -> bool:
+    """Tell whether a day is another one tomorrow: ``today``, ``-14d``."""
+    return text == "today" or _AGO.fullmatch(text) is not None
+
+
 def today() -> date:
     """Return the day in UTC."""
     return datetime.now(UTC).date()

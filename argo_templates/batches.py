@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from argo_templates.placement.values import Placement
+from argo_templates.placement.values import Placement, of_pods
 from argo_templates.work import WorkError, read_json, write_json
+
+DONE: Final = "done"
+"""The file in the folder of a batch that says that its container has succeeded."""
 
 _NAME: Final = re.compile(r"[0-9]{4,8}")
 
@@ -62,6 +65,11 @@ class BatchFolder:
         """Where it writes: a folder an item."""
         return self.root / "out"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether its container has succeeded."""
+        return (self.root / DONE).exists()
+
     def write(self, batch: Batch) -> None:
         """Keep what the batch is."""
         write_json(self.root / "batch.json", asdict(batch))
@@ -86,7 +94,8 @@ def split(placements: Sequence[Placement], most: int) -> list[Batch]:
     by_place: dict[tuple[str, str, str, str], list[str]] = {}
     for each in placements:
         chosen = each.chosen
-        by_place.setdefault((chosen.site, chosen.runtime, chosen.queue, chosen.rse), []).append(each.item)
+        place = (chosen.site, of_pods(chosen.runtime), chosen.queue, chosen.rse)
+        by_place.setdefault(place, []).append(each.item)
     parts = [
         (place, tuple(items[start : start + most]))
         for place, items in sorted(by_place.items())

@@ -6,7 +6,7 @@ from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 
 from argo_templates.factory import SEASONS, WORK
 from argo_templates.library import PLACED, done_or_left_out, inputs
-from argo_templates.process import models, of_workflow, placing, ref, workflow
+from argo_templates.process import however_it_ends, models, of_workflow, placing, ref, workflow
 from argo_templates.upkeep import cron, scenes_of
 from argo_templates.work import OWN, SECOND_OF
 
@@ -71,7 +71,8 @@ def _walk() -> None:
             template="walk",
             arguments={"cursor": "{{tasks.discover.outputs.parameters.next}}"},
             when="'{{tasks.discover.outputs.parameters.next}}' != ''",
-            depends=done_or_left_out("scene"),
+            # A scene that fails stops no walk: the step that finds nothing more says what was not made.
+            depends=however_it_ends("scene"),
         )
 
 
@@ -81,7 +82,8 @@ def backfill() -> WorkflowTemplate:
         "dafab-backfill",
         "Process an area of an archive",
         "Walks an area and a range of days in windows, and makes products of what is not done with the models of here. "
-        "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on.",
+        "It keeps to what the rolling store may hold and to an energy budget; submitted again it goes on. A scene that "
+        "fails stops nothing: the run goes through to its end, and then fails with what was not made.",
         [
             *PLACE,
             *_days(),
@@ -233,7 +235,12 @@ def window() -> WorkflowTemplate:
             [
                 *PLACE,
                 *_days("-10d", "today"),
-                Parameter(name="deadline", value="", description="Day from which on what is there is enough"),
+                Parameter(
+                    name="deadline",
+                    value="+5d",
+                    description="Day from which on what is there is enough: a day; +5d for five days after the end or, "
+                    "where that moves with the clock, after each acquisition; empty for none",
+                ),
                 models(),
                 MOST,
                 CACHE,
@@ -272,7 +279,7 @@ def _fill_and_process() -> None:
         template_ref=ref("ready"),
         arguments=of_workflow(*WHERE, *WHEN, "deadline", "models"),
         # A download that failed for good must not keep the rest waiting beyond the deadline.
-        depends="stage.Succeeded || stage.Skipped || stage.Failed || stage.Errored",
+        depends=however_it_ends("stage"),
     )
     Task(
         name="scene",

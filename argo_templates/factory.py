@@ -38,6 +38,7 @@ from typing_extensions import override
 from argo_templates import resource_requests
 from argo_templates.measures import RUN
 from argo_templates.resource_requests import Request
+from argo_templates.scaling.sites import EXECUTOR as EXECUTOR_VARIABLE
 from argo_templates.work import CPU, DEVICE, GPU
 
 HOME: Final = "/dafab"
@@ -58,6 +59,11 @@ POLICIES: Final = f"{HOME}/policies"
 SEASONS: Final = f"{HOME}/seasons"
 SOURCES: Final = f"{HOME}/sources"
 """Where policies, crop seasons and the table of archives are mounted."""
+
+SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES}/sources.toml")
+SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES)
+EXECUTOR: Final = EnvVar(name=EXECUTOR_VARIABLE, value="{{workflow.namespace}}")
+"""What steps are told of where these are mounted, and of who runs them: some sites are the local executor's alone."""
 
 WORK: Final = f"{HOME}/work/{{{{workflow.name}}}}"
 """The folder of one workflow, shared by its pods; results go by path, never as big parameters."""
@@ -87,6 +93,9 @@ RETRY: Final = RetryStrategy(
     ),
     backoff=Backoff(duration="30s", factor=IntOrString(root="2")),
 )
+
+SERVICE_ACCOUNT: Final = "dafab-workflow"
+"""As whom pods report their results to Kubernetes; it may do nothing else there."""
 
 REACHES: Final = "dafab.eu/reaches"
 """The label by which network policies let a pod out: ``nothing``, ``catalogue``, or ``archives`` as well."""

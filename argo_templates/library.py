@@ -7,11 +7,14 @@ parameters of :func:`common`: Argo hands a referred template the parameters of t
 from typing import Final, get_args
 
 from hera.workflows import DAG, ClusterWorkflowTemplate, Parameter, Script, Task
-from hera.workflows.models import Cache, EnvVar, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
+from hera.workflows.models import Cache, LocalObjectReference, Memoize, Mutex, Synchronization, ValueFrom
 
 from argo_templates.factory import (
+    EXECUTOR,
     HPK,
     SCENES,
+    SITES_PLACE,
+    SOURCES_PLACE,
     VARIANTS,
     Runtime,
     archive_accounts,
@@ -26,12 +29,6 @@ from argo_templates.factory import (
     sources_volume,
     step,
     store_volume,
-)
-from argo_templates.factory import (
-    SITES as SITES_FOLDER,
-)
-from argo_templates.factory import (
-    SOURCES as SOURCES_FOLDER,
 )
 from argo_templates.placement.values import Policy
 from argo_templates.steps.archive import archive
@@ -53,13 +50,14 @@ from argo_templates.steps.publish import publish
 from argo_templates.steps.ready import ready
 from argo_templates.steps.recall import recall
 from argo_templates.steps.recount import recount
+from argo_templates.steps.reference import reference
 from argo_templates.steps.retain import retain
 from argo_templates.steps.season import season
 from argo_templates.steps.verify import verify
 from argo_templates.work import FIELDS, GPU, MODELS, SEASON
 from argo_templates.work import PARCELS as WHOSE_PARCELS
 from rucio_dafab import __version__
-from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT
+from rucio_dafab.site.home import DERIVED_ACCOUNT, ORIGINALS_ACCOUNT, REFERENCE_WATER
 
 NAME: Final = "dafab-steps"
 TITLE: Final = "Steps of all workflows"
@@ -73,8 +71,6 @@ SOURCES: Final = ("folder", "archive", "store")
 AUTO: Final = "auto"
 """The site that is chosen by the formula of placement."""
 
-SOURCES_PLACE: Final = EnvVar(name="DAFAB_SOURCES", value=f"{SOURCES_FOLDER}/sources.toml")
-SITES_PLACE: Final = EnvVar(name="DAFAB_SITES", value=SITES_FOLDER)
 SITE: Final = Parameter(name="site", description="Value of the label dafab.eu/site of the pod")
 PARTITION: Final = Parameter(name="partition", description="Slurm partition, where it runs through HPK")
 NO_SECOND: Final = Parameter(
@@ -156,10 +152,11 @@ def _of_scenes() -> list[Script]:
         step(archive, volumes=[store]),
         *(_infer(runtime) for runtime in VARIANTS),
         step(parcels, volumes=[clients[1]]),
+        step(reference, volumes=[scenes_volume(), rse_volume(), clients[1]]),
         step(make),
         step(recount, volumes=[rse_volume(), clients[1]]),
         step(publish, volumes=[rse_volume(), *clients]),
-        step(place_scene, name="place-scene", env=[SITES_PLACE], volumes=[sites_volume()]),
+        step(place_scene, name="place-scene", env=[SITES_PLACE, EXECUTOR], volumes=[sites_volume()]),
     ]
 
 
@@ -178,16 +175,8 @@ def _of_items() -> list[Script]:
     """Return the steps that hand items to containers, and those that keep a site."""
     client = client_volume(DERIVED_ACCOUNT)
     return [
-        step(
-            choose,
-            env=[SITES_PLACE],
-            volumes=[sites_volume(), client],
-        ),
-        step(
-            gather,
-            volumes=[rse_volume(), client],
-            synchronization=limited_by("transfers"),
-        ),
+        step(choose, env=[SITES_PLACE, EXECUTOR], volumes=[sites_volume(), client]),
+        step(gather, volumes=[rse_volume(), client], synchronization=limited_by("transfers")),
         step(collect, volumes=[results_volume()]),
         step(retain, volumes=[store_volume(), policies_volume()]),
         step(verify, volumes=[results_volume(), rse_volume(), client]),
@@ -222,10 +211,7 @@ def _of_results() -> list[Script]:
     return [
         step(mark, volumes=[client]),
         step(outdated, volumes=[store_volume(), client]),
-        step(
-            deliver,
-            volumes=[results_volume(), scenes_volume(), rse_volume(), client],
-        ),
+        step(deliver, volumes=[results_volume(), scenes_volume(), rse_volume(), client]),
     ]
 
 
@@ -344,7 +330,16 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             arguments=inputs("work", "models", "second", "parcels") | _of_task("stage", memo="memo"),
             depends="stage.Succeeded",
         )
-        staged = _of_task("stage", product="product") | _of_task("parcels", memo="memo", stored="item")
+        Task(
+            name="reference",
+            template=steps["reference"],
+            arguments=inputs("work", "models")
+            | _of_task("parcels", memo="memo")
+            | {"occurrence": f"{SCENES}/{REFERENCE_WATER}"},
+            depends="parcels.Succeeded",
+        )
+        staged = _of_task("stage", product="product") | _of_task("parcels", stored="item")
+        staged |= _of_task("reference", memo="memo")
         common_ones = staged | inputs("work", "models", "second", "rse")
         auto = f"'{{{{inputs.parameters.site}}}}' %s '{AUTO}'"
         Task(
@@ -352,7 +347,7 @@ def _scene(steps: dict[str, Script], stage: DAG, products: DAG) -> None:
             template=products,
             arguments=common_ones | inputs(*PLACED),
             when=auto % "!=",
-            depends="parcels.Succeeded",
+            depends="reference.Succeeded",
         )
         _by_placement(steps, products, common_ones, auto % "==")
         Task(
@@ -378,7 +373,7 @@ def _by_placement(steps: dict[str, Script], products: DAG, arguments: dict[str, 
         template=products,
         arguments=arguments | _of_task("place", **placed),
         when=when,
-        depends=f"{done_or_left_out('place')} && parcels.Succeeded",
+        depends=f"{done_or_left_out('place')} && reference.Succeeded",
     )
 
 

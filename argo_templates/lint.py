@@ -9,7 +9,7 @@ from typing import Any, Final
 from hera.workflows import Input, Output
 
 from argo_templates import lint_names as names
-from argo_templates import references
+from argo_templates import lint_templates, references
 from argo_templates.local import depends, patches
 from argo_templates.local.errors import ExpressionError, LocalError
 from argo_templates.local.pods import quantity
@@ -43,7 +43,8 @@ def lint(document: Document, others: Sequence[Document] = ()) -> list[Finding]:
     spec = library.merged(document["spec"])
     templates = references.Templates(library, spec)
     known = {f"workflow.parameters.{each['name']}" for each in spec.get("arguments", {}).get("parameters", [])}
-    findings = [*_parameters(spec), *names.check(spec), *references.check(document, spec, library)]
+    findings = [*_parameters(spec), *names.check(spec), *lint_templates.check(spec)]
+    findings += references.check(document, spec, library)
     if "entrypoint" in spec or document.get("kind") == "Workflow":
         findings += _entry(spec, templates)
     for name, template in templates.own.items():
@@ -85,10 +86,9 @@ def _parameters(spec: Document) -> Iterator[Finding]:
 
 def _tags(place: str, value: Any, known: set[str], skip: tuple[str, ...] = ()) -> Iterator[Finding]:
     for text in _texts(value):
-        for tag in (each for each in tags_of(text) if not each.strip().startswith(skip or ("\0",))):
-            if tag.startswith("="):
-                yield Finding(place, f"{{{{{tag}}}}} is an expression, which only Argo itself can evaluate")
-            elif tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
+        # An expression is Argo's to read: it is a warning that --local does not (lint_templates.not_here).
+        for tag in (each for each in tags_of(text) if not each.strip().startswith((*skip, "="))):
+            if tag.strip() not in known and not _GIVEN.fullmatch(tag.strip()):
                 yield Finding(place, f"{{{{{tag}}}}} resolves to nothing here")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from argo_templates import references
+from argo_templates import lint_templates, references
 from argo_templates.lint import lint
 from argo_templates.local import documents, shapes
 from argo_templates.local.errors import LocalError
@@ -112,6 +112,7 @@ def _meaning(
             raise ValueError("; ".join(wrong[:3]))
         errors = lint(workflow, others)
         warned = [*warnings(workflow), *references.not_here(workflow, others)]
+        warned += lint_templates.not_here(workflow["spec"])
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         yield FileFinding(str(file), name, "", f"it is not built as a workflow is: {said}")

@@ -21,7 +21,8 @@ from argo_templates.steps.make import MakeInput, make
 from argo_templates.steps.parcels import ParcelsInput, parcels
 from argo_templates.steps.publish import PublishInput, publish
 from argo_templates.steps.recount import RECOUNTED, RecountInput, recount
-from argo_templates.work import FIELDS, MODELS, SEASON, Parcels, Work, read_json
+from argo_templates.steps.reference import ReferenceInput, reference
+from argo_templates.work import FIELDS, MODELS, SEASON, WATER, Parcels, Work, read_json
 from rucio_dafab.errors import DafabError
 from rucio_dafab.site.home import Home
 from rucio_dafab.site.lock import exclusive
@@ -86,6 +87,7 @@ def process(
     *,
     second: Path | str | None = None,
     fields_of: Parcels = SEASON,
+    occurrence: Path | None = None,
     keep_work: bool = False,
     watch: Watcher | None = None,
 ) -> Report:
@@ -100,6 +102,7 @@ def process(
         second: another acquisition of the same tile, for models that take two; named as the scene is.
         fields_of: whether fields are counted from the parcels that the tile has of the season (``season``), where
             there are any, or are always delineated (``own``).
+        occurrence: JRC's water occurrence, a folder of tiles or a GeoTIFF; where none is given that of the site.
         keep_work: leave the working folder for a look at what the steps made.
         watch: is told what happens.
 
@@ -110,7 +113,7 @@ def process(
     folder = work_folder(scene)
     home, name = Home.from_environment(), f"run-{folder.name}"
     with exclusive(home, f"rucio-dafab run {scene}", name), one_process(), _settled(Work(folder), keep_work):
-        wanted = _Wanted(rse, tuple(models), fields_of)
+        wanted = _Wanted(rse, tuple(models), fields_of, occurrence or home.reference_water)
         return _steps(_Run(watch or _ignore), (scene, second), Work(folder), wanted)
 
 
@@ -163,11 +166,12 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which products are made, where they go, and whose parcels the fields are."""
+    """Which products are made, where they go, whose parcels the fields are, and where occurrence of water may be."""
 
     rse: str
     models: tuple[str, ...]
     fields_of: Parcels
+    occurrence: Path
 
 
 def _steps(run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work, wanted: _Wanted) -> Report:
@@ -176,6 +180,8 @@ def _steps(run: _Run, scenes: tuple[Path | str, Path | str | None], folder: Work
     archived = _stored(run, scene, folder)
     other = "" if second is None else _stored(run, second, folder.second, " second").scene_id
     stored = _season_parcels(run, work, wanted, other) if FIELDS in wanted.models else ""
+    if WATER in wanted.models:
+        _reference(run, work, wanted)
     for model in wanted.models:
         if model == FIELDS and stored:
             _recount(run, work, stored)
@@ -215,6 +221,12 @@ def _season_parcels(run: _Run, work: str, wanted: _Wanted, second: str) -> str:
     """Return the item of the parcels that the fields are counted from; empty where they are delineated."""
     given = ParcelsInput(work=work, models=",".join(wanted.models), second=second, parcels=wanted.fields_of)
     return run.step("parcels", lambda: parcels(given), lambda out: out.item or "none of the season: delineate").item
+
+
+def _reference(run: _Run, work: str, wanted: _Wanted) -> None:
+    """Make the reference that the water of the scene is compared with."""
+    given = ReferenceInput(work=work, models=",".join(wanted.models), occurrence=str(wanted.occurrence))
+    run.step("reference", lambda: reference(given), lambda out: out.source or "nothing to compare with")
 
 
 def _recount(run: _Run, work: str, stored: str) -> None:

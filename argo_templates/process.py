@@ -8,7 +8,7 @@ from hera.workflows import DAG, Parameter, Task, WorkflowTemplate
 from hera.workflows.models import Arguments, LifecycleHook, PodGC, TemplateRef, TTLStrategy
 from hera.workflows.models import Parameter as ModelParameter
 
-from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, WORK
+from argo_templates.factory import KUBERNETES, POD_SECURITY, RUNTIMES, SCENES, SERVICE_ACCOUNT, WORK
 from argo_templates.library import NAME as LIBRARY
 from argo_templates.library import NO_SECOND, PARCELS, PLACED, POLICY, SOURCES, common
 from argo_templates.work import CPU, GPU, MODELS
@@ -61,6 +61,11 @@ def ref(template: str) -> TemplateRef:
     return TemplateRef(name=LIBRARY, template=template, cluster_scope=True)
 
 
+def however_it_ends(task: str) -> str:
+    """Return the ``depends`` that waits for a task and takes up its failure."""
+    return f"{task}.Succeeded || {task}.Skipped || {task}.Failed || {task}.Errored"
+
+
 def of_workflow(*names: str) -> dict[str, str]:
     """Return arguments that hand parameters of the workflow on under their own names."""
     return {name: f"{{{{workflow.parameters.{name}}}}}" for name in names}
@@ -81,7 +86,7 @@ def workflow(
     """
     usual: dict[str, Any] = {
         "entrypoint": "main",
-        "service_account_name": "dafab-workflow",
+        "service_account_name": SERVICE_ACCOUNT,
         "security_context": POD_SECURITY,
         "pod_gc": PodGC(strategy="OnPodSuccess"),
         "ttl_strategy": TTLStrategy(seconds_after_success=86_400, seconds_after_failure=604_800),

@@ -11,7 +11,7 @@ REMEMBERED: Final = "remembered"
 WITHDRAWN: Final = "withdrawn"
 KEPT: Final = "kept"
 """Outcomes of a scene: its products are in Rucio; it is in the rolling store; another run made the same of it; it was
-refused for good and nothing of it stays; it failed by what another try may mend, and its working folder stays."""
+refused and nothing of it stays; it failed by what another try may mend, and its working folder stays."""
 
 
 def note(work: Work, outcome: str, reason: str = "") -> None:

@@ -17,6 +17,9 @@ from rucio_dafab.files import write_file
 MODELS: Final = ("water", "fields")
 """The models of which products are made, in the order in which they run."""
 
+WATER: Final = "water"
+"""The one of them that is compared with reference water."""
+
 FIELDS: Final = "fields"
 """The one of them that delineates parcels."""
 
@@ -104,6 +107,11 @@ class Work:
         """Return the file that says whether a model ran, and why not (JSON)."""
         return self._of(model) / "outcome.json"
 
+    @property
+    def reference(self) -> Path:
+        """The folder of the reference water."""
+        return self.root / "reference"
+
     def _of(self, model: str) -> Path:
         if not MODEL_NAME.fullmatch(model):
             raise WorkError(f"{model!r} is no name of a model")
@@ -130,6 +138,11 @@ class RunFolder:
     def ended(self) -> Path:
         """What came of each scene (JSON, a file a scene)."""
         return self.root / "ended"
+
+    @property
+    def walked(self) -> Path:
+        """What each step of a walk through an archive handed out (JSON, a file a step)."""
+        return self.root / "walked"
 
     @classmethod
     def of(cls, work: Work) -> Self | None:

@@ -6,6 +6,7 @@ something no record knows: a product of an older store, or of a writer that was 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from shutil import disk_usage
 
@@ -16,6 +17,7 @@ from dasi_backend.keys import LEVEL_1
 from dasi_backend.leases import Lease
 from dasi_backend.parts import Parts
 from dasi_backend.records import Note, ProductRecord
+from rucio_dafab.files import NoRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,9 @@ def _keep(parts: Parts, product: products.Product) -> ProductRecord:
     except DasiError:  # damaged: it is accounted for all the same, and is said to be damaged by whoever retrieves it
         item = {}
     record = ProductRecord.of(product.key, product.manifest.size, product.manifest.archived, item)
-    parts.records.keep(record)
-    parts.records.touch(record.key.product, record.accessed)
+    with suppress(NoRoom):  # the next account asks again
+        parts.records.keep(record)
+        parts.records.touch(record.key.product, record.accessed)
     return record
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from dasi_backend import staged
 from dasi_backend.config import GRIB, LOCAL, RUCIO, SELECT, Config
 from dasi_backend.errors import ConfigError
+from dasi_backend.fields import FIELD_KEYS
 from dasi_backend.grib import GribBackend
 from dasi_backend.keys import STORE_KEYS
 from dasi_backend.language import Request
@@ -43,6 +44,8 @@ def backend_for(config: Config, request: Request) -> AnyBackend:
         return catalogue_of(config)
     store = LocalBackend(store_of(config))
     if unknown := [key for key in documented if not store.knows(key)]:
+        if unknown[0] in FIELD_KEYS:
+            raise ConfigError(f"{unknown[0]}: a key of fields, and dasi.yml names no FDB of them (type: grib)")
         raise ConfigError(f"{unknown[0]}: only a catalogue knows that, and dasi.yml has no section rucio")
     return store
 

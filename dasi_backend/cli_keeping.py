@@ -14,7 +14,6 @@ from dasi_backend.cli_publish import take_back
 from dasi_backend.cli_requests import AsJson, BackendType, ConfigPath, Requests, chosen, requests_of, show
 from dasi_backend.errors import NotStored, RequestError
 from dasi_backend.holds import Use
-from dasi_backend.items import Key
 from dasi_backend.keys import ProductKey
 from dasi_backend.language import Request
 from dasi_backend.leases import SIX_HOURS, Process
@@ -44,18 +43,20 @@ def wipe(
     In a catalogue the lifetimes of items and of their files end, and Rucio deletes them.
     """
     found = chosen(configuration.find(config), backend)
-    gone: list[Key] = []
-    for query in _queries("wipe", request) or [{}]:
-        gone += backend_of(found).wipe(Request("wipe", query), doit=apply, everything=everything)
-    if apply and found.type != configuration.RUCIO:
-        take_back(found)
-    names = [key["id"] for key in gone]
+    requests, wiped = requests_of("wipe", request) or [Request("wipe", {})], backend_of(found)
+    # All of them say what they would remove before the first removes anything.
+    planned = [wiped.wipe(one, everything=everything) for one in requests]
+    gone: list[str] = []
+    try:
+        for one, keys in zip(requests, planned, strict=True):
+            names = [key["id"] for key in (wiped.wipe(one, doit=True, everything=everything) if apply else keys)]
+            gone += _say_gone([name for name in names if name not in gone], apply, as_json)
+    finally:
+        if apply and found.type != configuration.RUCIO:
+            take_back(found)
     if as_json:
-        output.print_json({"applied": apply, "products": names})
-        return
-    for name in names:
-        output.console().print(f"{'removed' if apply else 'would remove'} {name}", soft_wrap=True, markup=False)
-    if not apply:
+        output.print_json({"applied": apply, "products": gone})
+    elif not apply:
         output.console().print(f"{len(gone)} products; nothing was removed: --apply does it")
 
 
@@ -125,6 +126,10 @@ def retention_(
         take_back(found)
     else:
         plan, done = retention.plan(store.account(), said, time.time()), None
+    for name in said.unmatched(holding.record for holding in plan.account.holdings):
+        output.progress_console().print(
+            f"warning: no product in the store is of the collection {name}, which the policy names", soft_wrap=True
+        )
     if metrics_path is not None:
         metrics.write(metrics_path, store.account() if apply else plan.account, retention.totals(store.parts))
     show(output_keeping.plan_record(plan, done), output_keeping.plan_table(plan, done, everything), as_json)
@@ -132,6 +137,8 @@ def retention_(
 
 def show_space(store: Store, requests: Sequence[Request], as_json: bool) -> None:
     """Print what the products of requests take, when they were last used, and who holds them."""
+    if any(one.expect is not None for one in requests):
+        raise RequestError("inspect --space takes keys of products, without expect")
     account = store.account()
     if requests:
         chosen = {product.key.product for one in requests for product in store.products(one.keys)}
@@ -141,20 +148,20 @@ def show_space(store: Store, requests: Sequence[Request], as_json: bool) -> None
     show(output_keeping.space_record(account, holdings), output_keeping.space_table(account, holdings), as_json)
 
 
-def _queries(verb: str, arguments: list[str] | None) -> list[dict[str, tuple[str, ...]]]:
-    """Return what a command's requests choose; the ones of keys alone are read as the verb ``list``."""
-    requests = requests_of(verb if verb == "wipe" else "list", arguments)
-    for one in requests:
-        if one.verb not in {verb, "list"} or one.target or one.source or one.expect is not None:
-            raise RequestError(f"{verb} takes keys of products, not {one.verb} with target, source or expect")
-    return [dict(one.keys) for one in requests]
+def _say_gone(names: list[str], apply: bool, as_json: bool) -> list[str]:
+    for name in [] if as_json else names:
+        output.console().print(f"{'removed' if apply else 'would remove'} {name}", soft_wrap=True, markup=False)
+    return names
 
 
 def _chosen(store: Store, verb: str, arguments: list[str] | None) -> list[ProductKey]:
-    queries = _queries(verb, arguments)
-    if not queries or not all(queries):
+    """Return what a command's requests choose; it has no verb of its own, so they say ``list``."""
+    requests = requests_of("list", arguments)
+    if any(one.expect is not None for one in requests):
+        raise RequestError(f"{verb} takes keys of products, without expect")
+    if not requests or not all(one.keys for one in requests):
         raise RequestError(f"{verb} needs to know which products: id=… or other keys of the store")
-    keys = [product.key for query in queries for product in store.products(query)]
+    keys = [product.key for one in requests for product in store.products(one.keys)]
     if not keys:
         raise NotStored("nothing in the rolling store answers the request")
     return keys

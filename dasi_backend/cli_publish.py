@@ -47,13 +47,13 @@ def publish(
     publisher = publisher_of(found)
     publisher.check()
     requests = requests_of("list", request)
-    if any(one.verb != "list" or one.target or one.expect is not None for one in requests):
-        raise RequestError("publish takes keys of products, without target and expect")
+    if any(one.expect is not None for one in requests):
+        raise RequestError("publish takes keys of products, without expect")
     moment = None if since is None else _moment(since)
+    chosen = publishing.select(publisher.store, [one.keys for one in requests], moment)
     done = list(publisher.deliver(dry_run))
     if not requests and moment is None:
         done += publisher.reconcile(dry_run)
-    chosen = publishing.select(publisher.store, [one.keys for one in requests], moment)
     done += _shown(publisher, chosen, again, dry_run)
     _say(done, as_json)
 

@@ -44,23 +44,29 @@ def chosen(config: Config, backend: str | None) -> Config:
 
 
 def requests_of(verb: str, arguments: list[str] | None) -> list[Request]:
-    """Return the requests of the arguments of a command."""
+    """Return the requests of the arguments of a command.
+
+    Raises:
+        RequestError: if one is not understood, or says another verb: a text that was written to show something is not
+            to remove it.
+    """
     if not arguments:
         return []
-    return list(language.parse(_text(verb, arguments)))
+    requests = list(language.parse(_text(verb, arguments)))
+    if other := [one.verb for one in requests if one.verb != verb]:
+        raise RequestError(f"the request says {other[0]}, not {verb}")
+    return requests
 
 
 def required(verb: str, arguments: list[str] | None) -> list[Request]:
     """Return the requests of the arguments of a command that does nothing without one.
 
     Raises:
-        RequestError: if there is none, or one says another verb.
+        RequestError: if there is none, or as :func:`requests_of` refuses.
     """
     requests = requests_of(verb, arguments)
     if not requests:
         raise RequestError(f"{verb} needs a request: a file, - or key=value arguments")
-    if other := [one.verb for one in requests if one.verb != verb]:
-        raise RequestError(f"the request says {other[0]}, not {verb}")
     return requests
 
 

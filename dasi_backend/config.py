@@ -25,6 +25,7 @@ fdbs:                      # type: select; each member is a dasi.yml of its own
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,9 @@ LOCAL: Final = "local"
 RUCIO: Final = "rucio"
 SELECT: Final = "select"
 GRIB: Final = "grib"
+
+SITE_NAME: Final = r"[A-Za-z][A-Za-z0-9_-]*"
+"""What a site may be called: a target says the name before a colon."""
 
 _KEYS: Final = frozenset({"type", "schema", "retention", "catalogue", "store", "spaces", "rucio", "sites"})
 _SELECT_KEYS: Final = frozenset({"type", "fdbs", "sites"})
@@ -217,6 +221,8 @@ def _sites(section: Any, place: _Place) -> dict[str, Path]:
         return {}
     if not isinstance(section, dict):
         raise ConfigError(f"{place}: sites is no section of names and folders")
+    if unfit := [name for name in section if not re.fullmatch(SITE_NAME, str(name))]:
+        raise ConfigError(f"{place}: sites.{unfit[0]} is no name of a site: letters, digits, _ and -, a letter first")
     found = {str(name): _path(folder, place) for name, folder in section.items()}
     return {name: folder for name, folder in found.items() if folder is not None}
 

@@ -54,6 +54,24 @@ def sums_of(source: Extent, name: str) -> Sums:
     return Sums(strong.hexdigest(), weak.hexdigest(), md5.hexdigest())
 
 
+def read(source: Extent, checksum: str, name: str) -> bytes:
+    """Return a part of a file, its BLAKE3 verified.
+
+    Raises:
+        ChecksumError: if the bytes are not the ones that were stored, naming them and the data file.
+        StoreError: if the file cannot be read.
+    """
+    try:
+        with source.path.open("rb") as file:
+            file.seek(source.offset)
+            data = file.read(source.length)
+    except OSError as error:
+        raise StoreError(f"{name} cannot be read from {source.path}: {error.strerror}") from error
+    if blake3(data).hexdigest() != checksum:
+        raise ChecksumError(f"{name}: the bytes in {source.path} are not the ones that were stored")
+    return data
+
+
 def copy(source: Extent, target: Path, checksum: str | None, name: str) -> None:
     """Copy a part of one file to a new file and verify its BLAKE3.
 

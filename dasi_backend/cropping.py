@@ -1,6 +1,7 @@
 """A raster cut to an area and brought to another size of pixels, by GDAL."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import rasterio
 from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
@@ -69,7 +71,8 @@ def cut(source: Path, target: Path, wanted: Cut, name: str, nodata: float | None
 
     Raises:
         RequestError: if it has no reference system, or the area lies outside of it, or the answer would be too large.
-        StoreError: if it cannot be read or written.
+        StoreError: if it cannot be read.
+        OSError: if the file cannot be written, as where the disk is full.
     """
     try:
         with rasterio.open(source) as raster:
@@ -78,9 +81,13 @@ def cut(source: Path, target: Path, wanted: Cut, name: str, nodata: float | None
             absent = nodata if raster.nodata is None else raster.nodata
             frame = {"crs": raster.crs, "transform": transform, "width": width, "height": height}
             with WarpedVRT(raster, **frame, resampling=how, src_nodata=absent, nodata=absent) as warped:
-                _write(raster, warped, target)
+                made = _made(raster, warped)
     except (RasterioError, OSError) as error:
         raise StoreError(f"{name} cannot be cut: {' '.join(str(error).split())}") from error
+    with made, target.open("wb") as file:
+        file.write(made.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _numbers(key: str, values: Sequence[str], counts: Sequence[int], meaning: str) -> list[float]:
@@ -121,7 +128,8 @@ def _resampling(raster: Any, wanted: Cut, transform: Affine) -> Resampling:
     return Resampling.average if transform.a > raster.transform.a else Resampling.bilinear
 
 
-def _write(raster: Any, warped: Any, target: Path) -> None:
+def _made(raster: Any, warped: Any) -> MemoryFile:
+    """Return a GeoTIFF in memory: of a file GDAL does not say that the disk is full, and leaves what it could write."""
     profile = {
         "driver": "GTiff",
         "dtype": raster.dtypes[0],
@@ -133,8 +141,10 @@ def _write(raster: Any, warped: Any, target: Path) -> None:
         "nodata": warped.nodata,
         "compress": "deflate",
         "tiled": True,
+        "BIGTIFF": "IF_SAFER",
     }
-    with rasterio.open(target, "w", **profile) as made:
+    memory = MemoryFile(ext=".tif")
+    with memory.open(**profile) as made:
         made.update_tags(**{key: value for key, value in raster.tags().items() if key != "AREA_OR_POINT"})
         for band in raster.indexes:
             made.write(warped.read(band), band)
@@ -142,3 +152,4 @@ def _write(raster: Any, warped: Any, target: Path) -> None:
                 made.set_band_description(band, raster.descriptions[band - 1])
             if raster.count == 1 and raster.colorinterp[0].name == "palette":
                 made.write_colormap(band, raster.colormap(band))
+    return memory

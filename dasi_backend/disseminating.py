@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Final
 from dasi_backend import plans, staged, targets
 from dasi_backend.appearing import appearing
 from dasi_backend.backends import backend_for
-from dasi_backend.config import Config
+from dasi_backend.config import SITE_NAME, Config
 from dasi_backend.cropping import Cut, cut
 from dasi_backend.errors import RequestError, TargetError
 from dasi_backend.items import Retrieved
@@ -27,32 +27,44 @@ from dasi_backend.language import Request
 from dasi_backend.plans import Plan, Planned, Progress
 
 VERB: Final = "disseminate"
-_SITE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(.*)", re.DOTALL)
+_SITE: Final = re.compile(rf"({SITE_NAME}):(.*)", re.DOTALL)
 _GEOTIFF: Final = frozenset({".tif", ".tiff"})
 _RASTERS: Final = _GEOTIFF | {".jp2"}
 _NO_DATA_OF_JPEG_2000: Final = 0
 """JPEG 2000 has no word for no data; in every raster of a Sentinel-2 product, which come so, it is 0 (ESA's PSD)."""
 
 
-def disseminate(config: Config, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
-    """Deliver what a request means; each file appears whole. What is there already is delivered anew.
+def disseminate(config: Config, requests: Sequence[Request], progress: Progress | None = None) -> tuple[Retrieved, ...]:
+    """Deliver what requests mean; each file appears whole. What is there already is delivered anew.
+
+    All of them are planned before the first answer is fetched.
 
     Raises:
-        RequestError: if the request is not understood, an answer is no raster, or lies outside of the area.
+        RequestError: if a request is not understood, an answer is no raster, or lies outside of the area.
         TargetError: if there is no such site, two answers would be one file, or one cannot be written.
         DafabError: as who answers refuses.
     """
+    with tempfile.TemporaryDirectory(prefix="dasi-disseminate-") as scratch:
+        planned = [_planned(config, one, f"{scratch}/{number}") for number, one in enumerate(requests)]
+        return plans.carry_out(planned, progress)
+
+
+def _planned(config: Config, request: Request, scratch: str) -> Plan:
+    """Return what one request delivers; what answers it is fetched to a folder of its own before it is cut."""
     template = plans.template_of(request)
     root, template = _place(config.sites, template)
     wanted = Cut.parse(request.area, request.grid, request.interpolation)
-    with tempfile.TemporaryDirectory(prefix="dasi-disseminate-") as scratch:
-        asked = replace(request, verb="retrieve", target=f"{scratch}/{template}", area=(), grid=(), interpolation=())
-        planned = [
-            replace(one, path=root / one.path.relative_to(scratch), write=partial(_deliver, one, root, scratch, wanted))
-            for one in backend_for(config, asked).plan(asked).files
-        ]
-        checked = replace(request, target=str(template))
-        return Plan(checked, planned, "answers", "what was asked").carry_out(progress)
+    asked = replace(request, verb="retrieve", target=f"{scratch}/{template}", area=(), grid=(), interpolation=())
+    planned = [
+        replace(
+            one,
+            path=root / one.path.relative_to(scratch),
+            write=partial(_deliver, one, root, scratch, wanted),
+            content=one.content and (one.content, wanted),
+        )
+        for one in backend_for(config, asked).plan(asked).files
+    ]
+    return Plan(replace(request, target=str(template)), planned, "answers", "what was asked")
 
 
 def _place(sites: Mapping[str, Path], template: str) -> tuple[Path, str]:
@@ -83,22 +95,27 @@ def _deliver(planned: Planned, root: Path, scratch: str, wanted: Cut) -> Retriev
         with appearing(target, TargetError) as made:
             size = _make(fetched, made, wanted)
             if target.is_dir():
-                _remove_delivered(target)
+                _replace(target, made)
     finally:
         _remove(fetched.path)
     return Retrieved(target, fetched.name, size)
 
 
-def _remove_delivered(folder: Path) -> None:
-    """Remove a folder of bands that was delivered before.
+def _replace(folder: Path, made: Path) -> None:
+    """Put a new folder of bands where one was delivered before, which stands beside the new one's old place then.
 
     Raises:
-        TargetError: if it holds anything else.
+        TargetError: if the one that is there holds anything else.
     """
     for path in folder.iterdir():
         if path.suffix not in _GEOTIFF or path.is_dir():
             raise TargetError(f"{folder} is there and holds {path.name}: remove it or choose another target")
-    shutil.rmtree(folder)
+    before = folder.rename(made.with_name(".before"))
+    try:
+        made.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
 
 
 def _make(fetched: Retrieved, made: Path, wanted: Cut) -> int:

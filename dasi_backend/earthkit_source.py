@@ -66,9 +66,8 @@ class DafabSource(Source):  # type: ignore[misc]  # earthkit ships no types
         found = configuration.find(Path(config) if config is not None else None)
         targets = [replace(one, target=f"{kept}/{_TARGET}") for one in requests]
         plans.template_of(targets[0])
-        self.answers: tuple[Answer, ...] = tuple(
-            Answer(one, scratch) for each in targets for one in backend_for(found, each).retrieve(each)
-        )
+        planned = [backend_for(found, each).plan(each) for each in targets]
+        self.answers: tuple[Answer, ...] = tuple(Answer(one, scratch) for one in plans.carry_out(planned))
 
     @override
     def mutate(self) -> Any:

@@ -1,10 +1,19 @@
 """What DASI refuses: one line that names the key, the value or the file."""
 
+from collections.abc import Sequence
+
+from typing_extensions import override
+
 from rucio_dafab.errors import DafabError
 
 
 class DasiError(DafabError):
     """A refusal of the store, of a request or of a backend."""
+
+    @override
+    def __str__(self) -> str:
+        """Return one line, whatever value it names."""
+        return " ".join(super().__str__().splitlines())
 
 
 class ConfigError(DasiError):
@@ -53,3 +62,9 @@ class NothingFound(RequestError, NotStored):
 
 class TargetError(DasiError):
     """A target that cannot be written to: outside its folder, claimed twice, or in the way."""
+
+
+def tell_removed(refusal: DafabError, removed: Sequence[str]) -> None:
+    """Let a refusal in the middle of a wipe say what is gone already."""
+    if removed:
+        refusal.args = (f"{refusal} (removed before it: {', '.join(removed)})",)

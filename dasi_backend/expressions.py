@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from dasi_backend.errors import RequestError
 from dasi_backend.fields import FIELD_KEYS
@@ -14,7 +14,7 @@ from rucio_dafab.query.errors import QueryError
 from rucio_dafab.query.model import Expression, Property, Temporal, TemporalOperator, all_of, any_of
 from rucio_dafab.vocabulary import Vocabulary
 from rucio_dafab.vocabulary.queryables import ValueType
-from rucio_dafab.vocabulary.times import Interval
+from rucio_dafab.vocabulary.times import Interval, parse_extent
 
 COLLECTION: Final = "collection"
 ASSET: Final = "asset"
@@ -22,6 +22,11 @@ ASSET: Final = "asset"
 _OPERATORS: Final = {"<=": "lte", ">=": "gte", "!=": "ne", "<>": "ne", "<": "lt", ">": "gt", "=": "eq"}
 _OPERATOR: Final = re.compile(r"(<=|>=|!=|<>|<|>|=)\s*(.*)", re.DOTALL)
 _ISA: Final = re.compile(r"isa:(.+)", re.IGNORECASE | re.DOTALL)
+_ORDERED: Final[Mapping[ValueType, Callable[[str], Any]]] = {
+    ValueType.NUMBER: float,
+    ValueType.INTEGER: float,
+    ValueType.DATETIME: lambda text: parse_extent(text).start,
+}
 _LAST_OF_DAY: Final = timedelta(days=1) - timedelta(microseconds=1)
 STORE_ONLY: Final = {
     "product": "ask for id",
@@ -68,12 +73,25 @@ def _key(key: str, values: Sequence[str], vocabulary: Vocabulary) -> Expression:
         return special(values, vocabulary)
     if vocabulary.queryables.resolve(key).type is ValueType.GEOMETRY:
         return _geometry(key, values, vocabulary)
-    if len(values) == 3 and values[1].lower() == "to":
-        return _tests({f"{key}.gte": values[0], f"{key}.lte": values[2]}, vocabulary)
+    if "to" in map(str.lower, values):
+        return _interval(key, values, vocabulary)
     compared = [value for value in values if _OPERATOR.fullmatch(value)]
     if compared and len(values) > 1:
         raise RequestError(f"{key}={'/'.join(values)}: one operator alone; an interval is written {key}=0/to/20")
     return any_of(*(_value(key, value, vocabulary) for value in values))
+
+
+def _interval(key: str, values: Sequence[str], vocabulary: Vocabulary) -> Expression:
+    """Take ``first/to/last``, both included; one that ends before it begins would silently find nothing."""
+    stated = f"{key}={'/'.join(values)}"
+    if len(values) != 3 or values[1].lower() != "to":
+        raise RequestError(f"{stated}: an interval is written {key}=0/to/20, and is no alternative")
+    first, last = values[0], values[2]
+    asked = _tests({f"{key}.gte": first, f"{key}.lte": last}, vocabulary)
+    order = _ORDERED.get(vocabulary.queryables.resolve(key).type)
+    if order and order(last) < order(first):
+        raise RequestError(f"{stated}: the interval ends before it begins")
+    return asked
 
 
 def _value(key: str, value: str, vocabulary: Vocabulary) -> Expression:

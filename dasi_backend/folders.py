@@ -19,6 +19,9 @@ REMOVED: Final = ".removed"
 INDEX: Final = ".index"
 """How the name of an index ends."""
 
+DATA: Final = ".data"
+"""How the name of a data file ends."""
+
 _VALUES: Final = {"mission": r"[a-z0-9._-]+", "level": r"[a-z0-9._-]+", "date": r"\d{8}"}
 _FDB_LOCKS: Final = ("list.lock", "retrieve.lock", "archive.lock", "wipe.lock")
 

@@ -5,6 +5,7 @@
 
 import filecmp
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -50,6 +51,16 @@ class GribBackend:
                 timestamp=element.timestamp,
             )
 
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield what :meth:`list` does, whose bytes are held to be a whole message when they are read.
+
+        Raises:
+            RequestError: if a key is none of fields, or a parameter is unknown.
+            StoreError: if FDB refuses.
+        """
+        for item in self.list(request):
+            yield replace(item, verified=partial(_message, item))
+
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the fields that a request means to its target, each file whole and of whole messages.
 
@@ -70,7 +81,8 @@ class GribBackend:
         planned = []
         for path, items in files.items():
             name = items[0].name if len(items) == 1 else f"{len(items)} fields"
-            planned.append(Planned(path, name, partial(_write, path, items), len(items)))
+            content = tuple((item.uri, item.offset) for item in items)
+            planned.append(Planned(path, name, partial(_write, path, items), len(items), content=content))
         return Plan(request, planned, "fields", "the FDB of fields")
 
     def wipe(self, _request: Request, /, doit: bool = False, everything: bool = False) -> NoReturn:  # noqa: ARG002

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Protocol, Self
+from typing import NoReturn, Protocol, Self, overload
 
 from typing_extensions import override
 
-from dasi_backend import backends, language, staged
+from dasi_backend import backends, language, plans, staged
 from dasi_backend import config as configuration
 from dasi_backend.config import Config
 from dasi_backend.errors import ConfigError, KeyRefused, StoreError
@@ -52,13 +52,37 @@ class _Interface:
         """
         return self._backend.list(_request("list", query))
 
-    def retrieve(self, query: QueryLike, target: str | Path, expect: int | str | None = None) -> tuple[Retrieved, ...]:
-        """Write what a query finds to a template of paths, whole and verified.
+    @overload
+    def retrieve(self, query: QueryLike, target: None = None, expect: int | str | None = None) -> Iterator[Item]: ...
+
+    @overload
+    def retrieve(
+        self, query: QueryLike, target: str | Path, expect: int | str | None = None
+    ) -> tuple[Retrieved, ...]: ...
+
+    def retrieve(
+        self, query: QueryLike, target: str | Path | None = None, expect: int | str | None = None
+    ) -> Iterator[Item] | tuple[Retrieved, ...]:
+        """Return what a query finds as items with their data, as DASI does, or write it whole to a template of paths.
+
+        Items are what would be written, object by object or file by file. The bytes of one are brought and verified
+        when its ``data`` are asked for, and are nobody's afterwards: so much memory is taken as the largest has bytes.
+
+        Args:
+            query: What to retrieve.
+            target: A template of paths; without one nothing is written.
+            expect: How many answers there must be, or ``any``; at least one where it is not said.
 
         Raises:
             DafabError: if the query is not understood, not as much as expected is found, or bytes are damaged.
         """
-        return self._backend.retrieve(_request("retrieve", query, str(target), expect))
+        request = _request("retrieve", query, None if target is None else str(target), expect)
+        if target is not None:
+            return self._backend.retrieve(request)
+        items = list(self._backend.read(request))
+        plans.refuse_count(request, len(items), "items")
+        plans.refuse_none(request, len(items), "what was asked")
+        return iter(items)
 
     def archive(self, key: Mapping[str, str | int] | str, data: bytes | bytearray | memoryview) -> None:
         """Keep an object until :meth:`flush` publishes its product, all objects in one act.

@@ -1,7 +1,7 @@
 """What DASI hands out: keys, queries and the items that answer them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
@@ -90,6 +90,7 @@ class Item:
         length: How many there are.
         offset: Where they begin in that file.
         timestamp: When it was archived, seconds since 1970; 0 where nothing says.
+        verified: Brings its bytes and verifies them, where ``retrieve`` gave it.
     """
 
     key: Key
@@ -98,14 +99,20 @@ class Item:
     length: int
     offset: int = 0
     timestamp: int = 0
+    verified: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def data(self) -> bytes:
-        """Its bytes, all in memory; ``retrieve`` to files is the way for large ones.
+        """Its bytes, all in memory, read when they are asked for; ``retrieve`` to files is the way for large ones.
+
+        Those of a listing are read where they lie; those of ``retrieve`` are brought from there and verified.
 
         Raises:
+            ChecksumError: if they are not the ones that were stored.
             StoreError: if they are not on this machine or cannot be read.
         """
+        if self.verified is not None:
+            return self.verified()
         path = self.local_path
         try:
             with path.open("rb") as file:

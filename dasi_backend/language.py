@@ -28,7 +28,7 @@ _CONTROL: Final = ("target", "expect", "source", *_CUT)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:@/-]+")
 _WRITTEN_IN_QUOTES: Final = re.compile(r"""("[^"]*"|'[^']*')\s*(/.*)?""", re.DOTALL)
 _REQUESTS: Final = 1_000
-_RANGES: Final = frozenset({"date", "to-by-list"})
+_OFF: Final = "off"
 _LOWER_CASE: Final = "lowercase"
 
 
@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[Request, ...]:
         raise RequestError(
             f"a request begins with a verb ({', '.join(VERBS)}) and a comma, not with {text.strip()[:30]!r}"
         )
-    scan.check(text, _keys(), _ranges())
+    scan.check(text, _language())
     try:
         parsed = ecmwf.load("pymetkit").parse_mars_request(text, strict=True)
     except UnicodeDecodeError as error:
@@ -90,12 +90,7 @@ def keys() -> frozenset[str]:
 @cache
 def kinds() -> Mapping[str, str]:
     """Return metkit's type of every key that a request may name data by, in the order of the language."""
-    return {
-        key: kind["type"]
-        for verb in _language().values()
-        for key, kind in verb.items()
-        if isinstance(kind, dict) and "type" in kind and key not in _CONTROL
-    }
+    return {key: kind["type"] for key, kind in _kinds().items()}
 
 
 def expanded(query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -109,8 +104,10 @@ def expanded(query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
         scan.check_key(key, keys())
         if not values or any(not value.strip() for value in values):
             raise RequestError(f"{key}: a value is missing")
-        kind = kinds()[key]
-        if kind in _RANGES:
+        if any(value.lower() == _OFF for value in values):
+            raise RequestError(f"{key}=off: leave the key out")
+        scan.check_values(key, _kinds()[key], values)
+        if (kind := kinds()[key]) in scan.RANGES:
             found |= parse(f"list, {key}={'/'.join(values)}")[0].keys
         else:
             found[key] = tuple(value.lower() for value in values) if kind == _LOWER_CASE else tuple(values)
@@ -204,5 +201,10 @@ def _keys() -> frozenset[str]:
 
 
 @cache
-def _ranges() -> frozenset[str]:
-    return frozenset(key for key, kind in kinds().items() if kind in _RANGES)
+def _kinds() -> Mapping[str, Mapping[str, Any]]:
+    return {
+        key: kind
+        for verb in _language().values()
+        for key, kind in verb.items()
+        if isinstance(kind, dict) and "type" in kind and key not in _CONTROL
+    }

@@ -1,14 +1,17 @@
 """The rolling store behind DASI: requests choose products, answers become staged folders."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dasi_backend import plans, targets
+from dasi_backend import copying, plans, targets
+from dasi_backend.copying import Extent
 from dasi_backend.errors import RequestError
 from dasi_backend.items import Item, Key, Retrieved
-from dasi_backend.keys import LEVEL_3, STORE_KEYS
+from dasi_backend.keys import LEVEL_3, STORE_KEYS, canonical
 from dasi_backend.language import Request
+from dasi_backend.manifest import StoredFile
 from dasi_backend.plans import Plan, Planned, Progress, Way
 from dasi_backend.products import level_3
 from dasi_backend.retrieving import chosen
@@ -34,28 +37,55 @@ class LocalBackend:
         query = {key: values for key, values in request.keys.items() if key not in LEVEL_3}
         yield from self.store.products(query)
 
+    def listed(self, request: Request) -> Iterator[Product]:
+        """Yield the products that have a file which a request means: ``band``, ``res``, ``kind`` and ``part`` count.
+
+        Raises:
+            KeyRefused: if a key is none of the store's or a value cannot be one.
+        """
+        below = {key: {canonical(key, each) for each in request.keys[key]} for key in LEVEL_3 if key in request.keys}
+        for product in self.products(request):
+            keys = [file.key for file in product.manifest.files if file.size]  # of an empty file there is no object
+            if not below or any(all(key.get(name) in values for name, values in below.items()) for key in keys):
+                yield product
+
     def list(self, request: Request) -> Iterator[Item]:
         """Yield the files of the products that a request means; ``band``, ``res``, ``kind`` and ``part`` narrow them.
 
         Raises:
             KeyRefused: if a key is none of the store's or a value cannot be one.
         """
+        return (item for item, _ in self._items(request))
+
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield what :meth:`list` does, whose bytes are verified, and whose products count as used, when they are read.
+
+        Raises:
+            KeyRefused: if a key is none of the store's or a value cannot be one.
+        """
+        for item, file in self._items(request):
+            yield replace(item, verified=partial(self._verified, item, file))
+
+    def _items(self, request: Request) -> Iterator[tuple[Item, StoredFile]]:
         found = {product.key.product: product for product in self.products(request)}
-        paths = {
-            name: {level_3(file.key): file.path for file in product.manifest.files} for name, product in found.items()
-        }
+        files = {name: {level_3(file.key): file for file in one.manifest.files} for name, one in found.items()}
         for element in self.store.objects(request.keys):
             name = element.key["product"]
-            path = paths.get(name, {}).get(level_3(element.key))
-            if path is not None:
-                yield Item(
+            file = files.get(name, {}).get(level_3(element.key))
+            if file is not None:
+                item = Item(
                     key=Key(element.key),
-                    name=f"{found[name].key.id}/{path}",
+                    name=f"{found[name].key.id}/{file.path}",
                     uri=str(element.path),
                     length=element.length,
                     offset=element.offset,
                     timestamp=found[name].manifest.archived,
                 )
+                yield item, file
+
+    def _verified(self, item: Item, file: StoredFile) -> bytes:
+        self.store.parts.records.touch(item.key["product"])
+        return copying.read(Extent(item.local_path, item.offset, item.length), file.blake3, item.name)
 
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the products that a request means as staged folders, each whole and verified; ``band`` chooses bands.
@@ -89,7 +119,8 @@ class LocalBackend:
             path = targets.fill(template, _values(product), product.key.id)
             write = partial(self._write, product, path, request.keys.get("band"))
             size = sum(file.size for file in chosen(product, request.keys.get("band")))
-            planned.append(Planned(path, product.key.id, write, way=Way.PROCESS, bytes=size))
+            content = (self.store.root, product.key.id, request.keys.get("band"))
+            planned.append(Planned(path, product.key.id, write, way=Way.PROCESS, bytes=size, content=content))
         return Plan(request, planned, "products", "the rolling store")
 
     def _write(self, product: Product, path: Path, bands: Sequence[str] | None) -> Retrieved:

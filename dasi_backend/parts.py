@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from dasi_backend import folders, leases, records
 from dasi_backend.fdb import Database
-from dasi_backend.keys import ProductKey
 from dasi_backend.leases import Leases
 from dasi_backend.locks import SHARED, Locks
 from dasi_backend.records import Note, Records
@@ -53,8 +52,8 @@ class Parts:
         with self.locks.listing(SHARED):
             hidden = self.records.names(Note.REMOVING)
             for product in hidden:  # while the list is being read nobody wipes: FDB's locks are a dead one's
-                if (said := self.records.told(Note.REMOVING, product)) is not None:
-                    folders.unlock(self.database.roots, ProductKey.parse(str(said.get("key"))).database_name)
+                if (key := self.records.removing(product)) is not None:
+                    folders.unlock(self.database.roots, key.database_name)
             yield hidden
 
     def withdrawing(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """What a retrieve is going to write: planned as a whole, held to what is expected, and only then written."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -42,6 +42,8 @@ class Planned:
         count: How many answers it holds.
         way: How it may be written.
         bytes: How many it has, where it may be written by a process.
+        content: What two answers have alike that are the same bytes, found by two requests; ``None`` for one like no
+            other.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Planned:
     count: int = 1
     way: Way = Way.TURN
     bytes: int = 0
+    content: Hashable = None
 
 
 def template_of(request: Request) -> str:
@@ -60,9 +63,29 @@ def template_of(request: Request) -> str:
         TargetError: if it is none that could be filled.
     """
     if request.target is None:
-        raise RequestError('retrieve needs a target, such as target="out/[id]"')
+        raise RequestError(f'{request.verb} needs a target, such as target="out/[id]"')
     targets.check(request.target)
     return request.target
+
+
+def refuse_count(request: Request, count: int, what: str) -> None:
+    """Refuse another number of answers than a request expects.
+
+    Raises:
+        RequestError: with both numbers.
+    """
+    if isinstance(request.expect, int) and count != request.expect:
+        raise RequestError(f"{count} {what} answer the request, and expect={request.expect}")
+
+
+def refuse_none(request: Request, count: int, where: str) -> None:
+    """Refuse that nothing answers a request that does not say that it expects so.
+
+    Raises:
+        NothingFound: naming who was asked.
+    """
+    if request.expect is None and not count:
+        raise NothingFound(f"nothing in {where} answers the request (expect={ANY} takes that as an answer)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +112,14 @@ class Plan:
             RequestError: if not as many answers are there as expected.
             TargetError: if two of them would be one file.
         """
-        expect, count = self.request.expect, sum(one.count for one in self.files)
-        if isinstance(expect, int) and count != expect:
-            raise RequestError(f"{count} {self.what} answer the request, and expect={expect}")
-        if expect is None and not self.files:
-            raise NothingFound(f"nothing in {self.where} answers the request (expect={ANY} takes that as an answer)")
-        targets.refuse_clashes(template_of(self.request), ((one.path, one.name) for one in self.files))
+        refuse_count(self.request, sum(one.count for one in self.files), self.what)
+        refuse_none(self.request, len(self.files), self.where)
+        targets.refuse_clashes(self.claims())
+
+    def claims(self) -> Iterator[targets.Claim]:
+        """Yield the path of every answer."""
+        template = template_of(self.request)
+        return (targets.Claim(template, one.path, one.name, one.content) for one in self.files)
 
     def carry_out(self, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write what is planned, some of it at the same time, and return it in the order of the plan.
@@ -110,6 +135,19 @@ class Plan:
         """
         self.check()
         return tuple(_written(self.files, progress))
+
+
+def carry_out(planned: Sequence[Plan], progress: Progress | None = None) -> tuple[Retrieved, ...]:
+    """Write what several requests of one text mean, after all of them were held to what is expected.
+
+    Raises:
+        DafabError: as :meth:`Plan.check` and for two answers at one path, and then nothing is written; as what is
+            written refuses.
+    """
+    for plan in planned:
+        plan.check()
+    targets.refuse_clashes(claim for plan in planned for claim in plan.claims())
+    return tuple(written for plan in planned for written in plan.carry_out(progress))
 
 
 def _written(plan: Sequence[Planned], progress: Progress | None) -> Iterator[Retrieved]:

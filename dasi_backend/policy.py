@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,8 @@ import shapely
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
+from dasi_backend import subscriptions
+from dasi_backend.addresses import parse_text
 from dasi_backend.errors import PolicyError
 from dasi_backend.records import ProductRecord
 from rucio_dafab.errors import DafabError
@@ -63,7 +66,7 @@ class Wanted:
         """Say whether a product is one of these; one that says no footprint may be anywhere."""
         if self.max_age is not None and age > self.max_age:
             return False
-        if self.collections and record.collection not in self.collections:
+        if self.collections and not collections_of(record) & {canonical(name) for name in self.collections}:
             return False
         if not self.areas or record.footprint is None:
             return True
@@ -96,15 +99,39 @@ class Policy:
     collections: Mapping[str, Rule] = field(default_factory=dict)
     wanted: tuple[Wanted, ...] = ()
 
-    def rule_of(self, collection: str | None) -> Rule:
-        """Return the rule for a collection."""
-        return self.collections.get(collection or "", self.rule)
+    def rule_of(self, record: ProductRecord) -> Rule:
+        """Return the rule for a product: that of its collection, where there is one."""
+        if not self.collections:
+            return self.rule
+        rules = {canonical(name): rule for name, rule in self.collections.items()}
+        return next((rules[name] for name in sorted(collections_of(record)) if name in rules), self.rule)
+
+    def unmatched(self, records: Iterable[ProductRecord]) -> tuple[str, ...]:
+        """Return the collections that the policy names and that none of these products is of, as it writes them."""
+        named = {*self.collections, *(name for wanted in self.wanted for name in wanted.collections)}
+        there = {name for record in records for name in collections_of(record)} if named else set()
+        return tuple(sorted(name for name in named if canonical(name) not in there))
 
     def bytes_to_free(self, used: int, disk: int, free: int) -> float:
         """Return how many of the `used` bytes have to go, on a disk of so many bytes, of which some are free."""
         wanted = self.min_free * disk if self.min_free_part else self.min_free
         over = used - self.max_size if self.max_size is not None else 0.0
         return max(wanted - free, over, 0.0)
+
+
+def canonical(collection: str) -> str:
+    """Return the name of a collection as the catalogue has it: ``sentinel_2_l2a`` for ``sentinel-2-l2a``."""
+    return collection.strip().lower().replace("-", "_")
+
+
+def collections_of(record: ProductRecord) -> frozenset[str]:
+    """Return the collections that a product is of: the one that its item names, and the catalogue's, by its bands."""
+    from dasi_backend.originals import collection_of  # noqa: PLC0415  # rasterio, for policies that name collections
+
+    keys = (parse_text(key) for key in record.objects)
+    bands = {key["band"].upper(): dict[str, str]() for key in keys if key.get("band")}
+    own = {canonical(record.collection)} if record.collection else set()
+    return frozenset(own | ({collection_of(bands)} if bands else set()))
 
 
 def read(path: Path = DEFAULT) -> Policy:
@@ -125,12 +152,14 @@ class _Reader:
     path: Path
 
     def policy(self, document: Mapping[str, Any]) -> Policy:
-        self._check(document, {"store", "rule", "collection", "wanted"}, "")
+        self._check(document, {"store", "rule", "collection", "wanted", "subscribed"}, "")
         store = self._table(document.get("store", {}), "store")
         self._check(store, {"min_free", "max_size", "lag"}, "store.")
         free, is_part = self._free(store.get("min_free"))
         rule = self._rule(document.get("rule", {}), "rule", Rule())
         collections = self._table(document.get("collection", {}), "collection")
+        if twice := [name for name, count in Counter(map(canonical, collections)).items() if count > 1]:
+            raise self._refuse(f"collection.{twice[0]}", "is there twice, in two spellings")
         wanted = document.get("wanted", [])
         if not isinstance(wanted, list):
             raise self._refuse("wanted", "is no list: write [[wanted]]")
@@ -141,7 +170,10 @@ class _Reader:
             lag=self._measure(store, "lag", "store.", _SECONDS, _LAG_SECONDS) or 0.0,
             rule=rule,
             collections={name: self._rule(said, f"collection.{name}", rule) for name, said in collections.items()},
-            wanted=tuple(self._wanted(said, f"wanted {number}") for number, said in enumerate(wanted, start=1)),
+            wanted=(
+                *(self._wanted(said, f"wanted {number}") for number, said in enumerate(wanted, start=1)),
+                *self._subscribed(document.get("subscribed", {})),
+            ),
         )
 
     def _rule(self, said: Any, name: str, other: Rule) -> Rule:
@@ -159,14 +191,34 @@ class _Reader:
             raise self._refuse(f"{name}.max_age", "is less than min_age")
         return rule
 
-    def _wanted(self, said: Any, name: str) -> Wanted:
-        table = self._table(said, name)
-        self._check(table, {"name", "collections", "areas", "max_age"}, f"{name}.")
+    def _subscribed(self, said: Any) -> Iterator[Wanted]:
+        """Yield what subscriptions want that stand elsewhere; a file is looked for from the folder of the policy."""
+        table = self._table(said, "subscribed")
+        self._check(table, {"files", "collections", "max_age"}, "subscribed.")
+        texts = self._texts(table, "subscribed", ("files", "collections"))
+        if table and not texts["files"]:
+            raise self._refuse("subscribed.files", "names no file of subscriptions")
+        for place in texts["files"]:
+            for name, area in subscriptions.read(self.path.parent / place):
+                yield Wanted(
+                    name=name,
+                    collections=frozenset(texts["collections"]),
+                    areas=(self._area(area, f"subscribed: {name} in {place}"),),
+                    max_age=self._measure(table, "max_age", "subscribed.", _SECONDS, None),
+                )
+
+    def _texts(self, table: Mapping[str, Any], name: str, keys: Iterable[str]) -> dict[str, list[str]]:
         texts: dict[str, list[str]] = {}
-        for key in ("collections", "areas"):
+        for key in keys:
             texts[key] = table.get(key, [])
             if not isinstance(texts[key], list) or not all(isinstance(each, str) for each in texts[key]):
                 raise self._refuse(f"{name}.{key}", "is no list of texts")
+        return texts
+
+    def _wanted(self, said: Any, name: str) -> Wanted:
+        table = self._table(said, name)
+        self._check(table, {"name", "collections", "areas", "max_age"}, f"{name}.")
+        texts = self._texts(table, name, ("collections", "areas"))
         if not texts["collections"] and not texts["areas"]:
             raise self._refuse(name, "names neither collections nor areas: nothing would ever leave")
         return Wanted(

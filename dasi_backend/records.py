@@ -10,6 +10,9 @@
     leases/<product>~<…>.json   in use (:mod:`dasi_backend.leases`)
 
 Files and not a database: they work wherever the store itself does, and a reader records an access by one system call.
+
+On a full disk products must be able to go. So a note that one is due or being removed may be an empty file, which takes
+no room: since when, its time says, and which database, the record of the product.
 """
 
 import os
@@ -24,7 +27,7 @@ import orjson
 
 from dasi_backend.errors import KeyRefused, StoreError
 from dasi_backend.keys import ProductKey
-from rucio_dafab.files import write_file
+from rucio_dafab.files import NoRoom, write_file
 
 FOLDER: Final = ".records"
 _SUFFIX: Final = ".json"
@@ -40,6 +43,9 @@ class Note(StrEnum):
     REMOVING = "removing"
     PUBLISHED = "published"
     WITHDRAW = "withdraw"
+
+
+_MAY_BE_EMPTY: Final = frozenset({Note.MARKED, Note.REMOVING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,9 @@ class Records:
         stated = asdict(record) | {"version": _VERSION}
         del stated["accessed"]
         write_file(self._product(record.key.product), orjson.dumps(stated).decode())
+        with suppress(OSError):  # while there is room for a folder
+            for note in (Note.MARKED, Note.REMOVING, Note.WITHDRAW):
+                (self.folder / note).mkdir(exist_ok=True)
 
     def get(self, product: str) -> ProductRecord | None:
         """Return the record of a product (canonical id); ``None`` where there is none that can be read."""
@@ -127,8 +136,18 @@ class Records:
             os.utime(self._product(product), None if moment is None else (moment, moment))
 
     def note(self, note: Note, product: str, said: Mapping[str, Any]) -> None:
-        """Note something of a product, durably."""
-        write_file(self._note(note, product), orjson.dumps(dict(said)).decode())
+        """Note something of a product, durably.
+
+        Raises:
+            NoRoom: if the disk is full, and an empty note would not say enough.
+            FileError: if it cannot be written.
+        """
+        try:
+            write_file(self._note(note, product), orjson.dumps(dict(said)).decode())
+        except NoRoom:
+            if note not in _MAY_BE_EMPTY or self.get(product) is None:
+                raise
+            write_file(self._note(note, product), "")
 
     def noted(self, note: Note) -> dict[str, dict[str, Any]]:
         """Return what is noted, by product.
@@ -136,7 +155,8 @@ class Records:
         Raises:
             StoreError: naming a note that cannot be read: nobody may take a damaged pin for none.
         """
-        return {name: said for name, path in _files(self.folder / note) if (said := _read_note(path)) is not None}
+        found = ((name, _read_note(path, note)) for name, path in _files(self.folder / note))
+        return {name: said for name, said in found if said is not None}
 
     def told(self, note: Note, product: str) -> dict[str, Any] | None:
         """Return what is noted of one product.
@@ -144,7 +164,21 @@ class Records:
         Raises:
             StoreError: if the note cannot be read.
         """
-        return _read_note(self._note(note, product))
+        return _read_note(self._note(note, product), note)
+
+    def removing(self, product: str) -> ProductKey | None:
+        """Return the key of a product that is being removed; ``None`` where it is not, or nothing but its note is left.
+
+        Raises:
+            StoreError: if the note cannot be read.
+        """
+        said = self.told(Note.REMOVING, product)
+        if said is None:
+            return None
+        if "key" in said:
+            return ProductKey.parse(str(said["key"]))
+        record = self.get(product)
+        return None if record is None else record.key
 
     def names(self, note: Note) -> frozenset[str]:
         """Return the products of which something is noted."""
@@ -164,9 +198,10 @@ class Records:
         What the catalogue was told of it is kept as what it has to be told: whoever comes here next does.
         """
         self._product(product).unlink(missing_ok=True)
-        if (told := self.told(Note.PUBLISHED, product)) is not None:
-            self.note(Note.WITHDRAW, product, told)
-        for note in (Note.PINNED, Note.PROCESSED, Note.MARKED, Note.PUBLISHED, Note.REMOVING):
+        if (told := self._note(Note.PUBLISHED, product)).exists():  # renamed and not written: it takes no room
+            (self.folder / Note.WITHDRAW).mkdir(exist_ok=True)
+            told.replace(self._note(Note.WITHDRAW, product))
+        for note in (Note.PINNED, Note.PROCESSED, Note.MARKED, Note.REMOVING):
             self.drop(note, product)
 
     def _product(self, product: str) -> Path:
@@ -202,9 +237,12 @@ def _read_record(path: Path) -> ProductRecord | None:
         return None
 
 
-def _read_note(path: Path) -> dict[str, Any] | None:
+def _read_note(path: Path, note: Note) -> dict[str, Any] | None:
     try:
-        said = orjson.loads(path.read_bytes())
+        text = path.read_bytes()
+        if not text and note in _MAY_BE_EMPTY:
+            return {"since": path.stat().st_mtime}
+        said = orjson.loads(text)
     except FileNotFoundError:
         return None
     except (OSError, orjson.JSONDecodeError) as error:

@@ -53,17 +53,19 @@ class Remover:
 
     def finish(self, product: str) -> None:
         """Erase what a removal that was interrupted left; the product's lock is the caller's."""
-        said = self.parts.records.told(Note.REMOVING, product)
-        if said is None:
+        key = self.parts.records.removing(product)
+        if key is None:
+            if product in self.parts.records.names(Note.REMOVING):  # erased, and killed before its note went
+                self.parts.records.forget(product)
             return
-        key = ProductKey.parse(str(said.get("key")))
         with self.parts.locks.database(key.database_name, EXCLUSIVE):
             self._erase(key)
 
-    def clear(self, key: ProductKey) -> None:
-        """Unlink the files of a product that FDB does not list; the product's lock is the caller's."""
+    def clear(self, key: ProductKey, suffix: str = "") -> None:
+        """Unlink the files of a product that nobody lists, those that end so; the product's lock is the caller's."""
         for path in folders.files_of(self.parts.database.roots, key.database_name, key.product):
-            path.unlink(missing_ok=True)
+            if path.name.endswith(suffix):
+                path.unlink(missing_ok=True)
 
     def _erase(self, key: ProductKey) -> None:
         moved: list[Path] = []
@@ -73,6 +75,8 @@ class Remover:
                 # FDB removes a database file by file, in an order that leaves a broken one if it is interrupted.
                 moved = list(self._set_aside(key.database_name))
             else:
+                # The data first: FDB notes in the database what it removes, for which a full disk has no room.
+                self.clear(key, folders.DATA)
                 self.parts.database.wipe(key.index)
                 self.clear(key)
             self.parts.records.forget(key.product)

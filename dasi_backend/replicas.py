@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import requests
 from requests import RequestException
 from rucio.common.exception import RucioException
 from rucio.rse import rsemanager
@@ -27,6 +28,9 @@ _LOG: Final = logging.getLogger(__name__).log
 _WEB: Final = frozenset({"http", "https"})
 _GRID_AUTHORITIES: Final = Path("/etc/grid-security/certificates")
 _PARTIAL_CONTENT: Final = 206
+_SECONDS: Final = 300.0
+"""How long a server may say nothing, as with Rucio's class."""
+
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 SettingsOf = Callable[[str], Mapping[str, Any]]
@@ -95,12 +99,13 @@ def _of_protocol(replica: Replica, begin: int, part: Path, settings_of: Settings
     scheme = urlsplit(replica.pfn).scheme
     with _reasons():
         protocol = rsemanager.create_protocol(settings_of(replica.rse), "read", scheme=scheme, logger=_LOG)
+    if scheme in _WEB and _has_ranges(protocol):
+        with _of_web(replica.pfn, begin, signed=protocol.rse["sign_url"] is not None) as stream:
+            yield stream
+        return
+    with _reasons():
         protocol.connect()
     try:
-        if scheme in _WEB and _has_ranges(protocol):
-            with _of_web(protocol, replica.pfn, begin) as stream:
-                yield stream
-            return
         _write_whole(protocol, replica.pfn, part)
     finally:
         protocol.close()
@@ -128,14 +133,16 @@ def _has_ranges(protocol: Any) -> bool:
 
 
 @contextmanager
-def _of_web(protocol: Any, pfn: str, begin: int) -> Iterator[Stream]:
-    """Ask as Rucio's class does, but for the part that is wanted, and of a server that its certificate proves."""
+def _of_web(pfn: str, begin: int, signed: bool) -> Iterator[Stream]:
+    """Ask as Rucio's class does, but for the part that is wanted, and of a server that its certificate proves.
+
+    That class itself is not connected: it greets a server that nobody has proven, with the user's certificate.
+    """
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begin}-"} if begin else {})
     authorities = os.environ.get("X509_CERT_DIR") or (_GRID_AUTHORITIES.is_dir() and str(_GRID_AUTHORITIES)) or True
     with _reasons():
-        asked = {"stream": True, "timeout": protocol.timeout, "cert": protocol.cert, "verify": authorities}
-        # Not by its path2pfn, which takes an address with http for a path.
-        answer = protocol.session.get(pfn, headers=headers, **asked)
+        user = None if signed else _certificate()
+        answer = requests.get(pfn, headers=headers, stream=True, timeout=_SECONDS, cert=user, verify=authorities)
 
     def readinto(buffer: memoryview) -> int:
         with _reasons():
@@ -146,6 +153,12 @@ def _of_web(protocol: Any, pfn: str, begin: int) -> Iterator[Stream]:
             raise Unreadable(f"the server answers {answer.status_code} {answer.reason}".strip())
         begins = begin if answer.status_code == _PARTIAL_CONTENT else 0
         yield Stream(begins, _length(answer.headers, begins), readinto)
+
+
+def _certificate() -> str | None:
+    """Return the file of the user's certificate and key, where Rucio looks for it."""
+    usual = Path(f"/tmp/x509up_u{os.geteuid()}")  # noqa: S108  # the place of proxies on the grid
+    return os.environ.get("X509_USER_PROXY") or (str(usual) if usual.is_file() else None)
 
 
 def _length(headers: Mapping[str, str], begins: int) -> int:

@@ -6,6 +6,7 @@ says, and looks again under each product's lock whether it still holds.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -14,12 +15,12 @@ from typing import Final
 
 from dasi_backend import tidying
 from dasi_backend.accounting import Account, Holding, account
-from dasi_backend.errors import StoreError
 from dasi_backend.parts import Parts
 from dasi_backend.policy import Policy
 from dasi_backend.records import Note
 from dasi_backend.removal import Remover
-from rucio_dafab.files import read_json, write_json
+from rucio_dafab.errors import DafabError
+from rucio_dafab.files import NoRoom, read_json, write_json
 
 WAIT_SECONDS: Final = 5.0
 """How long one product in use may keep a run waiting: the next run comes."""
@@ -124,7 +125,7 @@ def totals(parts: Parts) -> Mapping[str, int]:
 
 
 def _kept(holding: Holding, policy: Policy, now: float) -> str | None:
-    rule, record = policy.rule_of(holding.record.collection), holding.record
+    rule, record = policy.rule_of(holding.record), holding.record
     age = now - record.archived
     if holding.leases:
         return f"leased by {'; '.join(lease.holder for lease in holding.leases)}"
@@ -139,7 +140,7 @@ def _kept(holding: Holding, policy: Policy, now: float) -> str | None:
 
 
 def _old(holding: Holding, policy: Policy, now: float) -> str | None:
-    rule = policy.rule_of(holding.record.collection)
+    rule = policy.rule_of(holding.record)
     if rule.max_age is None or now - holding.record.archived <= rule.max_age:
         return None
     return f"older than {_days(rule.max_age)}"
@@ -169,7 +170,7 @@ def _remove(parts: Parts, due: Iterable[Verdict]) -> tuple[list[Verdict], list[t
     for verdict in due:
         try:
             remover.remove(verdict.holding.record.key, partial(_changed, parts, verdict))
-        except StoreError as refusal:  # held, or in use
+        except DafabError as refusal:  # held, in use, or without room for a note: the others go all the same
             left.append((verdict, str(refusal)))
         else:
             removed.append(verdict)
@@ -190,7 +191,8 @@ def _count(path: Path, removed: Iterable[Verdict]) -> None:
     said = read_json(path) or {}
     gone = [verdict.holding.bytes for verdict in removed]
     counts = {"runs": 1, "products": len(gone), "bytes": sum(gone)}
-    write_json(path, {name: int(said.get(name, 0)) + count for name, count in counts.items()})
+    with suppress(NoRoom):  # nothing was removed, else there would be some
+        write_json(path, {name: int(said.get(name, 0)) + count for name, count in counts.items()})
 
 
 def _days(seconds: float) -> str:

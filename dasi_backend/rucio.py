@@ -3,7 +3,9 @@
 Documents, checksums and replicas of all answers come with the search; there is no call for each of them.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,7 @@ from rucio.common.exception import RucioException
 
 from dasi_backend import accounts, documents, plans, targets
 from dasi_backend.config import Catalogue
-from dasi_backend.errors import KeyRefused, StoreError
+from dasi_backend.errors import KeyRefused, StoreError, tell_removed
 from dasi_backend.expressions import ASSET, COLLECTION, STORE_ONLY, expression
 from dasi_backend.fetching import Wanted, fetch
 from dasi_backend.fields import FIELD_KEYS
@@ -23,6 +25,7 @@ from dasi_backend.plans import Plan, Planned, Progress, Way
 from dasi_backend.rucio_writing import CatalogueWriter
 from rucio_dafab import vocabulary
 from rucio_dafab.client import Asset, DafabClient, Found
+from rucio_dafab.errors import DafabError
 from rucio_dafab.query import cql2
 from rucio_dafab.query.model import EVERYTHING
 from rucio_dafab.stac.asset_names import every_asset
@@ -54,6 +57,21 @@ class RucioBackend:
             for key, asset in assets.items():
                 yield self._item(found, key, asset)
 
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield the files that :meth:`retrieve` would write; one is fetched and verified when its bytes are read.
+
+        Raises:
+            DafabError: if the request is not understood or the catalogue cannot be reached.
+        """
+        for item, wanted in self._files(request):
+            yield replace(item, verified=partial(self._fetched, wanted))
+
+    def _fetched(self, wanted: Wanted) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="dasi-retrieve-") as scratch:
+            path = Path(scratch) / "file"
+            fetch(wanted, path, self._rse)
+            return path.read_bytes()
+
     def retrieve(self, request: Request, progress: Progress | None = None) -> tuple[Retrieved, ...]:
         """Write the files that a request means to its target, each whole and verified.
 
@@ -81,10 +99,16 @@ class RucioBackend:
             raise KeyRefused("a wipe names at least one key")
         if ASSET in request.keys:
             raise KeyRefused(f"{ASSET}: whole items are wiped")
-        found = list(self._search(request))
-        for one in found if doit else ():
-            self.writer.expire(one)
-        return [Key(documents.key_of(one.document or {})) for one in found]
+        found = [(Key(documents.key_of(one.document or {})), one) for one in self._search(request)]
+        removed = list[str]()
+        for key, one in found if doit else ():
+            try:
+                self.writer.expire(one)
+            except DafabError as refusal:
+                tell_removed(refusal, removed)
+                raise
+            removed.append(key["id"])
+        return [key for key, _ in found]
 
     def plan(self, request: Request) -> Plan:
         """Return what :meth:`retrieve` is going to write."""
@@ -92,7 +116,8 @@ class RucioBackend:
         planned = []
         for item, wanted in self._files(request):
             path = targets.fill(template, _values(item), f"{item.name}")
-            planned.append(Planned(path, item.name, partial(self._write, item, wanted, path), way=Way.THREAD))
+            write = partial(self._write, item, wanted, path)
+            planned.append(Planned(path, item.name, write, way=Way.THREAD, content=item.name))
         return Plan(request, planned, "files", "the catalogue")
 
     def _write(self, item: Item, wanted: Wanted, path: Path) -> Retrieved:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from dasi_backend import plans
-from dasi_backend.errors import KeyRefused, RequestError
+from dasi_backend.errors import KeyRefused, RequestError, tell_removed
 from dasi_backend.items import Item, Key, Retrieved
 from dasi_backend.language import Request
 from dasi_backend.plans import Plan, Progress
 from dasi_backend.rules import Rule
+from rucio_dafab.errors import DafabError
 
 
 class Backend(Protocol):
@@ -25,6 +26,10 @@ class Backend(Protocol):
 
     def list(self, request: Request, /) -> Iterator[Item]:
         """Yield what a request finds."""
+        ...
+
+    def read(self, request: Request, /) -> Iterator[Item]:
+        """Yield what a retrieve gives, with bytes that are verified when they are read."""
         ...
 
     def plan(self, request: Request, /) -> Plan:
@@ -90,6 +95,16 @@ class SelectBackend:
         for backend in self._asked(request):
             yield from backend.list(request)
 
+    def read(self, request: Request) -> Iterator[Item]:
+        """Yield what a request gives, member by member, with bytes that are verified when they are read.
+
+        Raises:
+            RequestError: if no member can answer it.
+            DafabError: as a member refuses it.
+        """
+        for backend in self._asked(request):
+            yield from backend.read(request)
+
     def plan(self, request: Request) -> Plan:
         """Return what all members that are asked would write; refusals are those of :meth:`list`."""
         plans.template_of(request)
@@ -115,8 +130,13 @@ class SelectBackend:
         """
         asked = self._asked(request)
         found = [key for backend in asked for key in backend.wipe(request, everything=everything)]
+        removed = list[str]()
         for backend in asked if doit else ():
-            backend.wipe(request, doit=True, everything=everything)
+            try:
+                removed += [key["id"] for key in backend.wipe(request, doit=True, everything=everything)]
+            except DafabError as refusal:
+                tell_removed(refusal, removed)
+                raise
         return found
 
     def _asked(self, request: Request) -> Sequence[Backend]:

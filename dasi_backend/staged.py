@@ -1,6 +1,7 @@
 """Staged scenes: a STAC folder (``item.json`` and the files its assets name), as the store takes and gives it."""
 
 import json
+import os
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
@@ -149,7 +150,10 @@ def _metadata(folder: Path) -> Iterator[tuple[str, Path]]:
     for source in sorted((folder / METADATA).rglob("*")):
         if source.is_file():
             _refuse_link(folder, source)
-            yield source.relative_to(folder).as_posix(), source
+            path = source.relative_to(folder).as_posix()
+            if os.fsencode(path) != path.encode(errors="replace"):
+                raise StagedError(f"{folder} holds a file whose name is no UTF-8: {os.fsencode(path)!r}")
+            yield path, source
 
 
 def _refuse_link(folder: Path, source: Path) -> None:

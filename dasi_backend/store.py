@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from dasi_backend.parts import Parts
 from dasi_backend.products import Product
 from dasi_backend.removal import Remover
 from dasi_backend.retrieving import Progress
+from rucio_dafab.errors import DafabError
 from rucio_dafab.resources import resources
 
 __all__ = ["Archived", "Product", "ProductKey", "Query", "Store"]
@@ -54,6 +56,9 @@ class Store:
         schema: The schema of new databases, by default ours (``etc/fdb/schema``).
         others: More folders that hold databases.
         wait_seconds: How long to wait for whoever holds a lock.
+
+    Raises:
+        StoreError: if what is there in place of one of the folders is none, or cannot be entered.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class Store:
     ) -> None:
         self.root = root.absolute()
         roots = (self.root, *(other.absolute() for other in others))
+        for each in roots:
+            _require_folder(each)
         self.parts = Parts.at(schema or resources() / "etc" / "fdb" / "schema", roots, wait_seconds)
 
     @property
@@ -224,8 +231,14 @@ class Store:
         if held := [f"{key.id} {reason}" for key in keys if (reason := remover.holder(key.product))]:
             more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
             raise Held(f"{held[0]}{more}: nothing was removed")
+        removed = list[str]()
         for key in keys if doit else ():
-            remover.remove(key)
+            try:
+                remover.remove(key)
+            except DafabError as refusal:
+                errors.tell_removed(refusal, removed)
+                raise
+            removed.append(key.id)
         return keys
 
     def _make(self) -> None:
@@ -233,6 +246,18 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the store {self.root} cannot be made: {error.strerror}") from error
+
+
+def _require_folder(root: Path) -> None:
+    """Refuse what is there and is no folder; one that is not there is made when it is needed."""
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"the store {root} cannot be entered: {error.strerror}") from error
+    if not is_folder:
+        raise StoreError(f"the store {root} is no folder")
 
 
 def _holds_something(folder: Path) -> bool:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -64,18 +65,44 @@ def fill(template: str, values: Mapping[str, str], what: str) -> Path:
     return path
 
 
-def refuse_clashes(template: str, targets: Iterable[tuple[Path, str]]) -> None:
-    """Refuse two answers for one path, also where two stores call them alike.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A path that an answer is to be written to.
+
+    Attributes:
+        template: The target that makes it.
+        path: The path.
+        what: The answer, for errors.
+        content: What two answers have alike that are the same bytes; ``None`` for one like no other.
+    """
+
+    template: str
+    path: Path
+    what: str
+    content: Hashable = None
+
+
+def refuse_clashes(claims: Iterable[Claim]) -> None:
+    """Refuse two answers for one path, also where two stores call them alike, and one within the other.
+
+    One answer that two requests find is no clash: the second finds it written.
 
     Raises:
         TargetError: naming both.
     """
-    taken: dict[Path, str] = {}
-    for path, what in targets:
-        other = taken.get(path.absolute())
-        taken[path.absolute()] = what
-        if other is not None:
-            raise TargetError(f"target={template}: {other} and {what} would both be written to {path}")
+    taken: dict[Path, Claim] = {}
+    for claim in claims:
+        path = Path(os.path.abspath(claim.path))  # noqa: PTH100  # without the links that resolve() would follow
+        other = taken.setdefault(path, claim)
+        if other is not claim and (claim.content is None or claim.content != other.content):
+            raise TargetError(
+                f"target={claim.template}: {other.what} and {claim.what} would both be written to {claim.path}"
+            )
+    for path, claim in taken.items():
+        if within := next((taken[parent] for parent in path.parents if parent in taken), None):
+            raise TargetError(
+                f"target={claim.template}: {claim.what} would be written into {within.path}, which is {within.what}"
+            )
 
 
 def _length(name: str) -> int:

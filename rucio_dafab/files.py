@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and readable by nobody else where they must be."""
 
+import errno
 import json
 import os
 import tempfile
@@ -16,11 +17,15 @@ class FileError(DafabError):
     """A file of ours cannot be read or written; the text names it."""
 
 
+class NoRoom(FileError):
+    """A file cannot be written since the disk is full, or what its owner may take of it."""
+
+
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file at once: under another name with its final mode, then renamed.
 
     Raises:
-        FileError: if it cannot be written; nothing is left beside it.
+        FileError: if it cannot be written (:class:`NoRoom` where the disk is full); nothing is left beside it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +41,8 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror}") from error
+        refusal = NoRoom if error.errno in {errno.ENOSPC, errno.EDQUOT} else FileError
+        raise refusal(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_json(path: Path, value: Any, mode: int = 0o644) -> None:

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import typer
@@ -60,18 +60,23 @@ def guarded(application: typer.Typer, arguments: Sequence[str] | None = None) ->
     _open_streams()
     _collect_seldom()
     try:
-        application(arguments)
+        try:
+            application(arguments)
+        except SystemExit:  # Typer ends so; what Python still holds back is not printed by then
+            sys.stdout.flush()
+            raise
     except DafabError as refusal:
         Console(stderr=True, soft_wrap=True, emoji=False).print(f"error: {refusal}", markup=False, highlight=False)
         sys.exit(refusal.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.errno not in {errno.ENOSPC, errno.EPIPE} or error.filename is not None:
             raise
         # Of a file it would be a refusal that names it; what Python still holds back cannot be written either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        Console(stderr=True).print("error: the output cannot be written: no space is left where it goes")
+        if error.errno == errno.ENOSPC:  # else whoever reads has left, and wants to know nothing
+            Console(stderr=True).print("error: the output cannot be written: no space is left where it goes")
         sys.exit(1)
 
 
@@ -107,10 +112,12 @@ def answers_only() -> Iterator[None]:
     before = sys.stdout
     os.dup2(elsewhere, 1)
     os.close(elsewhere)
+    sys.stdout = answers = open(ours, "w", encoding=before.encoding or "utf-8", closefd=False)  # noqa: SIM115
     try:
-        with open(ours, "w", encoding=before.encoding or "utf-8", closefd=False) as sys.stdout:
-            yield
+        yield
     finally:
         sys.stdout = before
+        with suppress(BrokenPipeError):  # whoever reads has left
+            answers.close()
         os.dup2(ours, 1)
         os.close(ours)

@@ -1,4 +1,4 @@
-"""An API server of Kubernetes on loopback that knows one config map: TLS of its own authority, token, merge patch."""
+"""An API server of Kubernetes on loopback: one config map and quotas; TLS of its own authority, token, merge patch."""
 
 import datetime
 import ipaddress
@@ -59,6 +59,7 @@ class ApiServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[Request] = []
         self.data = {"downloads": "4", "hpk-cpu": "8", "hpk-gpu": "1"}
+        self.quotas: list[dict[str, Any]] = []
         self.version, self.token = 7, "a-token"
         self.answer: tuple[int, bytes] | None = None
         self.authority = folder / "authority.pem"
@@ -114,6 +115,9 @@ class Handler(BaseHTTPRequestHandler):
         kept = self.server
         if self.headers.get("Authorization") != f"Bearer {kept.token}":
             return 401, b'{"kind": "Status", "message": "Unauthorized"}'
+        # The role of the pods of workflows lets them list quotas; kubectl says in a question how long it waits.
+        if (self.command, self.path.partition("?")[0]) == ("GET", f"/api/v1/namespaces/{NAMESPACE}/resourcequotas"):
+            return 200, json.dumps({"kind": "ResourceQuotaList", "apiVersion": "v1", "items": kept.quotas}).encode()
         # The role lets it get and patch this one config map by its name: no other verb, no other path.
         allowed = self.command in ("GET", "PATCH")
         if not allowed or self.path != f"/api/v1/namespaces/{NAMESPACE}/configmaps/dafab-limits":

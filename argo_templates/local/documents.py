@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from argo_templates.local import depends, expressions, memos, patches, retries, shapes, tags, yaml_text
+from argo_templates.local import depends, expressions, handed_on, memos, patches, retries, shapes, tags, yaml_text
 from argo_templates.local.errors import LocalError, ParameterError, Unsupported
 
 FOLDER: Final = Path(__file__).parents[1] / "rendered"
@@ -172,7 +172,7 @@ def arguments(program: Program, given: Mapping[str, str]) -> dict[str, str]:
     """Return every parameter of a workflow with its value.
 
     Raises:
-        ParameterError: if a parameter is not known, not given, or out of its enum.
+        ParameterError: if a parameter is not known, not given, out of its enum, or none that pods can hand on.
     """
     declared = {each["name"]: each for each in program.spec.get("arguments", {}).get("parameters", [])}
     for name in given:
@@ -185,6 +185,8 @@ def arguments(program: Program, given: Mapping[str, str]) -> dict[str, str]:
         if value is None:
             raise ParameterError(f"{program.name} needs the parameter {name}: {parameter.get('description', name)}")
         values[name] = check_enum(program.name, parameter, text(value))
+    if handed_on.LIBRARY in _references([*program.spec.get("templates", []), {"steps": [hooks_of(program.spec)]}]):
+        handed_on.check_arguments(program.name, values)
     return values
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from argo_templates.local import documents, graphs, memos, outputs, pods, retries, scopes, tags
 from argo_templates.local.documents import Key, Program
+from argo_templates.local.errors import PodRefused
 from argo_templates.local.graphs import Call
 from argo_templates.local.nodes import ERROR, FAILED, RUNNING, SUCCEEDED, UNSUCCESSFUL, Node
 from argo_templates.local.process import BackEnd
@@ -69,15 +70,20 @@ class Engine:
         return node.phase, node.message
 
     async def _exit(self, scope: tags.Scope, phase: str, message: str) -> tuple[str, str]:
-        """Run the exit handler; a workflow whose exit handler fails has failed, as with Argo."""
+        """Run the exit handler; a workflow whose exit handler fails has failed, as with Argo.
+
+        What failed before stays the reason that is told first: a handler fails beside it where the catalogue is away.
+        """
         # Of a run that is taken up it runs again: what it said before was of another end.
         self.run.forget("onExit")
         for hook in documents.hooks_of(self.program.spec):
             outcome = scopes.of_outcome(phase, self._began, self.run.nodes())
             key = self.program.of(self.program.name, hook)
             node = await self.node(Call("onExit", key, hook.get("arguments", {}), {**scope, **outcome}))
-            if node.phase in UNSUCCESSFUL:
-                phase, message = node.phase, node.message
+            if node.phase in UNSUCCESSFUL and phase in UNSUCCESSFUL:
+                message = f"{message}; and its exit hook failed: {node.message}"
+            elif node.phase in UNSUCCESSFUL:
+                phase, message = node.phase, f"its exit hook failed: {node.message}"
         return phase, message
 
     async def node(self, call: Call) -> Node:
@@ -181,6 +187,10 @@ class Engine:
             except TimeoutError:
                 pod.tidy()
                 return replace(node, began=began, phase=FAILED, message=f"came to its deadline of {deadline} s")
+            except PodRefused:
+                # It goes past what would try it again.
+                pod.tidy()
+                raise
             tried = replace(node, began=began, where=held, attempts=attempt + 1)
             finished = outputs.of_pod(tried, template, pod, ended, self.run.artifact)
             # Removing takes the disk's time, which others need not wait for.

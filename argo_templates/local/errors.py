@@ -33,3 +33,7 @@ class BackEndError(LocalError):
     """A back end cannot run pods: its commands are absent, or it refuses."""
 
     exit_code: int = os.EX_TEMPFAIL
+
+
+class PodRefused(LocalError):
+    """A back end refuses a pod for what it asks for: another try would be refused, too."""

@@ -76,6 +76,7 @@ class Graph:
         self._prefix = "tasks" if "dag" in template else "steps"
         self._nodes: dict[str, Node] = {}
         self._slots = asyncio.Semaphore(int(template.get("parallelism", UNLIMITED)))
+        self._taken_up: list[Node] = []
 
     async def run(self, node: Node) -> Node:
         """Run all of it; return the node with its outcome and outputs."""
@@ -92,7 +93,7 @@ class Graph:
     async def _run(self, node: Node) -> Node:
         failed = await (self._dag() if "dag" in self._template else self._steps())
         if failed is not None:
-            return replace(node, phase=failed.phase, message=_told(failed))
+            return replace(node, phase=failed.phase, message="; ".join(map(_told, [*self._taken_up, failed])))
         try:
             parameters, artifacts = outputs.of_graph(self._template, self._scope)
         except LocalError as refusal:
@@ -128,6 +129,7 @@ class Graph:
                 if failed is not None and dag.get("failFast", True):
                     waiting.clear()
                 if not running:
+                    self._taken_up = self._failures_before(failed, needs)
                     return failed
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for each in done:
@@ -164,6 +166,14 @@ class Graph:
             if found is not None:
                 return found
         return None
+
+    def _failures_before(self, failed: Node | None, needs: Mapping[str, depends.Depends]) -> list[Node]:
+        """Return the failures that a pod took up before it failed itself: they are the reason for what it says."""
+        name = next((name for name, node in self._nodes.items() if node is failed), None)
+        if failed is None or name is None or failed.kind != "Pod":
+            return []
+        before = (self._nodes.get(other) for other in sorted(depends.names(needs[name])))
+        return [node for node in before if node is not None and node.phase in UNSUCCESSFUL]
 
     def _failure_of(
         self, name: str, tasks: Mapping[str, Mapping[str, Any]], needs: Mapping[str, depends.Depends]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from argo_templates.local.containers import Container, Mount
-from argo_templates.local.errors import BackEndError
+from argo_templates.local.errors import BackEndError, PodRefused
 from argo_templates.local.pods import Pod
 from argo_templates.local.process import Began, Ended, command_of
 
@@ -25,6 +25,12 @@ GRACE: Final = 5
 
 _OUT_OF_MEMORY: Final = 137
 _NOT_FOUND: Final = (126, 127)
+_FOR_NOW: Final = re.compile(
+    r"timeout|timed out|temporar|connection re|no route to host|network is unreachable|no such host|EOF"
+    r"|too many requests|50[0234]|locked|no space left|resource",
+    re.IGNORECASE,
+)
+"""What podman says where the same container may begin later: a registry is away, or the machine has no room."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OWN_VARIABLES: Final = ("HOME", "PATH", "TMPDIR")
 _OWN_PREFIXES: Final = ("CONTAINERS_", "DBUS_", "LD_", "REGISTRY_", "STORAGE_", "XDG_")
@@ -53,7 +59,11 @@ class PodmanBackEnd:
     contained = True
 
     async def run(self, pod: Pod, began: Began) -> Ended:
-        """Run a pod to its end; cancelled, end its container first."""
+        """Run a pod to its end; cancelled, end its container first.
+
+        Raises:
+            PodRefused: if podman would refuse it the next time, too.
+        """
         container = pod.container
         if container is None:
             return Ended(None, "the pod was not made to be a container")
@@ -61,7 +71,7 @@ class PodmanBackEnd:
             told = _secrets(pod)
             command = [str(command_of("podman")), "run", f"--name={name_of(pod)}", *_options(pod, container)]
         except BackEndError as refusal:
-            return Ended(None, str(refusal))
+            raise PodRefused(str(refusal)) from refusal
         began({"container": name_of(pod)})
         client = await self._begin([*command, container.image, *pod.command], pod, os.environ | told)
         try:
@@ -149,7 +159,11 @@ def _secrets(pod: Pod) -> dict[str, str]:
 
 
 async def _outcome(pod: Pod, status: int) -> Ended:
-    """Return how a pod ended, by its container's own account: podman's status may mean podman."""
+    """Return how a pod ended, by its container's own account: podman's status may mean podman.
+
+    Raises:
+        PodRefused: if podman began none, and would not the next time either.
+    """
     found, said, _ = await _call("inspect", "--type=container", "--format={{json .State}}", name_of(pod))
     state = json.loads(said) if found == 0 else {}
     if state.get("Status") == "exited":
@@ -162,7 +176,10 @@ async def _outcome(pod: Pod, status: int) -> Ended:
         # As the process back end says it: the template is wrong, not podman.
         pod.stderr.write_text(f"error: cannot start {_program(pod)}: {_last(pod.stderr)}\n", encoding="utf-8")
         return Ended(status)
-    return Ended(None, f"podman refused: {_last(pod.stderr) or f'exit status {status}'}")
+    said = _last(pod.stderr)
+    if said and not _FOR_NOW.search(pod.stderr.read_text(encoding="utf-8", errors="replace")):
+        raise PodRefused(f"podman refused: {said}")
+    return Ended(None, f"podman refused: {said or f'exit status {status}'}")
 
 
 def _program(pod: Pod) -> str:

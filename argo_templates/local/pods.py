@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from argo_templates.local import containers, patches, tags, volumes
+from argo_templates.local import containers, handed_on, patches, tags, volumes
 from argo_templates.local.errors import LocalError
 from argo_templates.local.paths import Mounted, Paths
 
@@ -108,7 +108,7 @@ def make(
 
     Raises:
         TagError: if a tag resolves to nothing.
-        LocalError: if a volume has no folder.
+        LocalError: if a volume has no folder, or a label is none.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -118,7 +118,10 @@ def make(
     paths = (Mounted if contained else Paths)(folder / "root", mounts)
     _take_in(template, artifacts, paths)
     asked = patches.resources(template, container, scope)
-    made = _of(path, container, folder, paths, mapping, asked, _flags(template, scope))
+    metadata = template.get("metadata", {})
+    handed_on.check_labels(template["name"], tags.put_in(metadata.get("labels", {}), scope))
+    flags = handed_on.flags(metadata.get("annotations", {}), scope)
+    made = _of(path, container, folder, paths, mapping, asked, flags)
     if not contained:
         return made
     return replace(made, container=containers.of(template, container, mounts, declared, asked, folder))
@@ -147,12 +150,6 @@ def _of(
         secret=_secret(container),
         limit=int(quantity(asked["limits"].get("memory", 0))),
     )
-
-
-def _flags(template: Mapping[str, Any], scope: tags.Scope) -> tuple[str, ...]:
-    """Return what HPK would hand to ``sbatch``."""
-    annotations = tags.put_in(template.get("metadata", {}).get("annotations", {}), scope)
-    return tuple(annotations.get("slurm.hpk.io/flags", "").split())
 
 
 def _mounts(

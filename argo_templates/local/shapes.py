@@ -32,7 +32,7 @@ def _names(text: str) -> frozenset[str]:
 
 _ANY_POD: Final = _names(
     "affinity automountServiceAccountToken hostAliases nodeSelector priorityClassName schedulerName securityContext "
-    "serviceAccountName tolerations metrics archiveLocation podResources"
+    "serviceAccountName tolerations metrics archiveLocation podResources executor"
 )
 _CONTAINER: Final = _names("image imagePullPolicy securityContext terminationMessagePath terminationMessagePolicy")
 

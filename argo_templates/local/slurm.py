@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from argo_templates.local.errors import BackEndError
+from argo_templates.local.errors import BackEndError, PodRefused
 from argo_templates.local.pods import Pod
 from argo_templates.local.process import Began, Ended, command_of
 
@@ -31,6 +31,12 @@ _OUT_OF_TIME: Final = 143
 _GIVEN: Final = '${CUDA_VISIBLE_DEVICES:+"CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"}'
 _MEMORY: Final = re.compile(r"slurmstepd.*(memory limit|oom.?kill)", re.IGNORECASE)
 """What Slurm writes at the end of the standard error of a job that it ends for its memory."""
+_FOR_NOW: Final = re.compile(
+    r"unable to contact|timed out|temporarily|connect failure|connection refused|standby|zero bytes|communication"
+    r"|policy \(job submit limit",
+    re.IGNORECASE,
+)
+"""What Slurm says where the same job may be taken later: its controller is away, or a user has many jobs."""
 _ASKED_AT_MOST: Final = 5
 """Times in a row that Slurm may not answer before a pod is an error."""
 
@@ -91,12 +97,16 @@ class SlurmBackEnd:
         self._jobs = Jobs()
 
     async def run(self, pod: Pod, began: Began) -> Ended:
-        """Submit a pod and wait for its end; cancelled, cancel the job and wait until it is gone."""
+        """Submit a pod and wait for its end; cancelled, cancel the job and wait until it is gone.
+
+        Raises:
+            PodRefused: if Slurm would refuse it the next time, too.
+        """
         submitted = asyncio.create_task(_submit(pod))
         try:
             job, refusal = await asyncio.shield(submitted)
             if job is None:
-                return Ended(None, f"sbatch refused: {refusal}")
+                return _refused(refusal)
             began({"job": job})
             return _of_memory(await self._ended(job), pod)
         except asyncio.CancelledError:
@@ -127,6 +137,18 @@ class SlurmBackEnd:
         """Cancel the job of a pod that a killed executor left."""
         if where.get("job"):
             subprocess.run([str(command_of("scancel")), str(where["job"])], capture_output=True, check=False)  # noqa: S603
+
+
+def _refused(refusal: str) -> Ended:
+    """Return the end of a pod that Slurm may take another time.
+
+    Raises:
+        PodRefused: if it will not.
+    """
+    said = f"sbatch refused: {refusal}"
+    if not _FOR_NOW.search(refusal):
+        raise PodRefused(said)
+    return Ended(None, said)
 
 
 async def _submit(pod: Pod) -> tuple[str | None, str]:

@@ -152,6 +152,8 @@ class Formula:
     def _refusal(
         self, task: Task, site: Site, queue: Queue, moves: tuple[Move, ...] | None, load: Load
     ) -> Refusal | None:
+        if site.name in self.sites.closed:
+            return Refusal(self.sites.closed[site.name], for_now=True)
         unsuited = self._unsuited(task, queue)
         if unsuited:
             return Refusal(unsuited)

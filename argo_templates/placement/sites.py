@@ -17,6 +17,9 @@ OWN_FOLDER: Final = "DAFAB_SITES"
 """The environment variable that names the folder of one's own sites, in place of the examples."""
 
 LOCAL: Final = "local"
+_ASKED: Final = {"slurm": ("slurm", "hpk"), "kubernetes": ("kubernetes",)}
+"""Of which runtimes one can be asked what is free."""
+
 _GIB: Final = 2**30
 
 
@@ -66,6 +69,8 @@ def check_sites(found: Iterable[tuple[str, Site]]) -> list[str]:
 
 def _own_faults(site: Site) -> list[str]:
     faults = [f"links.{to}: this is the site's own RSE" for to in site.links if to == site.rse]
+    if site.asked and site.runtime not in _ASKED[site.asked]:
+        faults.append(f"asked: {site.asked} knows nothing of the runtime {site.runtime}")
     names = [queue.name for queue in site.queues]
     faults += [f"queues: two are called {name}" for name in sorted(set(names)) if names.count(name) > 1]
     for queue in site.queues:

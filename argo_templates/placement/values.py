@@ -24,6 +24,13 @@ Rse = Annotated[str, Field(pattern=r"^[A-Z0-9]+([_-][A-Z0-9]+)*$", max_length=25
 """What Rucio's generic schema takes for an RSE."""
 
 Runtime = Literal["kubernetes", "hpk", "slurm", "local"]
+
+
+def of_pods(runtime: str) -> str:
+    """Return which templates run at a site of a runtime: jobs of a Slurm take partition and flags of those for HPK."""
+    return "hpk" if runtime == "slurm" else runtime
+
+
 Policy = Literal["queue", "refuse"]
 """What happens where no slot is free now: the item waits in the queue, or the site is refused."""
 
@@ -91,6 +98,7 @@ class Site:
         links: From its RSE to others, by their names.
         title: For people.
         rse_free_bytes: Room on the RSE; ``None`` where nobody says.
+        asked: What is asked what is free now: the Slurm, or the Kubernetes, at hand; empty for nobody.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -101,14 +109,16 @@ class Site:
     links: Mapping[Rse, Link] = field(default_factory=dict)
     title: str = ""
     rse_free_bytes: Count | None = None
+    asked: Literal["", "slurm", "kubernetes"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """All sites by name, and the links between RSEs by (from, to)."""
+    """All sites by name, the links between RSEs by (from, to), and why sites are no candidates now, by their names."""
 
     sites: tuple[Site, ...]
     links: Mapping[tuple[str, str], Link]
+    closed: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, name: str) -> Site | None:
         """Return a site, ``None`` where no file is of it."""

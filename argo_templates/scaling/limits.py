@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
 from argo_templates.local.volumes import LIMITS, of_site
 from argo_templates.scaling.errors import ScaleError
+from dasi_backend.appearing import appearing
 from rucio_dafab.files import write_file
 from rucio_dafab.site.home import Home
 
@@ -52,17 +52,14 @@ class LimitFiles:
 
         The folder stands in place of all that ships: it is whole from its first moment, whoever makes it.
         """
-        own.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{own.name}-", dir=own.parent) as folder:
-            filled = Path(folder) / own.name
-            filled.mkdir()
-            for key, text in self.read().items():
-                write_file(filled / key, text)
-            try:
-                filled.rename(own)
-            except OSError:
-                if not own.is_dir():
-                    raise
+        try:
+            with appearing(own, ScaleError) as filled:
+                filled.mkdir()
+                for key, text in self.read().items():
+                    write_file(filled / key, text)
+        except ScaleError:
+            if not own.is_dir():  # somebody else was quicker
+                raise
 
     def _folder(self) -> Path:
         return of_site(self._home)[LIMITS]

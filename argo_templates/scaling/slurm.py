@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,7 @@ _HARMLESS_FLAGS: Final = frozenset({"CLOUD", "DYNAMIC_NORM", "COMPLETING"})
 _OF_THEIR_OWN: Final = ("Dependency", "BeginTime", "JobHeldUser", "JobHeldAdmin", "DependencyNeverSatisfied")
 """Reasons for waiting that have nothing to do with room."""
 
-_DEFAULTS: Final = ("SQUEUE_", "SINFO_", "SCONTROL_")
+_DEFAULTS: Final = ("SQUEUE_", "SINFO_", "SCONTROL_", "SLURM_CLUSTERS")
 """How variables begin by which a user gives these commands other defaults (their manuals, "Environment variables")."""
 
 _COLUMNS: Final = "%T|%V|%U|%u|%P|%r"
@@ -67,13 +67,26 @@ def seen(settings: Settings) -> dict[str, Seen]:
         NoAnswer: if Slurm does not answer.
         ScaleError: if its commands are not here, or it has no such partition.
     """
-    known = set(_asked("sinfo", "--noheader", "--all", "--format=%R").split())
-    if lost := sorted({each.partition for each in settings.limits} - known):
-        raise ScaleError(f"Slurm has no partition {', '.join(lost)}: there are {', '.join(sorted(known))}")
-    nodes = list(nodes_of(_asked("scontrol", "show", "node", "--details", "--oneliner")))
+    nodes = nodes_of_partitions({each.partition for each in settings.limits})
     jobs = list(jobs_of(_asked("squeue", "--noheader", "--all", f"--format={_COLUMNS}")))
     now = time.time()
     return {each.limit: _seen(each, settings, nodes, jobs, now) for each in settings.limits}
+
+
+def nodes_of_partitions(partitions: Set[str]) -> list[Node]:
+    """Return all nodes that take jobs, with what is free of them.
+
+    Args:
+        partitions: that there have to be.
+
+    Raises:
+        NoAnswer: if Slurm does not answer.
+        ScaleError: if its commands are not here, or it has no such partition.
+    """
+    known = set(_asked("sinfo", "--noheader", "--all", "--format=%R").split())
+    if lost := sorted(partitions - known):
+        raise ScaleError(f"Slurm has no partition {', '.join(lost)}: there are {', '.join(sorted(known))}")
+    return list(nodes_of(_asked("scontrol", "show", "node", "--details", "--oneliner")))
 
 
 def _seen(scaled: Scaled, settings: Settings, nodes: Iterable[Node], jobs: Iterable[Job], now: float) -> Seen:

@@ -12,6 +12,7 @@ from argo_templates.placement.formula import Formula
 from argo_templates.placement.replicas import task_of
 from argo_templates.placement.sites import load_sites
 from argo_templates.placement.values import Policy
+from argo_templates.scaling import sites as room
 from argo_templates.work import listed
 from rucio_dafab.client import DafabClient, Found
 from rucio_dafab.client_values import FilterLanguage
@@ -56,7 +57,7 @@ def choose(given: ChooseInput) -> ChooseOutput:
     if given.most < 1 or given.batch < 1:
         raise PlacementError(f"most {given.most}, batch {given.batch}: both are at least 1")
     found = [each for each in _found(given) if each.assets]
-    formula = Formula(load_sites(), load_figures(), given.seconds_per_euro, given.policy)
+    formula = Formula(room.now(load_sites()), load_figures(), given.seconds_per_euro, given.policy)
     only = None if given.site == "auto" else given.site
     placements = [formula.place(task_of(each, listed(given.like), step="apply"), only=only) for each in found]
     batches = split(placements, given.batch)

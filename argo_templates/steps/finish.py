@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +21,8 @@ from rucio_dafab.client import DafabClient, PublishRequest
 from rucio_dafab.site.home import DERIVED_ACCOUNT, SCOPE, Home
 
 TRY_AGAIN = os.EX_TEMPFAIL
+ONLY_ONE = "scene"
+"""The working folder of a workflow over a single scene."""
 SUCCEEDED = "Succeeded"
 
 
@@ -60,9 +62,11 @@ def finish(given: FinishInput) -> FinishOutput:
     """
     run = RunFolder(_checked(Path(given.work)))
     taken = measures.read(run)
+    begun = {path.name for path in run.scenes.glob("*")} | {path.stem for path in run.ended.glob("[!.]*.json")}
     left = [_settle(Work(path), given.status, taken) for path in sorted(run.scenes.glob("*")) if path.is_dir()]
     kept = [each for each in left if each["outcome"] == scenes.KEPT]
     ended = [*scenes.of_run(run), *kept]
+    ended += _never_begun(taken, begun)
     # JSON of tags: Argo gives null for no failures.
     end = run_record.ending({name: getattr(given, name) for name in type(given).model_fields})
     document = run_record.item(end, taken, ended, load_sites().named(given.site), _versions())
@@ -95,6 +99,17 @@ def _settle(work: Work, status: str, taken: list[Measure]) -> Mapping[str, Any]:
     found = scenes.summary(work, scenes.WITHDRAWN, refusal.reason)
     remove(work, scenes.WITHDRAWN, refusal.reason)
     return found
+
+
+def _never_begun(taken: list[Measure], begun: Set[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the scenes that were refused before anything of them was there: an archive did not give them.
+
+    Folders of workflows over many scenes are called like these; that of one over a single scene says nothing.
+    """
+    last = {work.root.name: each for each in taken if RunFolder.of(work := Work(Path(each.work))) is not None}
+    for name, measure in sorted(last.items()):
+        if measure.status and name not in begun and name != ONLY_ONE:
+            yield {"scene": name, "outcome": scenes.WITHDRAWN, "reason": measure.reason}
 
 
 def _is_of(measure: Measure, work: Work) -> bool:

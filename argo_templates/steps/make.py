@@ -8,7 +8,19 @@ from hera.workflows import Input, Output, Parameter
 
 from argo_templates import predictions
 from argo_templates.steps.infer import RAN, SKIPPED, named_by_origin
-from argo_templates.work import MODELS, Work, WorkError, fingerprint, finished, read_json, seal_of, whole, write_json
+from argo_templates.steps.reference import chosen
+from argo_templates.work import (
+    MODELS,
+    WATER,
+    Work,
+    WorkError,
+    fingerprint,
+    finished,
+    read_json,
+    seal_of,
+    whole,
+    write_json,
+)
 from rucio_dafab import __version__
 from rucio_dafab.eo.models import choose_model
 from rucio_dafab.eo.scene import open_scene
@@ -44,11 +56,17 @@ def make(given: MakeInput) -> MakeOutput:
     if read_json(work.outcome(given.model))["outcome"] != RAN:
         return MakeOutput(outcome=SKIPPED, item="")
     result = work.product(given.model)
-    made_from = fingerprint("make", seal_of(work.prediction(given.model)), __version__)
+    sources = [work.prediction(given.model), *([work.reference] if _compares(work, given.model) else [])]
+    made_from = fingerprint("make", *map(seal_of, sources), __version__)
     if not finished(result, made_from):
         with whole(result, made_from) as folder, named_by_origin(work):
             _make(work, given.model, folder)
     return MakeOutput(outcome="made", item=read_json(result / PRODUCT)["item"]["id"])
+
+
+def _compares(work: Work, model: str) -> bool:
+    """Tell whether a product is compared with a reference that a step before this one chose."""
+    return model == WATER and work.reference.is_dir()
 
 
 def _make(work: Work, name: str, folder: Path) -> None:
@@ -58,6 +76,7 @@ def _make(work: Work, name: str, folder: Path) -> None:
     makers: dict[str, Callable[..., products.Product]] = {"water": products.make_water, "fields": products.make_fields}
     prediction = predictions.load(work.prediction(name))
     scene = open_scene(work.staged)
-    product = makers[name](scene, prediction, choose_model(name, scene.bands), folder)
+    more = {"reference": chosen(work)} if _compares(work, name) else {}
+    product = makers[name](scene, prediction, choose_model(name, scene.bands), folder, **more)
     files = {asset: str(path.relative_to(folder)) for asset, path in product.files.items()}
     write_json(folder / PRODUCT, {"item": product.item, "files": files})

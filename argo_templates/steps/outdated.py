@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from hera.workflows import Input, Output, Parameter
 
+from argo_templates import failures
 from argo_templates.archives import identities
 from argo_templates.source import OPTICAL, processing
 from argo_templates.work import MODELS, WorkError, listed
@@ -33,7 +34,7 @@ def outdated(given: OutdatedInput) -> OutdatedOutput:
     """Find scenes of which a model of another version than the one here made the product.
 
     What an item says of a model is compared with the model itself: its version and its file's checksum. A model that
-    never ran on a scene, or was left out because a band is absent, is not outdated.
+    never ran on a scene, or was left out because a band is absent, is not outdated. What failed of late comes last.
 
     Raises:
         ModelError: if one of the models is not here.
@@ -45,16 +46,19 @@ def outdated(given: OutdatedInput) -> OutdatedOutput:
     current = identities(listed(given.models))
     asked = given.filter or None
     client, store = DafabClient.of_account(DERIVED_ACCOUNT), Store(Home.from_environment().store)
-    chosen: list[dict[str, str]] = []
+    failed = failures.of_late(client)
+    chosen: dict[str, dict[str, str]] = {}
     for found in client.search(SCOPE, asked, filter_lang="cql2-text", collections=[OPTICAL], did_type="container"):
         old = list(_old(processing(found.document or {"properties": {}}), current))
         if old:
             source = "store" if store.contains(found.name) else "archive"
             told = {"key": found.name, "scene": found.name, "source": source, "models": _as_parameter(old)}
-            chosen.append(told)
-        if len(chosen) == given.most:
+            chosen[found.name] = told
+        # Those that failed stand aside until it is known that there are not enough others.
+        if len(chosen.keys() - failed.keys()) == given.most:
             break
-    return OutdatedOutput(scenes=json.dumps(chosen), count=len(chosen))
+    now = [chosen[name] for name in failures.last(chosen, failed)[: given.most]]
+    return OutdatedOutput(scenes=json.dumps(now), count=len(now))
 
 
 def _old(record: Mapping[str, Mapping[str, Any]], current: Mapping[str, tuple[str, str]]) -> Iterator[str]:

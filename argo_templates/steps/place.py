@@ -10,7 +10,8 @@ from argo_templates.placement.figures import Figures, load_figures
 from argo_templates.placement.formula import Formula
 from argo_templates.placement.replicas import tasks_of
 from argo_templates.placement.sites import load_sites
-from argo_templates.placement.values import Policy, Prediction, Sites, Task
+from argo_templates.placement.values import Policy, Prediction, Sites, Task, of_pods
+from argo_templates.scaling import sites as room
 from argo_templates.work import CPU, GPU, MODELS, listed
 from rucio_dafab.client import DafabClient
 from rucio_dafab.site.home import DERIVED_ACCOUNT
@@ -31,7 +32,9 @@ class PlaceOutput(Output):
     """The place: values of the labels dafab.eu/site and dafab.eu/runtime, and what has to come first."""
 
     site: Annotated[str, Parameter(description="The site, for the label dafab.eu/site")]
-    runtime: Annotated[str, Parameter(description="kubernetes, hpk, slurm or local, for the label dafab.eu/runtime")]
+    runtime: Annotated[
+        str, Parameter(description="kubernetes, hpk (of a Slurm, too) or local, for the label dafab.eu/runtime")
+    ]
     device: Annotated[str, Parameter(description="cpu or gpu, for the label dafab.eu/device")]
     queue: Annotated[str, Parameter(description="The queue; the partition of Slurm")]
     rse: Annotated[str, Parameter(description="The RSE beside it, to which bring brings what is not there")]
@@ -72,12 +75,12 @@ def chosen_place(
         raise PlacementError("no model was asked for")
     if not seconds_per_euro >= 0:
         raise PlacementError(f"seconds_per_euro {seconds_per_euro}: it is not 0 or more")
-    known = load_sites(Path(sites) if sites else None)
+    known = room.now(load_sites(Path(sites) if sites else None))
     figures = load_figures()
     chosen = Formula(known, figures, seconds_per_euro, policy).place(task, only=only).chosen
     return PlaceOutput(
         site=chosen.site,
-        runtime=chosen.runtime,
+        runtime=of_pods(chosen.runtime),
         device=device_of(known, chosen, figures),
         queue=chosen.queue,
         rse=chosen.rse,

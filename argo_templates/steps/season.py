@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from hera.workflows import Input, Output, Parameter
 
-from argo_templates import archives, seasons
+from argo_templates import archives, failures, seasons
 from argo_templates.archives import Product, Region
 from argo_templates.season_parcels import COLLECTION
 from argo_templates.seasons import MEMBER, Season
@@ -80,7 +80,9 @@ def season(given: SeasonInput) -> SeasonOutput:
         ]
         region = Region(given.source, each.area, given.recount_cloud_cover)
         again |= {other.id: other for other in _further(client, region, each, today, done)}
-    now = chosen[: given.most]
+    failed = failures.of_late(client) if chosen[given.most :] else {}
+    by_key = {scene["key"]: scene for scene in chosen}
+    now = [by_key[key] for key in failures.last(by_key, failed)[: given.most]]
     # A scene is worked on once a run: what another season delineates on it comes first.
     left = [other for name, other in again.items() if all(name != scene["key"] for scene in now)]
     count = [_told(other) for other in by_turns(left, today, given.most)]

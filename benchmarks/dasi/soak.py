@@ -1,12 +1,13 @@
 """Writers, readers, an expirer and SIGKILLs on one rolling store at once; what they find must always be whole.
 
-python -m benchmarks.dasi.soak [seconds] [folder]
+python -m benchmarks.dasi.soak [SECONDS] [--folder FOLDER]
 
 A product of number N holds bytes that N alone decides, so whoever reads it knows them. Every third one is leased
 before it is archived and must never leave; each removal is written down before it begins, so that what is missing at
 the end and was acknowledged is either there or was lost.
 """
 
+import argparse
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,10 @@ from dasi_backend.keys import ProductKey
 from dasi_backend.policy import Policy, Rule
 from dasi_backend.removal import Check, Remover
 from dasi_backend.store import Store
+
+MUST_BE_NONE: Final = ("lost", "partial", "checksum", "error", "aborts", "unfinished")
+"""What no run may count: acknowledged products that are gone, products half there, wrong bytes, refused reads,
+processes that ended by themselves, and what the last tidying left."""
 
 WRITERS: Final = 4
 READERS: Final = 4
@@ -112,7 +118,7 @@ class Soak:
         self._lock = threading.Lock()
 
     def run(self) -> dict[str, Any]:
-        """Return what was counted; ``lost``, ``partial``, ``checksum``, ``error`` and ``aborts`` ought to be 0."""
+        """Return what was counted; :func:`faults` judges it."""
         self.store._make()
         threads = [threading.Thread(target=self._write) for _ in range(WRITERS)]
         threads += [threading.Thread(target=self._keep, args=("read", number)) for number in range(READERS)]
@@ -202,12 +208,38 @@ class Soak:
         }
 
 
-def main(seconds: float, folder: str | None) -> None:
-    """Run it in a folder, by default that of temporary files, and print what was counted."""
-    if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        print(json.dumps(Soak(Path(place), seconds).run(), indent=1))
+def faults(found: Mapping[str, Any]) -> list[str]:
+    """Return what a run found that must not be, and what it did not do and so says nothing of; none where it passed."""
+    wrong = [f"{name} {found[name]}" for name in MUST_BE_NONE if found[name]]
+    tried = {name: found[name] for name in ("acknowledged", "removals", "read")} | found["killed"]
+    idle = [name for name in (*tried, "writers killed") if not tried.get(name)]
+    return wrong + [f"none: {name}" for name in dict.fromkeys(idle)]
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86_400:  # nor NaN
+        raise ValueError(text)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds up to 86400"  # as argparse names what a value is not
+
+
+def main() -> int:
+    """Run it, print what was counted and the verdict, and return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("seconds", nargs="?", type=_seconds, default=300.0, help="how long (300)")
+    parser.add_argument("--folder", type=Path, help="where the store is made; by default among temporary files")
+    given = parser.parse_args()
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+        found = Soak(Path(place), given.seconds).run()
+    print(json.dumps(found, indent=1))
+    wrong = faults(found)
+    print(f"FAILED: {', '.join(wrong)}" if wrong else "passed: nothing lost, partial, damaged or aborted")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
@@ -216,4 +248,4 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["read"]:
         read(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        main(float((sys.argv[1:] or ["300"])[0]), (sys.argv[2:] or [None])[0])
+        sys.exit(main())

@@ -26,10 +26,9 @@ def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, 
     """Infer and make the products of a model; tell the seconds of each phase and the bytes of each file."""
     import numpy as np  # noqa: PLC0415
 
-    from rucio_dafab.eo import products  # noqa: PLC0415
+    from rucio_dafab.eo import products, water_layers  # noqa: PLC0415
     from rucio_dafab.eo.inference import infer, load_model  # noqa: PLC0415
     from rucio_dafab.eo.scene import open_scene  # noqa: PLC0415
-    from rucio_dafab.eo.water_layers import OBSERVED_WATER  # noqa: PLC0415
 
     loaded, opened = load_model(model), open_scene(scene)
     prediction = infer(loaded, opened)
@@ -46,7 +45,7 @@ def product(model: str, scene: Path, out: Path, keep: Path | None) -> dict[str, 
         "make_seconds": seconds,
         "provider": loaded.provider,
         "parcels": made.item["properties"].get("dafab:smart-agriculture", {}).get("number_of_fields"),
-        "mask_bits": _bits(made.files.get(OBSERVED_WATER)),
+        "mask_bits": _bits(made.files.get(water_layers.OBSERVED_WATER)),
         "files": {path.name: path.stat().st_size for path in made.files.values()},
         "properties": {key: value for key, value in made.item["properties"].items() if isinstance(value, int | float)},
     }

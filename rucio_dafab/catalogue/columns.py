@@ -1,16 +1,28 @@
 """The typed columns of the queryables, and the fingerprints: added, filled and indexed on a catalogue in use."""
 
 from collections.abc import Callable, Container, Iterator
-from time import monotonic, sleep
 from typing import Any, Final
 
 import orjson
-from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, Engine, Index, MetaData, Table, bindparam, inspect, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Index,
+    MetaData,
+    Select,
+    Table,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateIndex
 
-from rucio_dafab.catalogue.errors import MigrationError
+from rucio_dafab.catalogue.moments import in_a_free_moment
 from rucio_dafab.catalogue.record import later_reader
 from rucio_dafab.catalogue.rows import KeyPages
 from rucio_dafab.catalogue.tables import (
@@ -19,6 +31,7 @@ from rucio_dafab.catalogue.tables import (
     FORMER_INDEX,
     SCHEMA,
     TABLE,
+    document,
     fixed_columns,
     former_indexes,
     later_indexes,
@@ -32,15 +45,6 @@ from rucio_dafab.vocabulary.queryables import load as load_queryables
 BATCH: Final = 500
 """Documents filled in one transaction: their rows are locked for a few tens of milliseconds."""
 
-LOCK_MILLISECONDS: Final = 200
-"""For how long a new column may keep readers waiting behind it, once in :data:`PAUSE`."""
-
-PAUSE: Final = 1.0
-"""Seconds between attempts to add a column."""
-
-PATIENCE: Final = 900.0
-"""Seconds after which that is given up: a long listing is read in minutes."""
-
 
 def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[str, ...]:
     """Add the columns and indexes that the queryables declare and the table lacks; fill them from the documents.
@@ -53,7 +57,7 @@ def synchronise(engine: Engine, queryables: Queryables | None = None) -> tuple[s
         What was added or filled, a line each.
 
     Raises:
-        MigrationError: if a column cannot be added for :data:`PATIENCE`, since the table is never free.
+        MigrationError: if a column cannot be added, since the table is never free.
     """
     declared = queryables or load_queryables()
     table = make_table(declared, MetaData(schema=SCHEMA))
@@ -73,7 +77,7 @@ def _unfilled(connection: Connection, table: Table, declared: Queryables) -> lis
     """Return the columns that may lack values: a column gets its index only once it is filled."""
     ready = _indexes(connection)
     # At an older revision it is not there yet.
-    prints = FINGERPRINTS in _present(connection) and FINGERPRINTS_INDEX not in ready
+    prints = FINGERPRINTS in _present(connection) and connection.scalar(select(_lack_fingerprints(table).exists()))
     return ([FINGERPRINTS] if prints else []) + [
         name
         for queryable, name in typed_queryables(declared)
@@ -81,26 +85,18 @@ def _unfilled(connection: Connection, table: Table, declared: Queryables) -> lis
     ]
 
 
+def _lack_fingerprints(table: Table) -> Select[Any]:
+    """Return what asks for the documents whose fingerprints are to be computed."""
+    return select(table.c.name).where(table.c[FINGERPRINTS].is_(None))
+
+
 def _add(engine: Engine, table: Table, names: list[str]) -> None:
-    """Add columns in a moment in which nobody reads the table: who waited for it would make all later readers wait."""
-    last = monotonic() + PATIENCE
-    while True:
-        try:
-            with engine.begin() as connection:
-                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
-                for name in names:
-                    kind = table.c[name].type.compile(engine.dialect)
-                    column = f"{_quoted(engine, name)} {kind}"
-                    connection.execute(text(f"ALTER TABLE {SCHEMA}.{TABLE} ADD COLUMN IF NOT EXISTS {column}"))
-                return
-        except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable):
-                raise
-            if monotonic() > last:
-                raise MigrationError(
-                    f"{SCHEMA}.{TABLE} is read without a break: no column could be added in {PATIENCE:.0f} s"
-                ) from error
-        sleep(PAUSE)
+    def add(connection: Connection) -> None:
+        for name in names:
+            column = f"{_quoted(engine, name)} {table.c[name].type.compile(engine.dialect)}"
+            connection.execute(text(f"ALTER TABLE {SCHEMA}.{TABLE} ADD COLUMN IF NOT EXISTS {column}"))
+
+    in_a_free_moment(engine, add)
 
 
 def differences(connection: Connection, queryables: Queryables | None = None) -> tuple[str, ...]:
@@ -118,6 +114,15 @@ def differences(connection: Connection, queryables: Queryables | None = None) ->
     missing = (str(index.name) for index in _wanted_indexes(table, declared, present) if index.name not in indexes)
     found += [f"the index {name} is missing: run `rucio-dafab db upgrade`" for name in missing]
     return tuple(found)
+
+
+def unfilled_rows(connection: Connection) -> tuple[str, ...]:
+    """Return in a line how many documents a server of before made since the last upgrade; nothing where it made none.
+
+    They are found, but looked at one by one.
+    """
+    number = connection.scalar(select(func.count()).select_from(_lack_fingerprints(document).subquery()))
+    return (f"{number} of the documents lack fingerprints: run `rucio-dafab db upgrade`",) if number else ()
 
 
 def _present(connection: Connection) -> dict[str, str]:
@@ -143,13 +148,31 @@ def _make_indexes(engine: Engine, table: Table, declared: Queryables) -> list[st
         for index in _wanted_indexes(table, declared, _present(connection)):
             if index.name in ready:
                 continue
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, str(index.name))}"))
-            index.dialect_options["postgresql"]["concurrently"] = True
-            connection.execute(CreateIndex(index))
+            _make_index(connection, index)
             made.append(str(index.name))
         for former in _former(declared, _indexes(connection)):
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(engine, former)}"))
+            _drop_index(connection, former)
     return made
+
+
+def restore_former_index(engine: Engine) -> None:
+    """Make the index that the one of the fingerprints replaced, blocking nobody: they are about to go."""
+    table = Table(TABLE, MetaData(schema=SCHEMA), Column("searchable", JSONB))
+    operators = {"searchable": "jsonb_path_ops"}
+    index = Index(FORMER_INDEX, table.c.searchable, postgresql_using="gin", postgresql_ops=operators)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if FORMER_INDEX not in _indexes(connection):
+            _make_index(connection, index)
+
+
+def _make_index(connection: Connection, index: Index) -> None:
+    _drop_index(connection, str(index.name))  # its making broke off
+    index.dialect_options["postgresql"]["concurrently"] = True
+    connection.execute(CreateIndex(index))
+
+
+def _drop_index(connection: Connection, name: str) -> None:
+    connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{_quoted(connection.engine, name)}"))
 
 
 def _former(declared: Queryables, ready: Container[str]) -> Iterator[str]:
@@ -182,6 +205,8 @@ def _fill(engine: Engine, table: Table, names: list[str], declared: Queryables) 
     )
     read = later_reader(declared)
     question = select(table.c.scope, table.c.name, table.c.document).with_for_update()
+    if names == [FINGERPRINTS]:
+        question = question.where(table.c[FINGERPRINTS].is_(None))
     pages = KeyPages(question, table.c.scope, table.c.name, BATCH)
     while True:
         with engine.begin() as connection:

@@ -55,7 +55,8 @@ _LENGTH: Final = struct.Struct("!i")
 _TEXT: Final = 25
 _INTEGER: Final = 23
 """The types ``text`` and ``int4`` (``pg_type.oid``)."""
-_NO_ELEMENTS: Final = struct.pack("!3i", 0, 0, _TEXT)
+_NO_TEXTS: Final = struct.pack("!3i", 0, 0, _TEXT)
+_NO_INTEGERS: Final = struct.pack("!3i", 0, 0, _INTEGER)
 _DIALECT: Final = make_url("postgresql+psycopg://").get_dialect()()
 
 
@@ -166,7 +167,7 @@ def _array(texts: Sequence[str] | None) -> bytes | None:
     if texts is None:
         return None
     if not texts:
-        return _NO_ELEMENTS
+        return _NO_TEXTS
     parts = [_ONE_DIMENSION.pack(1, 0, _TEXT, len(texts), 1)]
     for each in texts:
         encoded = each.encode()
@@ -175,9 +176,11 @@ def _array(texts: Sequence[str] | None) -> bytes | None:
 
 
 def _integers(numbers: Sequence[int] | None) -> bytes | None:
-    """Return numbers, of which there is one at least, as PostgreSQL sends ``int4[]``."""
+    """Return numbers as PostgreSQL sends ``int4[]``."""
     if numbers is None:
         return None
+    if not numbers:
+        return _NO_INTEGERS
     lengths_and_numbers = chain.from_iterable(zip(repeat(4), numbers, strict=False))
     return struct.pack(f"!{5 + 2 * len(numbers)}i", 1, 0, _INTEGER, len(numbers), 1, *lengths_and_numbers)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import shapely
 from stac_geoparquet.arrow import parse_stac_ndjson_to_parquet, stac_table_to_items
 
-from rucio_dafab.catalogue.lines import FileUnreadable, Line, discard
+from rucio_dafab.catalogue.lines import LONGEST_LINE, FileUnreadable, Line, discard
 
 ROWS: Final = 1000
 """Items that are held at once, about 10 MB of documents."""
@@ -78,6 +78,8 @@ def _write_lines(path: Path, documents: Iterable[str]) -> int:
 def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> Iterator[Line]:
     """Yield the items of a file as lines of JSON; the number of a line is that of its row, from one.
 
+    One that would be too long a line is none here either (:class:`rucio_dafab.catalogue.lines.Line`).
+
     Args:
         path: the file.
         progress: told how many bytes of the file have been read, by the share of its rows.
@@ -91,7 +93,8 @@ def read_lines(path: Path, progress: Callable[[int], object] | None = None) -> I
             for batch in file.iter_batches(ROWS):
                 for item in _items(batch):
                     number += 1
-                    yield Line(number, orjson.dumps(item))
+                    text = orjson.dumps(item)
+                    yield Line(number, text) if len(text) <= LONGEST_LINE else Line(number, b"", whole=False)
                 if progress is not None:
                     progress(size * number // file.metadata.num_rows)
     except (OSError, pa.ArrowException, shapely.errors.ShapelyError) as error:

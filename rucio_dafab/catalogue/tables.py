@@ -53,7 +53,11 @@ AT_ONCE: Final = {"fastupdate": "off"}
 """Of GIN indexes of a value or two a document: to keep these in a list first, which questions read, costs more."""
 
 FINGERPRINTS: Final = "fingerprints"
-"""The column of :func:`rucio_dafab.query.fingerprints.fingerprints`."""
+"""The column of :func:`rucio_dafab.query.fingerprints.fingerprints`.
+
+NULL are those of a document that a server wrote which knows nothing of them: it is asked without them until they have
+been computed. Where there is nothing to tell they are ``{}``.
+"""
 
 FINGERPRINTS_INDEX: Final = "document_fingerprints"
 """Its index, and"""
@@ -157,6 +161,9 @@ def later_indexes(table: Table) -> list[Index]:
     c = table.c
     return [
         Index("document_superseded", c.scope, c.collection, postgresql_where=~c.latest),
+        # Empty, and nothing for whoever asks, but while the fingerprints of some rows are to be computed.
+        Index("document_without_fingerprints", c.scope, c.name, postgresql_where=c.fingerprints.is_(None)),
+        # The last one: once it is there, the former one goes.
         Index(FINGERPRINTS_INDEX, c.fingerprints, postgresql_using="gin"),
     ]
 

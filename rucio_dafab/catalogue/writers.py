@@ -15,10 +15,11 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 import psycopg
@@ -29,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rucio_dafab.catalogue.batch import Target, Written, write
-from rucio_dafab.catalogue.errors import database_said
+from rucio_dafab.catalogue.errors import LoadBroken, database_said
 from rucio_dafab.catalogue.lines import LONGEST_LINE, Line
 from rucio_dafab.catalogue.prepared import ParsedItem, PreparedItem, Reject, parse, prepare
 from rucio_dafab.catalogue.tables import document as table
@@ -192,28 +193,51 @@ def running(
         count: of processes.
         transactions: opens a transaction, in each of them.
         renew: forgets, in each of them, the connections to the database that this process has.
+
+    Raises:
+        LoadBroken: if the system gives no more processes, or no memory for them.
     """
     gc.freeze()  # what is there is nobody's garbage, and looking at it would make copies of it
+    with ExitStack() as ending:
+        ending.callback(gc.unfreeze)
+        try:
+            shared = _started(count, (options, transactions, renew), ending)
+        except OSError as error:
+            raise LoadBroken(f"{count} processes cannot be started ({error.strerror or error}): give fewer") from error
+        yield Writers(shared)
+
+
+def _started(count: int, arguments: tuple[Any, ...], ending: ExitStack) -> dict[Connection, _Shared]:
+    """Start processes, and return a connection to each with the memory that it shares.
+
+    Args:
+        count: of processes.
+        arguments: the last ones of :func:`_serve`.
+        ending: is left what ends those that were started, even if others could not be.
+    """
     context = multiprocessing.get_context("fork")
-    pairs = [context.Pipe() for _ in range(count)]
+    processes: list[BaseProcess] = []
+    # What is left first is done last: a process ends once its connection is closed.
+    ending.callback(_join, processes)
+    pairs = []
+    for _ in range(count):
+        pairs.append(context.Pipe())
+        for end in pairs[-1]:
+            ending.callback(end.close)
     shared = {ours: _Shared() for ours, _ in pairs}
-    processes = []
     for ours, theirs in pairs:
         others = [end for pair in pairs for end in pair if end is not theirs]
-        arguments = (theirs, shared[ours], others, options, transactions, renew)
-        processes.append(context.Process(target=_serve, args=arguments, daemon=True))
-    for process in processes:
+        process = context.Process(target=_serve, args=(theirs, shared[ours], others, *arguments), daemon=True)
         process.start()
+        processes.append(process)
     for _, theirs in pairs:
         theirs.close()
-    try:
-        yield Writers(shared)
-    finally:
-        for ours, _ in pairs:
-            ours.close()
-        for process in processes:
-            process.join()
-        gc.unfreeze()
+    return shared
+
+
+def _join(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
+        process.join()
 
 
 def _send(connection: Connection, message: Any) -> None:

@@ -64,12 +64,15 @@ def item(
     from argo_templates.placement.formula import Formula  # noqa: PLC0415
     from argo_templates.placement.replicas import tasks_of  # noqa: PLC0415
     from argo_templates.placement.sites import load_sites  # noqa: PLC0415
+    from argo_templates.scaling import sites as room  # noqa: PLC0415
 
     if policy not in ("queue", "refuse"):
         raise DafabError(f"--policy {policy}: it is none of queue, refuse")
     figures = load_figures()
     names = _models(models, figures.models)
-    formula = Formula(load_sites(sites), figures, seconds_per_euro, "queue" if policy == "queue" else "refuse")
+    formula = Formula(
+        room.now(load_sites(sites)), figures, seconds_per_euro, "queue" if policy == "queue" else "refuse"
+    )
     tasks = tasks_of(reader(), items, names, needs_gpu=gpu)
     placements = [formula.place(task, only=site) for task in tasks]
     if as_json:

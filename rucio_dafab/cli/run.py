@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
@@ -52,17 +53,31 @@ def run(
         str,
         typer.Option(help="Fields: counted from parcels of the season, where the tile has any (season), or own ones."),
     ] = SEASON,
+    reference_water: Annotated[
+        Path | None,
+        typer.Option(help="Water: a folder with tiles of JRC's occurrence, or a GeoTIFF of it; else earlier masks."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     keep_work: Annotated[bool, typer.Option("--keep-work", help="Leave the working folder.")] = False,
 ) -> None:
     """Process one scene: fetch, archive, infer, make and publish. Running it again changes nothing."""
     models, whose = _models(model), _whose(parcels)
+    _check_occurrence(reference_water)
     _check_site(rse)
     # Seconds of Hera, GDAL and ONNX Runtime: what is wrong with the command line or the site is said before.
     from argo_templates.pipeline import process  # noqa: PLC0415
 
     with answers_only(), watched() as watch:
-        report = process(scene, rse, models, second=second, fields_of=whose, keep_work=keep_work, watch=watch)
+        report = process(
+            scene,
+            rse,
+            models,
+            second=second,
+            fields_of=whose,
+            occurrence=reference_water,
+            keep_work=keep_work,
+            watch=watch,
+        )
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
     else:
@@ -82,6 +97,11 @@ def _whose(parcels: str) -> "Parcels":
     if parcels not in PARCELS:
         raise RunError(f"--parcels {parcels}: it is none of {', '.join(PARCELS)}")
     return cast("Parcels", parcels)
+
+
+def _check_occurrence(place: Path | None) -> None:
+    if place is not None and not place.is_file() and next(place.glob("occurrence_*.tif"), None) is None:
+        raise RunError(f"--reference-water {place}: neither a file nor a folder with occurrence_*.tif")
 
 
 def _check_site(rse: str) -> None:

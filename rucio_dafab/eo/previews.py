@@ -28,6 +28,9 @@ DIFFERENCE_COLOURS: Sequence[tuple[str, Colour]] = (
     ("hidden by cloud", (255, 255, 255)),
 )
 DRAWN_CLASSES = (1, 2, 3, 4)
+# Codes of rucio_dafab.eo.reference_water in order.
+REFERENCE_COLOURS: Sequence[tuple[str, Colour]] = DIFFERENCE_COLOURS[:3]
+SEASONAL_COLOUR = DIFFERENCE_COLOURS[2][1]
 
 
 @dataclass(frozen=True)

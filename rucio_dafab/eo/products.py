@@ -5,7 +5,7 @@ holds a whole product. The same scene, prediction and model give the same bytes.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,8 +35,18 @@ from rucio_dafab.eo.items import (
 from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
 from rucio_dafab.eo.previews import drawn_over, field_drawing, ground_of, previews
 from rucio_dafab.eo.profile import without_none
+from rucio_dafab.eo.reference_water import MEMBER, ReferenceWater, Source
 from rucio_dafab.eo.vectors import components, polygonise
-from rucio_dafab.eo.water_layers import DEFICIT, DIFFERENCE, EXCESS, layer_assets, layers, patch_previews
+from rucio_dafab.eo.water_layers import (
+    DEFICIT,
+    DIFFERENCE,
+    EXCESS,
+    Compared,
+    Layer,
+    layer_assets,
+    layers,
+    patch_previews,
+)
 from rucio_dafab.eo.writers import (
     GEOJSON_MEDIA_TYPE,
     PARQUET_MEDIA_TYPE,
@@ -88,33 +98,37 @@ class Product:
         return next(iter(self.files.values())).parent
 
 
-def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: Path, threshold: float = 0.5) -> Product:
-    """Make the water product of a scene: mask, its polygons, and the anomaly where the scene carries a reference.
+def make_water(
+    scene: Scene,
+    prediction: Prediction,
+    model: ModelCard,
+    folder: Path,
+    threshold: float = 0.5,
+    *,
+    reference: ReferenceWater | None = None,
+) -> Product:
+    """Make the water product of a scene: mask, its polygons, and the anomaly where there is reference water.
 
     Args:
-        scene: The scene; its asset ``reference_water``, if any, is the reference.
+        scene: The scene; its asset ``reference_water``, if any, is the reference where no other is given.
         prediction: Of a model with output ``water``.
         model: The model that made it.
         folder: Where the product's own folder, named by its id, is made.
         threshold: Probability from which a pixel is water, 0…1.
+        reference: The reference, of which the item then tells; None for that of the scene, if any, without telling.
 
     Raises:
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
     scene = replace(scene, second=prediction.second)
     observation = observe(scene, prediction, threshold)
-    reference, classes, numbers = _against_reference(scene, prediction, observation.water)
-    found = water.anomaly(numbers)
-    ground = ground_of(scene)
-    # What takes long runs in GDAL and GEOS, which let other threads go on.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
-        against = pool.submit(_anomaly_assets, scene, classes)
-        wanted = layers(scene, prediction, observation, reference, classes)
-        drawn = pool.map(partial(layer_assets, scene, model, ground), wanted)
-        patches, excess, deficit = against.result()
-        assets = patches | {key: asset for each in drawn for key, asset in each.items()}
-    if patches:
-        assets |= patch_previews(scene, ground, patches, assets[DIFFERENCE])
+    usual = _reference(scene, reference)
+    classes, numbers = _against_reference(scene, prediction, observation.water, usual)
+    masks = reference.masks if reference else ()
+    compared = None if usual is None or classes is None else Compared(usual, classes, masks)
+    found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
+    wanted = layers(scene, prediction, observation, compared)
+    assets, excess, deficit = _water_assets(scene, model, wanted, classes)
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -123,21 +137,43 @@ def make_water(scene: Scene, prediction: Prediction, model: ModelCard, folder: P
         },
         **observed_properties(scene, prediction, observation),
         **without_none({LAND_COVER: land_cover.commonest(scene, prediction.valid)}),
+        **({MEMBER: dict(reference.told)} if reference else {}),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
 
 
+def _water_assets(
+    scene: Scene, model: ModelCard, wanted: Iterable[Layer], classes: NDArray[np.uint8] | None
+) -> tuple[dict[str, Asset], profile.Patches, profile.Patches]:
+    """Return all files of a water product, and the areas of too much and too little water."""
+    ground = ground_of(scene)
+    # What takes long runs in GDAL and GEOS, which let other threads go on.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
+        against = pool.submit(_anomaly_assets, scene, classes)
+        drawn = pool.map(partial(layer_assets, scene, model, ground), wanted)
+        patches, excess, deficit = against.result()
+        assets = patches | {key: asset for each in drawn for key, asset in each.items()}
+    if patches:
+        assets |= patch_previews(scene, ground, patches, assets[DIFFERENCE])
+    return assets, excess, deficit
+
+
 def _against_reference(
-    scene: Scene, prediction: Prediction, observed: NDArray[np.bool_]
-) -> tuple[water.Reference | None, NDArray[np.uint8] | None, water.WaterNumbers]:
-    """Return the reference, if the scene carries one, the classes of the difference to it, and the scene's numbers."""
+    scene: Scene, prediction: Prediction, observed: NDArray[np.bool_], reference: water.Reference | None
+) -> tuple[NDArray[np.uint8] | None, water.WaterNumbers]:
+    """Return the classes of the difference to the reference, if there is one, and the scene's numbers."""
     valid, clear = prediction.valid, prediction.clear
-    reference = water.scene_reference(scene)
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
     numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
-    return reference, classes, numbers
+    return classes, numbers
+
+
+def _reference(scene: Scene, given: ReferenceWater | None) -> water.Reference | None:
+    if given is None or given.told["source"] == Source.SCENE:
+        return water.scene_reference(scene)
+    return None if given.path is None else water.read_reference(given.path, scene)
 
 
 def make_fields(

@@ -15,10 +15,10 @@ from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.on_grid import class_raster, scene_file
+from rucio_dafab.eo.reference_water import NO_WATER, PERMANENT, SEASONAL, UNKNOWN
 
 # Asset of a scene: uint8, 0 no water, 1 permanent, 2 seasonal, anything declared as nodata unknown.
 REFERENCE_ASSET = "reference_water"
-UNKNOWN = 255
 SQUARE_METRES_PER_KM2 = 1_000_000.0
 # Excess or deficit above this share of the visible permanent water is an anomaly: one pixel more or less along both
 # shores of a 200 m wide river is 10 %.
@@ -52,11 +52,29 @@ class AnomalyType(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference water on the scene's grid: three bool arrays (row, column)."""
+    """Reference water on the scene's grid.
 
-    permanent: NDArray[np.bool_]
-    seasonal: NDArray[np.bool_]
-    known: NDArray[np.bool_]
+    Attributes:
+        codes: uint8 (row, column), of :mod:`rucio_dafab.eo.reference_water`: one array, as three masks of a tile are
+            a quarter of a gigabyte more than that.
+    """
+
+    codes: NDArray[np.uint8]
+
+    @property
+    def permanent(self) -> NDArray[np.bool_]:
+        """Pixels of permanent water, bool (row, column)."""
+        return np.equal(self.codes, PERMANENT)
+
+    @property
+    def seasonal(self) -> NDArray[np.bool_]:
+        """Pixels of seasonal water, bool (row, column)."""
+        return np.equal(self.codes, SEASONAL)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Pixels of which anything is known, bool (row, column)."""
+        return np.not_equal(self.codes, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -138,11 +156,12 @@ def difference(
     """Return the class of every pixel, uint8 (row, column) of :class:`Difference`. The arguments are (row, column)."""
     # The later a class is written, the more it counts.
     classes = np.full(water.shape, Difference.OTHER, np.uint8)
-    classes[reference.seasonal] = Difference.SEASONAL_NOT_OBSERVED
-    classes[reference.permanent] = Difference.DEFICIT
+    seasonal, permanent = reference.seasonal, reference.permanent
+    classes[seasonal] = Difference.SEASONAL_NOT_OBSERVED
+    classes[permanent] = Difference.DEFICIT
     classes[water] = Difference.EXCESS
-    classes[water & reference.seasonal] = Difference.SEASONAL_OBSERVED
-    classes[water & reference.permanent] = Difference.PERMANENT_OBSERVED
+    classes[water & seasonal] = Difference.SEASONAL_OBSERVED
+    classes[water & permanent] = Difference.PERMANENT_OBSERVED
     classes[~reference.known] = Difference.EXCLUSION_REFERENCE
     classes[~clear] = Difference.EXCLUSION_OBSERVED
     classes[~valid] = Difference.NO_DATA
@@ -170,13 +189,17 @@ def count(
     )
 
 
-def anomaly(numbers: WaterNumbers) -> Anomaly:
+def anomaly(numbers: WaterNumbers, why_no_reference: str = "") -> Anomaly:
     """Return how far the observed water is from the reference, and what kind of anomaly that is.
 
     A flood is water beyond permanent and seasonal water, a drought is dry permanent water, each above
     :data:`ANOMALY_PERCENT` of the visible permanent water: seasonal water is as expected both wet and dry.
+
+    Args:
+        numbers: Of the scene.
+        why_no_reference: Why it has no reference, where that is known.
     """
-    reason = _why_no_score(numbers)
+    reason = _why_no_score(numbers, why_no_reference)
     if reason:
         return Anomaly(None, None, None, None, reason)
     visible = numbers.permanent_visible
@@ -211,17 +234,17 @@ def read_reference(path: Path, scene: Scene) -> Reference:
         ProductError: if the file is missing, unreadable, or holds other values.
     """
     values = class_raster(path, scene, UNKNOWN, "reference water")
-    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (0, 1, 2, UNKNOWN))
+    strange = np.setdiff1d(np.flatnonzero(histogram(values)), (NO_WATER, PERMANENT, SEASONAL, UNKNOWN))
     if len(strange):
         raise ProductError(
             f"reference water {path} holds the value {strange[0]}: expected 0, 1 (permanent), 2 (seasonal)"
         )
-    return Reference(values == 1, values == 2, values != UNKNOWN)
+    return Reference(values)
 
 
-def _why_no_score(numbers: WaterNumbers) -> str:
+def _why_no_score(numbers: WaterNumbers, why_no_reference: str) -> str:
     if numbers.permanent is None:
-        return "no reference water mask"
+        return f"no reference water mask{f': {why_no_reference}' if why_no_reference else ''}"
     if not numbers.clear:
         return "no clear pixel"
     if not numbers.permanent:

@@ -3,9 +3,10 @@
 Each layer is computed only when it is encoded, and forgotten then: of a tile every one has 120 MB.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from rucio_dafab.eo.observation import Observation
 from rucio_dafab.eo.pictures import Backdrop, Colour
 from rucio_dafab.eo.previews import (
     DIFFERENCE_COLOURS,
+    REFERENCE_COLOURS,
+    SEASONAL_COLOUR,
     WATER_COLOUR,
     Drawing,
     difference_drawing,
@@ -26,6 +29,7 @@ from rucio_dafab.eo.previews import (
     previews,
     water_drawing,
 )
+from rucio_dafab.eo.reference_water import MASKS
 from rucio_dafab.eo.water import SQUARE_METRES_PER_KM2, Difference, Reference
 from rucio_dafab.eo.writers import COG_MEDIA_TYPE, RasterLegend, encode_cog, shrunk_cog
 
@@ -43,10 +47,8 @@ EXCESS, DEFICIT = "dafab-water-excess", "dafab-water-deficit"
 TIDIED_PATCH_KM2 = 0.001
 
 _LAND: Colour = (236, 233, 226)
-_SEASONAL: Colour = (116, 178, 240)
 _CLOUD: Colour = (150, 90, 170)
 _WATER_CLASSES = (("no water", _LAND), ("water", WATER_COLOUR))
-_REFERENCE_CLASSES = (*_WATER_CLASSES[:1], ("permanent water", WATER_COLOUR), ("seasonal water", _SEASONAL))
 _CLOUD_CLASSES = (("clear", _LAND), ("cloud or shadow", _CLOUD))
 
 Mask = NDArray[np.bool_]
@@ -65,6 +67,7 @@ class Layer:
         values: Gives them, uint8 (row, column).
         there: bool (row, column), where there is data.
         drawing: Of these values.
+        members: Further members of the asset.
     """
 
     key: str
@@ -74,14 +77,29 @@ class Layer:
     values: Callable[[], Pixels]
     there: Mask
     drawing: Callable[[Pixels], Drawing] = water_drawing
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What observed water was compared to.
+
+    Attributes:
+        reference: The usual water.
+        classes: The difference of the observed water to it, see :func:`rucio_dafab.eo.water.difference`.
+        masks: The ids of the products whose masks the reference was counted from.
+    """
+
+    reference: Reference
+    classes: Pixels
+    masks: Sequence[str] = ()
 
 
 def layers(
     scene: Scene,
     prediction: Prediction,
     observed: Observation,
-    reference: Reference | None,
-    classes: Pixels | None,
+    compared: Compared | None,
 ) -> Iterator[Layer]:
     """Yield the layers that the scene allows: by indices, against a reference, of clouds and of land cover.
 
@@ -89,8 +107,7 @@ def layers(
         scene: The scene.
         prediction: Of the net.
         observed: The water in it.
-        reference: Reference water, if there is any.
-        classes: The difference of the observed water to it, see :func:`rucio_dafab.eo.water.difference`.
+        compared: What it was compared to, if there is reference water.
     """
     clear, valid = prediction.clear, prediction.valid
     yield _water(OBSERVED_WATER, "observed_water", "Observed water mask", lambda: observed.water, clear)
@@ -105,8 +122,8 @@ def layers(
         title = "Cloud and shadow mask (by the scene classification)"
         hidden = _drawing({1: _CLOUD})
         yield Layer(CLOUD_MASK, "cloud_mask", title, legend, lambda: (valid & ~clear).view(np.uint8), valid, hidden)
-    if reference is not None and classes is not None:
-        yield from _against(reference, classes, valid)
+    if compared is not None:
+        yield from _against(compared, valid)
     if land_cover.LAND_COVER_ASSET in scene.item["assets"]:
         title, drawing = "Land cover (ESA WorldCover)", _drawing(land_cover.COLOURS)
         yield Layer(LAND_COVER, "land_cover", title, land_cover.LEGEND, partial(_cover, scene), valid, drawing)
@@ -124,7 +141,7 @@ def layer_assets(scene: Scene, model: ModelCard, ground: Backdrop, layer: Layer)
     values, legend = layer.values(), layer.legend
     tags = tiff_tags(scene, model, layer.title)
     content = encode_cog(values, layer.there, scene.crs, scene.transform, legend, tags)
-    members = raster_members(scene, legend.name, legend.entries)
+    members = {**raster_members(scene, legend.name, legend.entries), **layer.members}
     asset = Asset(f"{layer.file}.tif", content, COG_MEDIA_TYPE, layer.title, ("data",), members)
     del values
     # A picture shows one pixel of fifty: it is drawn from what the file has for such views.
@@ -164,13 +181,14 @@ def tidied(water: Mask, clear: Mask, pixels: int) -> Pixels:
     return np.asarray(sieve(values, pixels, mask=clear), np.uint8) if pixels > 1 else values
 
 
-def _against(reference: Reference, classes: Pixels, valid: Mask) -> Iterator[Layer]:
-    known = RasterLegend("reference water", 2, _REFERENCE_CLASSES)
+def _against(compared: Compared, valid: Mask) -> Iterator[Layer]:
+    reference, classes = compared.reference, compared.classes
+    known = RasterLegend("reference water", 2, REFERENCE_COLOURS)
     title = "Reference water: permanent and seasonal"
-    drawing = _drawing({1: WATER_COLOUR, 2: _SEASONAL})
+    drawing = _drawing({1: WATER_COLOUR, 2: SEASONAL_COLOUR})
     yield Layer(
         REFERENCE_WATER, "reference_water", title, known,
-        lambda: reference.permanent.view(np.uint8) + 2 * reference.seasonal.view(np.uint8), reference.known, drawing,
+        lambda: reference.codes, reference.known, drawing, {MASKS: list(compared.masks)} if compared.masks else {},
     )  # fmt: skip
     legend = RasterLegend("difference", 4, DIFFERENCE_COLOURS)
     title = "Observed water against the reference"

@@ -16,7 +16,7 @@ class QueryError(DafabError):
 
     def __init__(self, message: str, place: str = "") -> None:
         self.place = place
-        super().__init__(f"{place}: {message}" if place else message)
+        super().__init__(" ".join((f"{place}: {message}" if place else message).splitlines()))
 
 
 class LimitError(QueryError):

@@ -69,7 +69,8 @@ class Target:
         queryables: The declared queryables.
         members: jsonb of the document's searchable members, in the document's own shape (so that the pointer
             ``/properties/x`` is the path ``{properties,x}``), with everything that has no column of its own.
-        fingerprints: Those of the document (:func:`rucio_dafab.query.fingerprints.fingerprints`), integer[].
+        fingerprints: Those of the document (:func:`rucio_dafab.query.fingerprints.fingerprints`), integer[]; NULL
+            where they have not been computed yet.
         columns: The typed column by queryable *name*; a queryable that is missing here is looked for in `members`.
             Types: double precision, bigint or integer, text, boolean, timestamptz, text[] (``strings``).
         geometry: The footprint, ``geometry(Geometry, 4326)``, valid.

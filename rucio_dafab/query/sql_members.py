@@ -70,7 +70,7 @@ class Member:
 
     Args:
         members: the jsonb.
-        prints: the fingerprints of the same document, integer[].
+        prints: the fingerprints of the same document, integer[]; NULL where they have not been computed yet.
         path: the keys, from the document down.
     """
 
@@ -107,7 +107,7 @@ class Member:
             _json_type(value)
         wanted: list[list[Scalar]] = [list(values)] if every else [[value] for value in values]
         if not negated and not self._has_index:
-            return or_(*(self._holds(each, each) for each in wanted))
+            return self._holds_any([(each, each) for each in wanted])
         found = or_(*(self._value.contains(literal(each, JSONB)) for each in wanted))
         return self._when("array", not_(found) if negated else found)
 
@@ -155,20 +155,31 @@ class Member:
     def _equals_any(self, values: tuple[Scalar, ...]) -> Condition:
         kinds = {_json_type(value) for value in values}
         if not self._has_index:
-            return or_(*(self._holds(value, [value]) for value in values))
+            return self._holds_any([(value, [value]) for value in values])
         same = self._value.in_([literal(value, JSONB) for value in values])
         return and_(self._type.in_(sorted(kinds)), same)
 
-    def _holds(self, value: Scalar | list[Scalar], parts: Iterable[Scalar]) -> Condition:
-        """Test whether `value` stands at the path, or is part of the array there; `parts` are what has fingerprints."""
-        there: Condition = self._members.contains(_nest(self._path, value))
-        known = [number for part in parts if (number := fingerprint(self._path, part)) is not None]
-        if not known:
-            return there
-        # The planner knows how many rows have a fingerprint, and nothing of what they hold: it takes half of them,
-        # where it would take a thousandth of them for the bare test.
-        has_prints = self._prints.bool_op("@>")(literal(known, ARRAY(Integer)))
-        return and_(has_prints, func.coalesce(there, false()))
+    def _holds_any(self, wanted: Iterable[tuple[Scalar | list[Scalar], Iterable[Scalar]]]) -> Condition:
+        """Test whether any value stands at the path, or is part of the array there.
+
+        Args:
+            wanted: values, each with the parts of it that may have fingerprints.
+        """
+        found, unknown = [], []
+        for value, parts in wanted:
+            there: Condition = self._members.contains(_nest(self._path, value))
+            known = [number for part in parts if (number := fingerprint(self._path, part)) is not None]
+            if known:
+                # The planner knows how many rows have a fingerprint, and nothing of what they hold: it takes half of
+                # them, where it would take a thousandth of them for the bare test.
+                has_prints = self._prints.bool_op("@>")(literal(known, ARRAY(Integer)))
+                found.append(and_(has_prints, func.coalesce(there, false())))
+                unknown.append(there)
+            else:
+                found.append(there)
+        if unknown:
+            found.append(and_(self._prints.is_(None), or_(*unknown)))
+        return or_(*found)
 
     def _none_of(self, values: tuple[Scalar, ...]) -> Condition:
         return self._typed(values[0], lambda stored, _: and_(*(stored != _bound(value) for value in values)))

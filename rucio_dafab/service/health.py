@@ -47,5 +47,6 @@ def _rucio() -> tuple[bool, str]:
 
 
 def _catalogue() -> tuple[bool, str]:
-    differences = migrations.check(get_engine())
+    # Rows that servers of before wrote harm nobody, and are ordinary while servers are being replaced.
+    differences = migrations.check(get_engine(), rows=False)
     return (False, differences[0]) if differences else (True, "ready")

@@ -20,6 +20,9 @@ RSES: Final = ("MELUXINA", "CLOUD")
 STORE_RSE: Final = "ROLLING_STORE"
 """The storage element that is the rolling store: what is on it comes and goes by the store's own rules."""
 
+REFERENCE_WATER: Final = "reference_water"
+"""The folder of water occurrence among the scenes of a site."""
+
 SCOPE: Final = "dafab"
 """The scope of every DID of the catalogue."""
 
@@ -84,6 +87,11 @@ class Home:
     def work(self) -> Path:
         """Working folders of runs; safe to remove when nothing runs."""
         return self.root / "work"
+
+    @property
+    def reference_water(self) -> Path:
+        """Where a site keeps tiles of JRC's water occurrence, beside its scenes; it need not have any."""
+        return self.root / "scenes" / REFERENCE_WATER
 
     def rse(self, name: str) -> Path:
         """Return the folder behind an RSE."""

@@ -5,6 +5,7 @@ others in its catalogue).
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +163,33 @@ def test_retrieve_fills_templates_and_keeps_what_is_there(case: Case, tmp_path: 
     assert all(one.path.exists() and one.bytes and not one.kept for one in first)
     again = case.store.retrieve(case.query(), target)
     assert {one.path.name[-1]: one.kept for one in again} == {"1": True, "2": True, "3": False}
+
+
+def test_retrieve_without_a_target_gives_items_with_their_data(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for day in (1, 2):
+        query = case.query(date=f"2032050{day}")
+        items = case.store.retrieve(query, None)
+        assert iter(items) is items
+        given = [(item.key.get("id") or item.key["product"], item.length, item.data) for item in items]
+        assert {(name, len(data)) for name, _, data in given} == {(name, length) for name, length, _ in given}
+        assert {name for name, _, _ in given} == case.names(day)
+        assert list(tmp_path.iterdir()) == []
+        case.store.retrieve(query, tmp_path / "out" / "[id]")
+        assert sorted(data for _, _, data in given) == sorted(filter(None, contents(tmp_path / "out").values()))
+        shutil.rmtree(tmp_path / "out")
+
+
+def test_items_are_held_to_what_is_expected(case: Case) -> None:
+    with pytest.raises(NothingFound, match="nothing in what was asked answers the request"):
+        case.store.retrieve(case.query(date="20320504"))
+    assert list(case.store.retrieve(case.query(date="20320504"), expect="any")) == []
+    with pytest.raises(RequestError, match=r"\d+ items answer the request, and expect=7777"):
+        case.store.retrieve(case.query(), expect=7777)
+    with pytest.raises(RequestError, match="unknown key 'colour'"):
+        case.store.retrieve({"colour": "red"})
 
 
 def test_processes_write_what_one_process_writes(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

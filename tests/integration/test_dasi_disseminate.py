@@ -103,7 +103,7 @@ def test_scenes_are_delivered_by_processes(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(processes, "BYTES_EACH", bytes_each)
         out = tmp_path / way
         asked = Request(disseminating.VERB, {"band": ("b02",)}, target=f"{out}/[id]", expect=2, grid=("20",))
-        told = [one.name for one in disseminating.disseminate(found, asked)]
+        told = [one.name for one in disseminating.disseminate(found, [asked])]
         delivered[way] = (told, contents(out))
     assert delivered["by turns"] == delivered["by processes"]
     assert set(delivered["by turns"][1]) == {"one/B02.tif", "two/B02.tif"}
@@ -115,11 +115,11 @@ def test_a_folder_that_holds_anything_else_is_not_replaced(tmp_path: Path) -> No
     found, out = config.read(tmp_path / "dasi.yml"), tmp_path / "mine"
     asked = Request(disseminating.VERB, {"band": ("b02",)}, target=str(out), grid=("20",))
     for _ in range(2):
-        disseminating.disseminate(found, asked)
+        disseminating.disseminate(found, [asked])
     assert set(contents(out)) == {"B02.tif"}
     (out / "notes.txt").write_text("mine")
     with pytest.raises(TargetError, match=r"mine is there and holds notes\.txt: remove it or choose another target"):
-        disseminating.disseminate(found, asked)
+        disseminating.disseminate(found, [asked])
     assert set(contents(out)) == {"B02.tif", "notes.txt"}
     assert not list(tmp_path.glob(".*"))
 

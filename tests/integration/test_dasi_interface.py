@@ -49,6 +49,23 @@ def test_what_is_archived_is_listed_after_the_flush_with_the_keys_it_was_given(d
     assert Path(item.uri).is_file()
 
 
+def test_items_of_a_retrieve_verify_their_bytes_and_count_as_use(dasi: Dasi) -> None:
+    fill(dasi)
+    dasi.store.parts.records.touch("scene_a", 1000.0)
+    kept = {item.name: item for item in dasi.retrieve("product=scene_a")}
+    assert {"Scene_A/B02.tif", "Scene_A/B8A.tif"} < set(kept)
+    (item,) = dasi.retrieve("product=scene_a,band=b02")
+    assert item == kept["Scene_A/B02.tif"]
+    assert [one.record.accessed for one in dasi.store.account().holdings] == [1000.0]
+    assert item.data == b"two" * 1000
+    assert dasi.store.account().holdings[0].record.accessed > 1_700_000_000
+    with Path(item.uri).open("r+b") as file:
+        file.seek(item.offset)
+        file.write(b"T")
+    with pytest.raises(ChecksumError, match=r"Scene_A/B02\.tif: the bytes in .*\.data are not the ones"):
+        _ = item.data
+
+
 def test_after_an_error_nothing_is_published(dasi: Dasi) -> None:
     with pytest.raises(ZeroDivisionError), dasi:
         dasi.archive(f"{PRODUCT},kind=band,band=b02,res=10", b"two")

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from dasi_backend.errors import ConfigError, RequestError, TargetError
 from dasi_backend.interface import Dasi, Rucio
@@ -91,6 +93,34 @@ def test_a_target_with_other_contents_is_not_overwritten(catalogue: Rucio, tmp_p
     with pytest.raises(TargetError, match="remove it"):
         catalogue.retrieve({**WHICH, "id": "dasi_test_1"}, tmp_path / "[id].tif")
     assert (tmp_path / "dasi_test_1.tif").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the site is asked from now on; it is asked all the same."""
+    sent, noted = requests.Session.send, list[str]()
+
+    def send(self: Any, request: Any, **options: Any) -> Any:
+        noted.append(f"{request.method} {urlsplit(request.url).path}")
+        return sent(self, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    return noted
+
+
+def test_however_much_answers_the_catalogue_is_asked_once(
+    catalogue: Rucio, published: tuple[str, ...], asked: list[str], tmp_path: Path
+) -> None:
+    assert len(list(catalogue.list({**WHICH, "id": published[0]}))) == 2  # connected by now
+    for act, count in (
+        (lambda: list(catalogue.list(WHICH)), 6),
+        (lambda: catalogue.retrieve(WHICH, tmp_path / "[id].tif"), 3),
+        (lambda: [item.data for item in catalogue.retrieve(WHICH)], 3),
+        (lambda: catalogue.wipe(WHICH), 3),
+    ):
+        asked.clear()
+        assert len(act()) == count
+        assert asked == ["POST /dafab/search"]
 
 
 def test_the_command_answers_a_request_from_a_file(site: Any, published: tuple[str, ...], tmp_path: Path) -> None:

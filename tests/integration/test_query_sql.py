@@ -76,6 +76,7 @@ def loaded(postgres: URL) -> Iterator[Loaded]:
         held.table.create(connection)
         connection.execute(insert(held.table), list(held.rows()))
         connection.execute(text("CREATE INDEX ON document USING gin (fingerprints)"))
+        connection.execute(text("CREATE INDEX ON document (number) WHERE fingerprints IS NULL"))
         connection.execute(text("CREATE INDEX ON document USING gist (geometry)"))
         connection.execute(text("ANALYZE document"))
         yield Loaded(connection, held)
@@ -111,7 +112,21 @@ def test_equality_on_an_undeclared_path_can_use_the_index(loaded: Loaded) -> Non
     statement = select(loaded.documents.table.c.number).where(condition)
     plan = "\n".join(loaded.connection.execute(Explain(statement)).scalars())
     assert "document_fingerprints_idx" in plan
+    assert "document_number_idx" in plan
     assert "Seq Scan" not in plan
+
+
+def test_the_former_index_serves_rows_without_fingerprints(loaded: Loaded) -> None:
+    condition = compile_filter(model.one_of(model.Property("/properties/foo"), "S2A"), loaded.documents.target)
+    statement = select(loaded.documents.table.c.number).where(condition)
+    with loaded.connection.begin_nested() as savepoint:
+        loaded.connection.execute(text("CREATE INDEX former ON document USING gin (members jsonb_path_ops)"))
+        loaded.connection.execute(text("UPDATE document SET fingerprints = NULL"))
+        loaded.connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(loaded.connection.execute(Explain(statement)).scalars())
+        savepoint.rollback()
+    assert "document_fingerprints_idx" in plan
+    assert "Bitmap Index Scan on former" in plan
 
 
 def test_distance_is_on_the_ellipsoid(loaded: Loaded) -> None:

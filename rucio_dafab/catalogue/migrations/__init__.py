@@ -3,19 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from rucio.db.sqla.models import DataIdentifier
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rucio_dafab.catalogue import columns
 from rucio_dafab.catalogue.errors import MigrationError, database_said
+from rucio_dafab.catalogue.moments import in_a_free_moment
 from rucio_dafab.catalogue.tables import SCHEMA, TABLE
 
 EXTENSIONS: Final = ("postgis", "btree_gist")
@@ -39,13 +41,7 @@ def upgrade(engine: Engine, revision: str = "head") -> tuple[str, ...]:
             not create.
     """
     with _exclusive(engine):
-        with engine.begin() as connection:
-            before = _current(connection)
-            _check_rucio(connection)
-            _create_extensions(connection)
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            command.upgrade(_config(connection), revision)
-            after = _current(connection)
+        before, after = in_a_free_moment(engine, partial(_up, revision=revision))
         moved = (f"revision {before or 'none'} → {after}",) if before != after else ()
         steps = moved + columns.synchronise(engine)
         if steps:
@@ -53,26 +49,59 @@ def upgrade(engine: Engine, revision: str = "head") -> tuple[str, ...]:
         return steps
 
 
+def _up(connection: Connection, revision: str) -> tuple[str | None, str | None]:
+    """Bring the tables to a revision; return the one of before, and the one of now."""
+    before = _current(connection)
+    _check_rucio(connection)
+    _create_extensions(connection)
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    command.upgrade(_config(connection), revision)
+    return before, _current(connection)
+
+
 def downgrade(engine: Engine, revision: str = "base") -> tuple[str, ...]:
     """Take the tables back to a revision; ``base`` removes all of ours, and every document with it.
 
+    What a revision has in its function ``before_downgrade`` is done first, outside of any transaction. Readers are not
+    blocked.
+
     Raises:
-        MigrationError: if the database is out of reach.
+        MigrationError: if the database is out of reach, or the tables are never free.
     """
-    with _exclusive(engine), engine.begin() as connection:
-        before = _current(connection)
+    with _exclusive(engine):
+        with engine.connect() as connection:
+            before = _current(connection)
+            undone = _undone(connection, before, revision) if before else []
         if before is None:
             return ()
-        command.downgrade(_config(connection), revision)
-        after = _current(connection)
-        if after is None:
-            connection.execute(text(f"DROP TABLE {SCHEMA}.{VERSION_TABLE}"))
-            connection.execute(text(f"DROP SCHEMA {SCHEMA}"))
+        # Where all goes there is nothing to be made first.
+        for script in undone if undone[-1:] and undone[-1].down_revision else ():
+            getattr(script.module, "before_downgrade", lambda _engine: None)(engine)
+        after = in_a_free_moment(engine, partial(_down, revision=revision))
     return (f"revision {before} → {after or 'none'}",)
 
 
-def check(engine: Engine) -> tuple[str, ...]:
+def _undone(connection: Connection, current: str, revision: str) -> list[Script]:
+    """Return the revisions that a downgrade takes back, the newest first."""
+    return list(ScriptDirectory.from_config(_config(connection)).iterate_revisions(current, revision))
+
+
+def _down(connection: Connection, revision: str) -> str | None:
+    """Take the tables back to a revision, and return it; ``None`` where nothing of ours is left."""
+    command.downgrade(_config(connection), revision)
+    after = _current(connection)
+    if after is None:
+        connection.execute(text(f"DROP TABLE {SCHEMA}.{VERSION_TABLE}"))
+        connection.execute(text(f"DROP SCHEMA {SCHEMA}"))
+    return after
+
+
+def check(engine: Engine, *, rows: bool = True) -> tuple[str, ...]:
     """Return what differs from the newest revision and the declared queryables, a line each; nothing when all is well.
+
+    Args:
+        engine: of Rucio's database.
+        rows: whether to look for documents of servers of before, too.
 
     Raises:
         MigrationError: if the database is out of reach.
@@ -83,7 +112,7 @@ def check(engine: Engine) -> tuple[str, ...]:
             return (f"the database has no documents table of ours: run `rucio-dafab db upgrade` (to {head})",)
         if current != head:
             return (f"the tables are at revision {current}, not {head}: run `rucio-dafab db upgrade`",)
-        return columns.differences(connection)
+        return columns.differences(connection) or (columns.unfilled_rows(connection) if rows else ())
 
 
 def _analyse(engine: Engine) -> None:

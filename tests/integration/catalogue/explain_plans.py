@@ -133,6 +133,8 @@ def questions() -> Iterator[tuple[str, Select[Any]]]:
     yield "distance", statement(_asked("geometry.dwithin=POINT(6.1 49.6)|5km")).limit(FEW)
     yield "class", statement(_asked("theme.isa=RiverineFlood,geometry.intersects=5_45_12_50")).limit(FEW)
     yield "undeclared", statement(_asked("foo=77")).limit(FEW)
+    yield "fraction", statement(_asked("foo=05.11")).limit(FEW)
+    yield "long number", statement(_asked("foo=20230101110825123")).limit(FEW)
     yield "descendant", statement(_asked("cloud_cover.lt=5,tile=MGRS-10X10,observed_water.descendant.gt=40")).limit(FEW)
     yield "link", statement(_asked("collection=water_analysis,tile.link:derived_from=MGRS-10X10")).limit(FEW)
     yield "along", statement(_asked("collection=water_analysis,tile.along:derivedFrom=MGRS-10X10")).limit(FEW)

@@ -9,6 +9,7 @@ from typing import Any
 import geopandas
 import pytest
 
+from rucio_dafab.catalogue import geoparquet
 from tests.integration.catalogue.loaded import rows
 
 pytestmark = pytest.mark.integration
@@ -226,6 +227,26 @@ def test_geoparquet_goes_out_and_comes_in(site: Any, load: Load, make_item: Any,
         assert again[wanted] == told["items"]
     assert site.dafab("catalogue", "dump", str(file), "--collection", "none") == "no items\n"
     assert not file.exists()
+
+
+def test_rows_of_geoparquet_that_are_too_long_lines_are_rejected(
+    site: Any, make_item: Any, scopes: Any, database: Any, tmp_path: Path
+) -> None:
+    """Two such rows are more than the memory holds that a load shares with its processes."""
+    items = [make_item(f"BU_long{number}", "water") for number in range(3)]
+    for each, long in zip(items, (31, 18, 0), strict=True):
+        each["properties"] = {"datetime": "2026-06-01T10:00:00Z", "text": "x" * long * 2**20 or None}
+    file = tmp_path / "long.parquet"
+    geoparquet.write_items(file, map(json.dumps, items))
+    rejects = tmp_path / "rejects.ndjson"
+    options = ("--scope", "bulk.more", "--rejects", str(rejects), "--json")
+    ran = site.run_dafab("catalogue", "load", str(file), *options)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert json.loads(ran.stdout)["created"] == 1
+    assert [json.loads(line)["line"] for line in rejects.read_text().splitlines()] == [1, 2]
+    # A document with nothing to tell is known to have none, rather than not looked at.
+    prints = "SELECT fingerprints FROM dafab.document WHERE name = 'BU_long2'"
+    assert database.execute(prints).fetchone() == ([],)
 
 
 @pytest.mark.shared

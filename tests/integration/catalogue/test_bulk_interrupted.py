@@ -60,6 +60,37 @@ def whole(site: Any, many: Path, scopes: Any, database_address: str) -> dict[str
             return {table: rows(connection, table, "bulk.whole") for table in TABLES}
 
 
+FEW_FILES = """
+import gc, multiprocessing, os, resource
+from rucio_dafab.catalogue import writers
+from rucio_dafab.catalogue.errors import LoadBroken
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+for more in range(16):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Anew each time: Python leaves a pipe open where it gets no second one.
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, most))
+    try:
+        with writers.running(None, 2, None, lambda: None):
+            said = "ran"
+    except LoadBroken as refusal:
+        said = str(refusal)
+    print(said, *multiprocessing.active_children(), gc.get_freeze_count(), sep="|")
+"""
+
+
+def test_a_system_that_gives_no_more_processes_is_one_line_and_leaves_none(server_config: Path) -> None:
+    """Connections, and what a process is started with, need files: so each step of starting two fails once."""
+    environment = os.environ | {"RUCIO_CONFIG": str(server_config)}
+    command = [sys.executable, "-W", "ignore", "-c", FEW_FILES]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    refused = "2 processes cannot be started (Too many open files): give fewer|0"
+    told = ran.stdout.splitlines()
+    assert set(told) == {refused, "ran|0"}
+    assert told == sorted(told)
+
+
 def test_a_load_that_is_interrupted_finishes_what_it_writes_and_leaves_no_process(
     site: Any, many: Path, scopes: Any, database_address: str
 ) -> None:

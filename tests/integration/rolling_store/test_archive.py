@@ -121,9 +121,9 @@ def test_a_root_with_a_space_and_other_letters(tmp_path: Path, scene: Path) -> N
 
 
 def test_a_store_that_cannot_be_made_is_refused(tmp_path: Path, scene: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="cannot be made"):
-        Store(tmp_path / "file" / "store").archive(scene)
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing" / "store")
+    with pytest.raises(StoreError, match="nowhere cannot be made: File exists"):
+        Store(tmp_path / "nowhere").archive(scene)
 
 
 def test_keys_survive_the_way_through_a_file(store: Store, scene: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,22 +113,6 @@ def test_a_writer_killed_anywhere_leaves_the_product_whole_or_absent(store: Stor
     assert store.put(scene).outcome == writer.STORED
     assert contents(store.retrieve("scene_a", tmp_path / "final")) == contents(scene)
     assert len(list(store.root.rglob("*.data"))) == 1, "what killed writers left was not removed"
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder on a disk of 4 MB; where nobody may mount one, the test is skipped."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_on_a_full_disk_nothing_becomes_visible_and_the_next_try_succeeds(full_disk: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the rolling store does not keep, and what it says of it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dasi_backend import cli
 from dasi_backend.errors import ContentDiffers, KeyRefused, StagedError
 from dasi_backend.store import Store
 from tests.integration.rolling_store.scenes import contents, make_scene
@@ -70,6 +72,28 @@ def test_a_folder_that_is_no_staged_scene_is_refused(
     with pytest.raises(StagedError, match=said):
         store.archive(scene)
     assert list(store.products()) == []
+
+
+def test_a_file_whose_name_is_no_text_is_named(store: Store, scene: Path) -> None:
+    (scene / "safe" / "MTD_MSIL2A.xml").rename(scene / "safe" / os.fsdecode(b"caf\xe9.xml"))
+    with pytest.raises(StagedError, match=r"a file whose name is no UTF-8: b'safe/caf\\xe9.xml'"):
+        store.archive(scene)
+
+
+@pytest.mark.parametrize("command", ["list", "retention", "inspect --space", "wipe mission=s2", "archive staged"])
+@pytest.mark.parametrize(
+    ("root", "said"), [("store", "is no folder"), ("store/below", "cannot be entered: Not a directory")]
+)
+def test_a_root_that_is_a_file_is_named(
+    scene: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str, root: str, said: str
+) -> None:
+    (tmp_path / "store").write_text("a file")
+    (tmp_path / "dasi.yml").write_text(f"spaces: [{{roots: [{{path: {root}}}]}}]")
+    name, *arguments = command.replace("staged", str(scene)).split()
+    with pytest.raises(SystemExit) as ended:
+        cli.run([name, *arguments, "--config", str(tmp_path / "dasi.yml")])
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == f"error: the store {tmp_path / root} {said}\n"
 
 
 @pytest.mark.parametrize("href", ["../B03.tif", "/etc/passwd", "https://example.org/B03.tif"])

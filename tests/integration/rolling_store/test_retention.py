@@ -360,6 +360,22 @@ def test_the_commands_pin_lease_wipe_and_retain(
     assert identifiers(configured) == []
 
 
+def test_a_policy_for_a_collection_that_is_not_there_is_told(
+    configured: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_scene(tmp_path / "in", "a")
+    item = json.loads((tmp_path / "in" / "item.json").read_text())
+    (tmp_path / "in" / "item.json").write_text(json.dumps(item | {"collection": "sentinel-2-c1-l2a"}))
+    configured.archive(tmp_path / "in")
+    with (tmp_path / "retention.toml").open("a") as file:
+        file.write("[collection.sentinel_2_l2a]\nkeep_until_processed = true\n[collection.sentinel-2-l2b]\n")
+    status, said, warned = command(["retention", "--apply", "--json"], capfd)
+    assert (status, json.loads(said)["removed"]) == (0, [])
+    (line,) = warned.splitlines()
+    assert line == "warning: no product in the store is of the collection sentinel-2-l2b, which the policy names"
+    assert identifiers(configured) == ["a"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -371,7 +387,7 @@ def test_the_commands_pin_lease_wipe_and_retain(
         (["lease", "id=a", "--holder", "x", "--hours", "0"], "a lease lasts"),
         (["lease", "id=a", "--holder", "x", "--process", "99999999"], "no process 99999999"),
         (["retention", "--policy", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["pin", 'retrieve, id=a, target="x"'], "pin takes keys of products"),
+        (["pin", 'retrieve, id=a, target="x"'], "the request says retrieve, not list"),
     ],
 )
 def test_the_commands_refuse_in_one_line(

@@ -177,15 +177,21 @@ def test_replicas_that_moved_after_items_were_split_are_read_again(
     assert given.read_bytes() == name.encode() * 7
 
 
-def test_a_container_that_fails_is_reported_and_nothing_is_merged(
+def test_a_container_that_fails_is_reported_and_the_rest_is_merged(
     at_site: Home, item: Callable[[str, str, int], str]
 ) -> None:
     title = f"fails-{uuid.uuid4().hex[:8]}"
-    item(CLOUD, title, 1)
-    run, status = apply(at_site, title, command="echo no such luck >&2; exit 3")
+    good, bad = item(CLOUD, title, 1), item(CLOUD, title, 2)
+    unlucky = f"test -e /data/in/{bad} && {{ echo no such luck >&2; exit 3; }}\n{COMMAND}"
+    run, status = apply(at_site, title, command=unlucky, batch="1")
     assert status.phase == "Failed"
-    assert status.message.endswith("exit status 3: no such luck")
-    assert not (at_site.root / "results" / run.name).exists()
+    assert "exit status 3: no such luck; main.collect: exit status 1: " in status.message
+    assert "1 of 2 batches failed: 000" in status.message
+    found = table(at_site, run)
+    assert [name for name, line in found.items() if "failed" in line] == [bad]
+    assert found[good]["result"] == {"bytes": len(good)}
+    assert (at_site.root / "results" / run.name / good / "data.bin").read_text() == good
+    assert not (at_site.root / "results" / run.name / bad).exists()
 
 
 def test_a_question_that_finds_nothing_or_too_much(at_site: Home, item: Callable[[str, str, int], str]) -> None:

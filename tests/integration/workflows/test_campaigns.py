@@ -101,6 +101,48 @@ def test_windows_are_walked_one_after_the_other_within_the_budgets(
     assert (status.phase, [node.parameters["count"] for node in steps(run, "discover")]) == ("Succeeded", ["0"])
 
 
+def test_what_fails_for_good_stops_no_walk_and_comes_last_the_next_time(
+    at_site: Home, submit: Submit, archive: Products, tmp_path: Path
+) -> None:
+    safes = [write_safe(simulate(seed, Options(size=256, clouds=0.02)), tmp_path / str(seed)) for seed in (2311, 2312)]
+    broken, sound = sorted(archive.add(safe, DAYS[0]) for safe in safes)
+    for path in [path for path in archive.server.files if broken in path]:
+        del archive.server.files[path]
+    run, status = submit("dafab-backfill", most="1", **PERIOD)
+    walked = [[each["key"] for each in json.loads(node.parameters["scenes"])] for node in steps(run, "discover")[:-1]]
+    assert walked == [[broken], [sound]]
+    assert status.phase == "Failed"
+    assert f"1 scenes were not made: {broken}; of the rest: all of it is done" in status.message
+    assert Store(at_site.store).contains(sound)
+    assert not Store(at_site.store).contains(broken)
+    # Of both, the one that failed at the last run waits for the other.
+    run, status = submit("dafab-update", **AREA | {"start": "2026-05-01", "models": "water", "most": "1"})
+    assert (status.phase, status.message) == ("Succeeded", "")
+    (found,) = steps(run, "discover")
+    assert [each["key"] for each in json.loads(found.parameters["scenes"])] == [sound]
+
+
+def test_from_the_deadline_on_what_is_there_waits_for_nothing_that_is_missing(
+    at_site: Home, submit: Submit, archive: Products, tmp_path: Path
+) -> None:
+    safes = [write_safe(simulate(seed, Options(size=256, clouds=0.02)), tmp_path / str(seed)) for seed in (2321, 2322)]
+    broken, sound = (archive.add(safe, DAYS[0]) for safe in safes)
+    for path in [path for path in archive.server.files if broken in path]:
+        del archive.server.files[path]
+    run, _ = submit("dafab-window", **PERIOD, deadline="")
+    (ready,) = steps(run, "ready")
+    assert [ready.parameters[name] for name in ("state", "count", "missing")] == ["waiting", "0", "1"]
+    # By default five days after the end, which have passed.
+    run, status = submit("dafab-window", **PERIOD)
+    (ready,) = steps(run, "ready")
+    assert [ready.parameters[name] for name in ("state", "missing")] == ["deadline", "1"]
+    assert [each["key"] for each in json.loads(ready.parameters["scenes"])] == [sound]
+    assert [node.phase for node in steps(run, "infer-kubernetes")] == ["Succeeded"]
+    assert (status.phase, status.message) == ("Succeeded", "")
+    run, status = submit("dafab-window", **PERIOD, deadline="2026-05-30")
+    assert status.message.endswith("the deadline 2026-05-30 is before the end 2026-05-31 of the period")
+
+
 def of_tile(archive: Products, safes: list[Path], tile: str) -> list[str]:
     """Return three products of one tile: a cloudy one, the clearest, and one of two weeks before."""
     names = []

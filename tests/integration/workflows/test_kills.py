@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.workflows.kills import look
+from benchmarks.workflows.kills import ITEMS, TOO_LATE, Outcome, look, suffices
 from dasi_backend.holds import Use
 from dasi_backend.store import Store
 from rucio_dafab.client import PublishRequest
@@ -15,6 +15,15 @@ from rucio_dafab.site.home import RSES
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 RING = [[6.0, 49.0], [7.0, 49.0], [7.0, 50.0], [6.0, 50.0], [6.0, 49.0]]
+
+
+def test_runs_that_end_too_early_are_made_again_but_not_without_an_end() -> None:
+    late, dead = (Outcome(what, "Succeeded", ITEMS, 0, 0, 0, left=False) for what in (TOO_LATE, "a pod at 3.0 s"))
+    assert not suffices([], 2)
+    assert not suffices([late, dead], 2)
+    assert suffices([late, dead, dead], 2)
+    assert not suffices([late] * 5, 2)
+    assert suffices([late] * 6, 2)
 
 
 def document(name: str) -> dict[str, Any]:

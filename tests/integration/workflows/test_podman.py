@@ -1,5 +1,6 @@
 """The back end ``podman``: what only containers have."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,11 @@ def test_storage_elements_are_where_rucio_knows_them(ran: Ran, tmp_path: Path) -
 
 
 def test_an_image_that_is_not_here_is_an_error_in_one_line(ran: Ran) -> None:
-    message, node = ran("true", image="localhost/rucio-dafab-no-such-image:none", imagePullPolicy="Never")
+    retry = {"retryStrategy": {"limit": "3", "retryPolicy": "Always", "backoff": {"duration": "60s"}}}
+    began = time.monotonic()
+    message, node = ran("true", retry, image="localhost/rucio-dafab-no-such-image:none", imagePullPolicy="Never")
+    # No other try would find it.
+    assert time.monotonic() - began < 30
     assert node.phase == "Error"
     assert message.startswith("podman refused: ")
     assert "no-such-image" in message

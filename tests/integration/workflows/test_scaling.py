@@ -13,7 +13,13 @@ import yaml
 from typer.testing import CliRunner
 
 from argo_templates.local import documents, runs
+from argo_templates.placement.errors import NoRoomNow
+from argo_templates.placement.figures import load_figures
+from argo_templates.placement.formula import Formula
+from argo_templates.placement.sites import sites_of
+from argo_templates.placement.values import File, Queue, Site, Task
 from argo_templates.scaling import kubernetes
+from argo_templates.scaling import sites as room
 from argo_templates.scaling.errors import NoAnswer, ScaleError
 from argo_templates.scaling.settings import load_settings
 from argo_templates.scaling.slurm import seen
@@ -111,6 +117,7 @@ def test_what_a_user_is_used_to_see_hides_nothing(settings: Callable[..., Path])
     with jobs(1, "--partition=cpu", "--mem=100M", running=1), pytest.MonkeyPatch.context() as patched:
         patched.setenv("SQUEUE_STATES", "PENDING")
         patched.setenv("SINFO_PARTITION", "cpu")
+        patched.setenv("SLURM_CLUSTERS", "another")
         assert seen(own)["hpk-cpu"].running == 1
 
 
@@ -225,16 +232,41 @@ def test_a_partition_that_slurm_has_not_is_named(settings: Callable[..., Path]) 
     assert refusal.value.exit_code == 1
 
 
-def test_a_slurm_that_does_not_answer_is_worth_another_try(
-    settings: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: ApiServer
-) -> None:
-    absent = tmp_path / "slurm.conf"
+def dead_controller(folder: Path) -> Path:
+    """Return the configuration of the same Slurm with a controller where nobody listens."""
+    absent = folder / "slurm.conf"
     text = Path(os.environ["SLURM_CONF"]).read_text()
     ports = [line for line in text.splitlines() if not line.startswith("SlurmctldPort")]
     absent.write_text("\n".join([*ports, "SlurmctldPort=1", "SlurmctldTimeout=10", "MessageTimeout=1"]))
-    monkeypatch.setenv("SLURM_CONF", str(absent))
+    return absent
+
+
+def test_a_slurm_that_does_not_answer_is_worth_another_try(
+    settings: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: ApiServer
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", str(dead_controller(tmp_path)))
     with pytest.raises(NoAnswer, match="Slurm does not answer: ") as refusal:
         scale(ScaleInput(settings=str(settings())))
     assert refusal.value.exit_code == 75
     assert len(str(refusal.value).splitlines()) == 1
     assert [each.method for each in cluster.requests] == ["GET"]
+
+
+def supercomputer(partition: str = "cpu") -> Formula:
+    """Return the formula over one site whose file says 4 cores and 16 GB in a partition, and to ask Slurm."""
+    queue = Queue(partition, "cpu-2-cores", cores=4, memory_gib=15.0, waiting_seconds=900.0)
+    return Formula(room.now(sites_of([Site("super", "hpk", "CLOUD", (queue,), asked="slurm")])), load_figures())
+
+
+def test_a_site_is_placed_at_by_what_its_slurm_has_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task("item", (File("file", 1, frozenset({"CLOUD"})),), 4, ("water",), cores=2, memory_gib=1.0)
+    assert supercomputer().place(task).chosen.waiting_seconds == 0
+    with jobs(1, "--partition=cpu", "--cpus-per-task=3", "--mem=100M", running=1):
+        # One core is left: no slot of two is free, and the queue takes what its file says.
+        assert supercomputer().place(task).chosen.waiting_seconds == 900
+    with pytest.raises(NoRoomNow, match="super/huge: it does not answer: Slurm has no partition huge: there are cpu"):
+        supercomputer("huge").place(task)
+    monkeypatch.setenv("SLURM_CONF", str(dead_controller(tmp_path)))
+    with pytest.raises(NoRoomNow, match="super/cpu: it does not answer: Slurm does not answer: ") as refusal:
+        supercomputer().place(task)
+    assert (refusal.value.exit_code, str(refusal.value).count("\n")) == (75, 0)

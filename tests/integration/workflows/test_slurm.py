@@ -90,8 +90,13 @@ def test_outputs_and_failures_come_back(prepared: Callable[..., Run], home: Home
     assert (status.phase, status.message) == ("Failed", "exit status 75: no")
 
 
-def test_what_slurm_refuses_is_an_error_in_one_line(prepared: Callable[..., Run], home: Home) -> None:
-    status = runs.execute(home, prepared("true", "--partition=absent"))
+def test_what_slurm_refuses_is_an_error_in_one_line_and_not_tried_again(
+    prepared: Callable[..., Run], home: Home
+) -> None:
+    retry = {"limit": "3", "retryPolicy": "Always", "expression": str(RETRY.expression), "backoff": {"duration": "30s"}}
+    began = time.monotonic()
+    status = runs.execute(home, prepared("true", "--partition=absent", retryStrategy=retry))
+    assert time.monotonic() - began < 20
     assert status.phase == "Error"
     assert "sbatch refused" in status.message
     assert "\n" not in status.message

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from argo_templates.batches import Batch, BatchFolder, split
+from argo_templates.batches import DONE, Batch, BatchFolder, split
 from argo_templates.placement.values import Placement, Prediction
 from argo_templates.steps.collect import CollectInput, collect
 from argo_templates.work import WorkError
@@ -41,6 +41,7 @@ def work(tmp_path: Path) -> Path:
     (folder.made / "a" / "deep").mkdir(parents=True)
     (folder.made / "a" / "deep" / "x.txt").write_text("xyz")
     (folder.made / "a" / "result.json").write_text('{"count": 3}')
+    (folder.root / DONE).touch()
     return tmp_path / "work"
 
 
@@ -54,6 +55,24 @@ def test_results_are_merged_whole_and_again_is_harmless(work: Path, tmp_path: Pa
     assert one["result"] == {"count": 3}
     assert [file["path"] for file in one["files"]] == ["deep/x.txt", "result.json"]
     assert (two["item"], two["files"]) == ("b", [])
+
+
+def test_what_good_batches_made_is_merged_beside_failed_ones(work: Path, tmp_path: Path) -> None:
+    failed = BatchFolder.of(str(work), "0002")
+    failed.write(Batch("0002", "y", "hpk", "cpu", "Y", ("c",)))
+    (failed.made / "c").mkdir(parents=True)
+    (failed.made / "c" / "half.txt").write_text("h")
+    results = tmp_path / "results"
+    with pytest.raises(WorkError) as refusal:
+        collect(CollectInput(work=str(work), results=str(results)))
+    assert str(refusal.value) == f"1 of 2 batches failed: 0002; what the others made is in {results}"
+    assert sorted(path.name for path in results.iterdir()) == ["a", "results.ndjson"]
+    lines = {line["item"]: line for line in map(json.loads, (results / "results.ndjson").read_text().splitlines())}
+    assert {name: line.get("failed") for name, line in lines.items()} == {"a": None, "b": None, "c": "see its batch"}
+    # It is taken up and succeeds: then all of it is there.
+    (failed.root / DONE).touch()
+    assert collect(CollectInput(work=str(work), results=str(results))).items == 2
+    assert (results / "c" / "half.txt").read_text() == "h"
 
 
 def test_a_link_is_no_result(work: Path, tmp_path: Path) -> None:

@@ -220,6 +220,57 @@ def test_a_template_may_call_itself_on_a_condition_alone(tmp_path: Path) -> None
     assert found(document(when="'{{workflow.name}}' == 'x'"), tmp_path) == []
 
 
+@pytest.mark.parametrize("place", ["template", "spec"])
+def test_a_pod_without_a_token_needs_an_account_for_argos_own_container(
+    place: str, others: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = others["spec"]
+    holder = spec if place == "spec" else spec["templates"][1]
+    holder["automountServiceAccountToken"] = False
+    line = "automountServiceAccountToken is false: Argo wants executor.serviceAccountName beside it"
+    named = ["list", "say"] if place == "spec" else ["list"]
+    assert found(others, tmp_path) == [f"steps-: {name}: {line}" for name in named]
+    holder["executor"] = {"serviceAccountName": "reports"}
+    assert found(others, tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["spec", "list"])
+def test_retries_that_argo_cannot_read(place: str, others: dict[str, Any], tmp_path: Path) -> None:
+    holder = others["spec"] if place == "spec" else others["spec"]["templates"][1]
+    backoff = {"duration": "soon", "factor": "two", "cap": "1m30s", "maxDuration": "{{workflow.name}}"}
+    holder["retryStrategy"] = {"limit": "x", "expression": "foo(", "retryPolicy": "Sometimes", "backoff": backoff}
+    at = f"steps-: {place}.retryStrategy"
+    assert found(others, tmp_path) == [
+        f"{at}.backoff.duration: 'soon' is no duration",
+        f"{at}.backoff.factor: 'two' is no number",
+        f"{at}.expression: 'foo(' cannot be read: nothing closes '('",
+        f"{at}.limit: 'x' is no number of tries",
+        f"{at}.retryPolicy: 'Sometimes' is none of Always, OnFailure, OnError, OnTransientError",
+    ]
+    right = {"limit": "{{workflow.name}}", "expression": "asInt(lastRetry.exitCode) in [75] && ')' != \"'\""}
+    holder["retryStrategy"] = right
+    assert found(others, tmp_path) == []
+
+
+def test_a_template_is_one_thing(others: dict[str, Any], tmp_path: Path) -> None:
+    others["spec"]["templates"] += [{"name": "orphan"}, {"name": "two", "suspend": {}, "dag": {"tasks": []}}]
+    kinds = "container, containerSet, script, dag, steps, resource, suspend, data, http, plugin"
+    assert found(others, tmp_path) == [
+        f"steps-: orphan: a template is one of {kinds}, not none",
+        f"steps-: two: a template is one of {kinds}, not dag and suspend",
+    ]
+
+
+def test_what_argo_alone_evaluates_is_a_warning(others: dict[str, Any], tmp_path: Path) -> None:
+    listing, said = others["spec"]["templates"][1], "--local does not"
+    listing["container"]["args"] = ["{{=asInt(inputs.parameters.x) + 1}}", "{{= workflow.name }}"]
+    listing["retryStrategy"] = {"expression": "sprig.lower(lastRetry.message) contains 'no'"}
+    lines = found(others, tmp_path)
+    assert [line.partition(": warning: ")[0] for line in lines] == ["steps-: list"] * 2 + ["steps-: list.retryStrategy"]
+    assert all(line.endswith(said) for line in lines)
+    assert "{{=asInt(inputs.parameters.x) + 1}} is an expression: Argo evaluates it" in lines[1]
+
+
 def test_a_name_gives_a_terminal_no_orders(tmp_path: Path) -> None:
     template = {"name": "a\nerror: b\x1b[31m", "container": {"image": "x", "command": ["{{c}}"]}}
     document = {"kind": "Workflow", "spec": {"entrypoint": "main", "templates": [template]}}

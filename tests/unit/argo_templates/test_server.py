@@ -21,7 +21,7 @@ from argo_templates.schema import load_strict
 from argo_templates.server import ArgoServer, ServerError, ServerUnreachable, TokenRefused
 
 TOKEN = "a-token"
-REQUEST = "io.argoproj.workflow.v1alpha1.WorkflowSubmitRequest"
+ARGO = "io.argoproj.workflow.v1alpha1"
 
 
 class Recorder(ThreadingHTTPServer):
@@ -31,6 +31,7 @@ class Recorder(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str, Any]] = []
         self.answer: tuple[int, bytes] | None = None
+        self.later: list[bytes] = []
         self.breaks_off = False
 
     @property
@@ -57,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.requests.append((self.command, self.path, json.loads(body) if body else None))
         status, answer = self.server.answer or self._answer()
+        if self.server.later:
+            self.server.answer = (200, self.server.later.pop(0))
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
@@ -101,10 +104,58 @@ def test_a_submission_is_what_argos_schema_says(recorder: Recorder, shared: Path
     assert (method, path) == ("POST", "/api/v1/workflows/dafab/submit")
     assert (body["resourceKind"], body["resourceName"]) == ("WorkflowTemplate", "dafab-process")
     assert body["submitOptions"]["parameters"] == ["scene=a b", "rse=CLOUD"]
+    assert faults(body, "WorkflowSubmitRequest", shared) == []
+    assert faults(body | {"resourceNames": "x"}, "WorkflowSubmitRequest", shared) != []
+
+
+@pytest.mark.shared
+def test_what_stops_a_workflow_is_what_argos_schema_says(recorder: Recorder, shared: Path) -> None:
+    ArgoServer(recorder.address, TOKEN, "dafab").stop("mine")
+    ((method, path, body),) = recorder.requests
+    assert (method, path) == ("PUT", "/api/v1/workflows/dafab/mine/stop")
+    assert body == {"name": "mine", "namespace": "dafab"}
+    assert faults(body, "WorkflowStopRequest", shared) == []
+    assert faults(body | {"names": "x"}, "WorkflowStopRequest", shared) != []
+
+
+def faults(value: Any, definition: str, shared: Path) -> list[str]:
+    """Return where a value departs from a definition of Argo's."""
     definitions = load_strict(shared / "argo" / "argo-workflows-4.1.schema.json")["definitions"]
-    validator = Draft7Validator({"$ref": f"#/definitions/{REQUEST}", "definitions": definitions})
-    assert [error.message for error in validator.iter_errors(body)] == []
-    assert [error.message for error in validator.iter_errors(body | {"resourceNames": "x"})] != []
+    validator = Draft7Validator({"$ref": f"#/definitions/{ARGO}.{definition}", "definitions": definitions})
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def workflow(phase: str, **nodes: str) -> dict[str, Any]:
+    """Return a workflow as a server has it, with the phases of its steps."""
+    times = {"startedAt": "2026-11-24T02:00:00Z"} | ({"finishedAt": "2026-11-24T02:01:00Z"} if "ed" in phase else {})
+    told = {
+        name: {"id": name, "name": f"run.{name}", "displayName": name, "type": "Pod", "phase": each}
+        for name, each in nodes.items()
+    }
+    metadata = {"name": "run", "namespace": "dafab"}
+    return {"metadata": metadata, "spec": {}, "status": {"phase": phase, "nodes": told} | times}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("last", "status", "said"), [("Succeeded", 0, ""), ("Failed", 1, "it ended as Failed")])
+def test_a_workflow_is_watched_to_its_end(
+    recorder: Recorder, shared: Path, last: str, status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGO_SERVER", recorder.address)
+    monkeypatch.setenv("ARGO_TOKEN", TOKEN)
+    waiting = {"metadata": {"name": "run"}, "spec": {}}
+    answers = [waiting, workflow("Running", fetch="Running"), workflow(last, fetch="Succeeded", publish=last)]
+    assert [faults(each, "Workflow", shared) for each in answers] == [[], [], []]
+    first, *recorder.later = (json.dumps(each).encode() for each in answers)
+    recorder.answer = (200, first)
+    command = [sys.executable, "-c", "from rucio_dafab.cli.main import run; run()", "workflow", "watch", "run"]
+    ended = subprocess.run([*command, "--server"], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (status, f"error: {said}\n" if said else "")
+    # Each step is told when it has another phase, and only then.
+    assert [line.split() for line in ended.stdout.splitlines()] == [
+        ["Running", "fetch"], ["Succeeded", "fetch"], [last, "publish"]
+    ]  # fmt: skip
+    assert {(method, path) for method, path, _ in recorder.requests} == {("GET", "/api/v1/workflows/dafab/run")}
 
 
 def test_the_other_requests(recorder: Recorder) -> None:

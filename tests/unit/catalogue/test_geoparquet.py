@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rucio_dafab.catalogue import geoparquet
-from rucio_dafab.catalogue.lines import FileUnreadable, is_parquet
+from rucio_dafab.catalogue.lines import LONGEST_LINE, FileUnreadable, is_parquet
 
 SQUARE = {"type": "Polygon", "coordinates": [[[6.0, 49.0], [7.0, 49.0], [7.0, 50.0], [6.0, 49.0]]]}
 
@@ -49,6 +49,17 @@ def test_items_come_back(tmp_path: Path) -> None:
         item("three") | {"assets": {"mask": {"href": "https://host.example/m.tif", "roles": ["data"]}}},
     ]
     assert there_and_back(tmp_path / "items.parquet", *items) == items
+
+
+def test_a_row_that_would_be_too_long_a_line_is_told_as_one(tmp_path: Path) -> None:
+    path, long = tmp_path / "items.parquet", "x" * LONGEST_LINE
+    geoparquet.write_items(path, map(json.dumps, [item("one", text="x"), item("two", text=long), item("three")]))
+    lines = list(geoparquet.read_lines(path))
+    assert [(line.number, line.whole, bool(line.text)) for line in lines] == [
+        (1, True, True),
+        (2, False, False),
+        (3, True, True),
+    ]
 
 
 def test_footprints_of_every_kind_come_back(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command itself: help without imports, refusals in one line."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -81,14 +82,28 @@ def test_a_refusal_is_one_line_and_its_own_status(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "error: RSE CLOUD is full: 3 GB are missing [bold]\n"
 
 
-@pytest.mark.parametrize("command", ["rucio-dafab", "dasi"])
-def test_an_output_that_cannot_be_written_is_one_line(command: str) -> None:
+@pytest.fixture(params=["rucio-dafab --help", "dasi --help", "dasi schema --json"])
+def printing(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
+    """Return commands that print something, by themselves, by Typer or at their end."""
+    (tmp_path / "dasi.yml").write_text("spaces: [{roots: [{path: store}]}]")
+    monkeypatch.setenv("DASI_CONFIG", str(tmp_path / "dasi.yml"))
+    name, *arguments = request.param.split()
+    return [PROGRAMS / name, *arguments]
+
+
+def test_an_output_that_cannot_be_written_is_one_line(printing: list[str | Path]) -> None:
     with Path("/dev/full").open("wb") as full:
-        ran = subprocess.run(
-            [PROGRAMS / command, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        ran = subprocess.run(printing, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 1
     assert ran.stderr == "error: the output cannot be written: no space is left where it goes\n"
+
+
+def test_a_reader_who_left_is_told_nothing(printing: list[str | Path]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(printing, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (1, "")
 
 
 def test_a_command_whose_standard_streams_are_closed_runs_all_the_same() -> None:

@@ -76,6 +76,8 @@ def test_what_several_members_have_is_no_ones(tmp_path: Path) -> None:
         ("type: rucio\nrucio: {skope: a}", "unknown key rucio.skope"),
         ("type: rucio\nrucio: {scope: 3}", "rucio.scope"),
         ("type: rucio\nrucio: x", "no section"),
+        ("spaces:\n- roots: [{path: x}]\nsites: {A:B: x}", "sites.A:B is no name of a site"),
+        ("spaces:\n- roots: [{path: x}]\nsites: {1: x}", "sites.1 is no name of a site"),
         ("a: [", "cannot be read"),
         ("[" * 100_000, "cannot be read"),
         ("type: 2026-99-99", "cannot be read: month must be"),

@@ -127,14 +127,21 @@ def test_collection_and_asset_are_answered_elsewhere() -> None:
         ('cloud_cover="<"', "a value is missing after <"),
         ('cloud_cover="<abc"', "cloud_cover"),
         ("cloud_cover=a/to/b", "cloud_cover"),
+        ("cloud_cover=60/to/0", "cloud_cover=60/to/0: the interval ends before it begins"),
+        ("datetime=2026-06-02/to/2026-06-01", "the interval ends before it begins"),
+        ("cloud_cover=5/to", "cloud_cover=5/to: an interval is written"),
+        ("cloud_cover=0/to/20/by/5", "cloud_cover=0/to/20/by/5: an interval is written"),
+        ('cloud_cover="a\nb"', "cloud_cover"),
+        ("class=od", "class: a key of fields"),
         ("geometry=@nowhere", "nowhere"),
         ('geometry="POLYGON((1 2,3 4))"', "geometry"),
         ("theme=isA:NoSuchThing", "NoSuchThing"),
     ],
 )
 def test_what_the_catalogue_cannot_answer_is_refused_by_name(keys: str, said: str) -> None:
-    with pytest.raises(DafabError, match=said):
+    with pytest.raises(DafabError, match=said) as refusal:
         of(keys)
+    assert "\n" not in str(refusal.value)
 
 
 def test_the_error_of_a_store_key_is_ours() -> None:

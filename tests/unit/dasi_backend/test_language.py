@@ -46,7 +46,13 @@ def test_a_request_with_everything() -> None:
     [
         ("list, tile=33UWP/32TQM", "tile", ("33uwp", "32tqm")),
         ("list, orbit=1/to/7/by/3", "orbit", ("1", "4", "7")),
+        ("list, orbit=1/to/3/7", "orbit", ("1", "2", "3", "7")),
+        ("list, orbit=7/10/to/8", "orbit", ("7", "10", "9", "8")),
+        ("list, orbit=10/to/1/by/-3", "orbit", ("10", "7", "4", "1")),
+        ('list, orbit="8"', "orbit", ("8",)),
         ("list, date=20260601/to/20260605/by/2", "date", ("20260601", "20260603", "20260605")),
+        ("list, date=20260602/to/20260601/20260607", "date", ("20260602", "20260601", "20260607")),
+        ('list, date="20260601"', "date", ("20260601",)),
         ("list, cloud_cover=0/to/20", "cloud_cover", ("0", "to", "20")),
         ("list, geometry=5/49/7/51", "geometry", ("5", "49", "7", "51")),
         ("list, geometry=-5.5/49.25/7/51", "geometry", ("-5.5", "49.25", "7", "51")),
@@ -94,11 +100,44 @@ def test_every_key_is_inherited_and_can_be_dropped(key: str) -> None:
         ("retrieve, orbit = 1 / to / 100000000", "100,000,000 values"),
         ("retrieve, ORBIT=1/TO/100000000", "100,000,000 values"),
         ("retrieve, date=19000101/to/20991231", "73,049 values"),
-        ("retrieve, date=0/to/99999", "100,000 values"),
+        ("retrieve, date=-99999/to/0", "100,000 values"),
         ("retrieve, orbit=1/to/5/by/0", "a step of 0"),
         ("retrieve, orbit=abc", "orbit"),
         ("retrieve, date=2026-06", "date=2026-06: write"),
-        ('retrieve, date="2026-06"', "without quotes"),
+        ('retrieve, date="2026-06"', "date=2026-06: write 20260601"),
+        ("retrieve, date=2", "date=2: write 20260601, 2026-06-01, or days before today"),
+        ("retrieve, date=5/to/7", "date=5: write"),
+        ("wipe, date=-3/to/99999", "date=99999: write"),
+        ("retrieve, date=2026-6-1", "date=2026-6-1: write"),
+        ("retrieve, date=20260601/off", "date=20260601/off: 'off' drops a key, and stands alone"),
+        ("retrieve, mission=s2a/off", "mission=s2a/off: 'off' drops"),
+        ("wipe, orbit=8/to/x", "orbit=x: not a whole number"),
+        ('wipe, orbit=8/to/"x"', "orbit=x: not a whole number"),
+        ("wipe, orbit=x/to/8", "orbit=x: not a whole number"),
+        ("wipe, orbit=1/to/x/by/2", "orbit=x: not a whole number"),
+        ("wipe, orbit=1/to", "orbit=1/to: an end is missing after to"),
+        ("wipe, orbit=to/5", "orbit=to: not a whole number"),
+        ("wipe, orbit=1/by/2", "orbit=by: not a whole number"),
+        ("wipe, orbit=1/to/5/by", "a whole number is missing after by"),
+        ("wipe, orbit=1/to/5/by/x", "a whole number is missing after by"),
+        ("wipe, date=20260601/to", "date=20260601/to: an end is missing after to"),
+        ("wipe, date=20260601/to/x", "date=x: write"),
+        ("retrieve, orbit=8.5", "orbit=8.5: not a whole number"),
+        ("retrieve, orbit=8 9", "orbit=8 9: not a whole number"),
+        ('retrieve, orbit="1/to/3"', "orbit=1/to/3: not a whole number"),
+        ("retrieve, kind=foo", "kind=foo: write band or part"),
+        ("retrieve, tile=a/to/b", "tile=a/to/b: tile has no ranges"),
+        ("list, mission=s2a, mission=s2b", "mission is named twice"),
+        ("list, tile=x\nlist, mission=s2a,\n Mission=s2b", "mission is named twice"),
+        ("list, area=1/2/3/4", "area: a key of disseminate alone"),
+        ("list, source=a", "source: a key of archive alone"),
+        ("retrieve, grid=20", "grid: a key of disseminate alone"),
+        ("RET, grid=20", "grid: a key of disseminate alone"),
+        ('wipe, target="x"', "target: a key of retrieve, disseminate alone"),
+        ('list, target="x"', "target: a key of retrieve, disseminate alone"),
+        ("list, tile=x\nwipe, expect=1", "expect: a key of retrieve, list, disseminate alone"),
+        ("disseminate, param=2t", "param: a key of retrieve, list alone"),
+        ("list, _aliases=2t", "unknown key '_aliases'"),
         ("retrieve, date=20260231", "date=20260231: not a real day"),
         ("retrieve, date=2026-02-30", "date=2026-02-30: not a real day"),
         ("retrieve, tile=\udcff", "no UTF-8"),
@@ -129,6 +168,30 @@ def test_what_is_not_understood_is_refused_in_one_line(text: str, said: str) -> 
     with pytest.raises(RequestError, match=said) as refusal:
         parse(text)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"orbit": ("8", "to", "x")}, "orbit=x: not a whole number"),
+        ({"orbit": ("1,tile=x",)}, "orbit=1,tile=x: not a whole number"),
+        ({"date": ("2",)}, "date=2: write"),
+        ({"date": ("off",)}, "date=off: leave the key out"),
+        ({"mission": ("OFF",)}, "mission=off: leave the key out"),
+        ({"tile": ("a", "to", "b")}, "tile has no ranges"),
+        ({"kind": ("foo",)}, "kind=foo: write band or part"),
+        ({"orbit": ("a\nb",)}, "orbit=a b: not a whole number"),
+    ],
+)
+def test_values_that_are_no_text_are_held_to_the_same(query: dict[str, tuple[str, ...]], said: str) -> None:
+    with pytest.raises(RequestError, match=said) as refusal:
+        language.expanded(query)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_key_may_be_named_again_in_the_next_request() -> None:
+    first, second = parse("list, mission=s2a, id=a b\nlist, mission=s2b")
+    assert (first.keys["mission"], second.keys["mission"]) == (("s2a",), ("s2b",))
 
 
 def test_a_text_without_end_is_refused_before_it_is_read() -> None:
@@ -166,6 +229,33 @@ def test_ranges_of_days_are_those_of_the_calendar(first: date, days: int, step: 
     last = first + timedelta(days=days)
     expected = tuple(f"{first + timedelta(days=day):%Y%m%d}" for day in range(0, days + 1, step))
     assert one(f"list, date={first:%Y-%m-%d}/to/{last:%Y%m%d}/by/{step}").keys["date"] == expected
+
+
+def _numbers(words: list[str]) -> tuple[str, ...]:
+    """Return the numbers that a list of numbers and ranges means; a ValueError or IndexError where it means none."""
+    found, rest = list[int](), list(words)
+    while rest:
+        first = last = int(rest.pop(0))
+        step = 1
+        if rest[:1] == ["to"]:
+            last, rest = int(rest[1]), rest[2:]
+            if rest[:1] == ["by"]:
+                step, rest = abs(int(rest[1])), rest[2:]
+        found += range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+    return tuple(map(str, found))
+
+
+@given(
+    st.lists(st.sampled_from(["1", "5", "12", "-3", "0", "x", "to", "to", "by", "2", "off"]), min_size=2, max_size=6)
+)
+@settings(max_examples=300, deadline=None)
+def test_a_list_of_numbers_and_ranges_is_exactly_that_or_refused(words: list[str]) -> None:
+    try:
+        found = one(f"list, orbit={'/'.join(words)}").keys["orbit"]
+    except RequestError as refusal:
+        assert "orbit" in str(refusal)
+        return
+    assert found == _numbers(words)
 
 
 @pytest.mark.parametrize("argument", ["tile", "=x", "no such file"])

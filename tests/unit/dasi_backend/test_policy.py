@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import argo_templates
 from dasi_backend import policy
 from dasi_backend.accounting import Account, Holding
 from dasi_backend.errors import PolicyError
@@ -16,6 +17,7 @@ from dasi_backend.leases import Lease
 from dasi_backend.policy import Policy, Rule, Wanted
 from dasi_backend.records import ProductRecord
 from dasi_backend.retention import Action, Plan, plan
+from rucio_dafab.resources import resources
 from rucio_dafab.vocabulary import areas
 
 NOW = 2_000_000_000.0
@@ -163,8 +165,12 @@ def test_a_policy_says_everything(tmp_path: Path) -> None:
         )
     )
     assert (said.min_free, said.min_free_part, said.max_size, said.lag) == (5e9, False, 2 * 2**40, 43_200)
-    assert said.rule_of("x") == Rule(DAY, 10 * DAY, True)
-    assert said.rule_of("y") == said.rule_of(None) == Rule(DAY, 10 * DAY)
+    assert said.rule_of(holding("a", collection="x").record) == Rule(DAY, 10 * DAY, True)
+    assert (
+        said.rule_of(holding("a", collection="y").record)
+        == said.rule_of(holding("a", collection=None).record)
+        == Rule(DAY, 10 * DAY)
+    )
     assert (said.wanted[0].areas[0].bounds, said.wanted[0].max_age) == ((5, 49, 7, 51), 5_400)
 
 
@@ -198,3 +204,117 @@ def test_a_policy_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, tex
 def test_a_policy_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"none\.toml cannot be read"):
         policy.read(tmp_path / "none.toml")
+
+
+BANDS = {f"kind=band,band={band},res=10": (0, 1) for band in ("b02", "b8a", "scl")}
+
+
+@pytest.mark.parametrize(
+    ("named", "collection", "objects"),
+    [
+        ("sentinel_2_l2a", "sentinel-2-l2a", {}),
+        ("sentinel-2-l2a", "sentinel_2_l2a", {}),
+        ("Sentinel-2-L2A", "sentinel-2-l2a", {}),
+        ("sentinel_2_l2a", "sentinel-2-c1-l2a", BANDS),
+        ("sentinel_2_l2a", None, BANDS),
+        ("sentinel_1_rtc", None, {"kind=band,band=vv,res=10": (0, 1), "kind=part,part=item": (1, 1)}),
+    ],
+)
+def test_a_collection_is_known_by_its_name_in_the_catalogue(
+    named: str, collection: str | None, objects: dict[str, Any]
+) -> None:
+    found = holding("fresh", 31, collection=collection)
+    found = replace(found, record=replace(found.record, objects=objects))
+    kept = replace(AT_ONCE, rule=Rule(max_age=30 * DAY), collections={named: Rule(keep_until_processed=True)})
+    assert actions(made(kept, found)) == {"fresh": "keep"}
+    assert kept.unmatched([found.record]) == ()
+    wanted = replace(AT_ONCE, rule=Rule(max_age=30 * DAY), wanted=(Wanted("w", frozenset({named})),))
+    assert actions(made(wanted, found)) == {"fresh": "keep"}
+
+
+def test_a_collection_that_no_product_is_of_is_told() -> None:
+    said = Policy(collections={"sentinel_2_l2b": Rule()}, wanted=(Wanted("w", frozenset({"sentinel-2-l2a", "x"})),))
+    assert said.unmatched([holding("a").record]) == ("sentinel_2_l2b", "x")
+
+
+def test_a_collection_in_two_spellings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text("[collection.a-b]\n[collection.a_b]\n")
+    with pytest.raises(PolicyError, match=r"p\.toml: collection\.a_b is there twice, in two spellings"):
+        policy.read(tmp_path / "p.toml")
+
+
+CLOCK = """
+kind: CronWorkflow
+metadata: {name: nightly}
+spec:
+  workflowSpec: {arguments: {parameters: [{name: area, value: "@luxembourg"}, {name: most, value: "3"}]}}
+"""
+
+
+def subscribed(folder: Path, text: str, name: str = "clock.yaml") -> Policy:
+    (folder / name).write_text(text)
+    (folder / "p.toml").write_text(f"[subscribed]\nfiles = ['{name}']\nmax_age = '50 d'\n")
+    return replace(policy.read(folder / "p.toml"), lag=0.0, rule=Rule(max_age=30 * DAY))
+
+
+def test_what_a_subscription_wants_stays(tmp_path: Path) -> None:
+    said = subscribed(tmp_path, CLOCK)
+    assert [each.name for each in said.wanted] == ["nightly"]
+    found = made(
+        said,
+        holding("in", 40, footprint=LUXEMBOURG),
+        holding("out", 40, footprint=ELSEWHERE),
+        holding("old", 51, footprint=LUXEMBOURG),
+    )
+    assert actions(found) == {"in": "keep", "out": "remove", "old": "remove"}
+
+
+def test_the_clocks_and_seasons_that_ship_are_subscriptions(tmp_path: Path) -> None:
+    clock = Path(argo_templates.__file__).parent / "rendered" / "dafab-update-cron.yaml"
+    assert [each.name for each in subscribed(tmp_path, clock.read_text()).wanted] == ["dafab-update-cron"]
+    seasons = (resources() / "etc" / "seasons.toml").read_text()
+    assert len(subscribed(tmp_path, seasons, "seasons.toml").wanted) == seasons.count("[[season]]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLOCK.replace("spec:", "spec:\n  suspend: true"),
+        CLOCK.replace("name: area", "name: other"),
+        "kind: List\nitems: []",
+        "kind: CronWorkflow\nmetadata: {name: a}\nspec: {workflowSpec: {}}",
+    ],
+)
+def test_a_clock_that_asks_for_no_area_wants_nothing(tmp_path: Path, text: str) -> None:
+    assert subscribed(tmp_path, text).wanted == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("clock.yaml", "", "it holds no CronWorkflow"),
+        ("clock.yaml", "kind: List\nitems: [{kind: Pod}]", "it holds no CronWorkflow"),
+        ("clock.yaml", "a: [", "cannot be read as subscriptions"),
+        ("clock.yaml", "3", "cannot be read as subscriptions"),
+        ("clock.yaml", CLOCK.replace('"@luxembourg"', "3"), "area is 3, not a text"),
+        ("clock.yaml", CLOCK.replace("@luxembourg", "@nowhere"), r"subscribed: nightly in clock\.yaml.*nowhere"),
+        ("seasons.toml", "[[season]]\nname = 'a'", "cannot be read as subscriptions"),
+        ("seasons.toml", "[", "cannot be read as subscriptions"),
+    ],
+)
+def test_subscriptions_that_cannot_be_read_stop_the_run(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said) as refusal:
+        subscribed(tmp_path, text, name)
+    assert "\n" not in str(refusal.value)
+
+
+def test_subscriptions_name_their_files(tmp_path: Path) -> None:
+    for text, said in (
+        ("[subscribed]\nmax_age = '1 d'", r"subscribed\.files names no file"),
+        ("[subscribed]\nfiles = 'a'", r"subscribed\.files is no list of texts"),
+        ("[subscribed]\nfiles = ['nowhere.yaml']", r"nowhere\.yaml cannot be read"),
+        ("[subscribed]\nareas = ['a']", r"subscribed\.areas is unknown"),
+    ):
+        (tmp_path / "p.toml").write_text(text)
+        with pytest.raises(PolicyError, match=said):
+            policy.read(tmp_path / "p.toml")

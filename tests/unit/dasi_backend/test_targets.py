@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dasi_backend import targets
 from dasi_backend.errors import TargetError
+from dasi_backend.targets import Claim
 
 
 @pytest.mark.parametrize(
@@ -63,12 +64,24 @@ def test_a_missing_value_is_named() -> None:
         targets.fill("[tile].tif", {"id": "a"}, "scene")
 
 
+def claims(*pairs: tuple[str, str]) -> list[Claim]:
+    return [Claim("x", Path(path), what) for path, what in pairs]
+
+
 def test_two_answers_for_one_path_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="a and b would both be written"):
-        targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "y", "c"), (tmp_path / "x", "b")])
+        targets.refuse_clashes(claims(("x", "a"), ("y", "c"), ("x", "b")))
     with pytest.raises(TargetError, match="a and a would both be written"):
-        targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "x", "a")])
+        targets.refuse_clashes(claims(("x", "a"), ("y/../x", "a")))
+    with pytest.raises(TargetError, match="a and a would both be written"):
+        targets.refuse_clashes([Claim("x", tmp_path, "a", ("a", "b02")), Claim("x", tmp_path, "a", ("a", "b03"))])
 
 
-def test_different_paths_are_fine(tmp_path: Path) -> None:
-    targets.refuse_clashes("x", [(tmp_path / "x", "a"), (tmp_path / "y", "b")])
+def test_an_answer_within_another_is_refused() -> None:
+    with pytest.raises(TargetError, match="b would be written into out/x, which is a"):
+        targets.refuse_clashes(claims(("out/x/b.tif", "b"), ("out/x", "a")))
+
+
+def test_different_paths_are_fine_and_so_is_one_answer_found_twice(tmp_path: Path) -> None:
+    targets.refuse_clashes(claims(("x", "a"), ("y", "b")))
+    targets.refuse_clashes([Claim("x", tmp_path, "a", "same"), Claim("x", tmp_path, "a", "same")])

@@ -67,6 +67,8 @@ def test_a_folder_without_sites(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "to", "line"),
     [
+        ("runtime: slurm", "asked: kubernetes\nruntime: slurm",
+         "two.yaml: asked: kubernetes knows nothing of the runtime slurm"),
         ("runtime: slurm", "runtime: k8s",
          "two.yaml: runtime: Input should be 'kubernetes', 'hpk', 'slurm' or 'local' (it is 'k8s')"),
         ("rse: TWO", "", "two.yaml: rse is missing"),

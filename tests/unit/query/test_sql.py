@@ -30,6 +30,7 @@ CASES = {
     "negations": "eo:cloud_cover.not.lt=20,theme.not.isa=Drought,foo.not.in=a|5,geom.not.within=11_50_12_51",
     "or": "gsd=10;gsd=20,name=S2*",
     "times": "created.gte=2026-06-01,created.not.intersects=2026-06-02/..",
+    "numbers": "foo=05.11,bar=20230101110825123,baz=0.12345",
     "undeclared": "foo=S2A,bar.gt=5,/assets/B02/roles.contains=data,/properties/list/0=a,baz.isnull=true",
 }
 

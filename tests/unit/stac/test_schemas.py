@@ -12,6 +12,7 @@ import pytest
 
 from rucio_dafab.resources import resources
 from rucio_dafab.stac.errors import DocumentInvalid, SchemaError, SchemaUnknown
+from rucio_dafab.stac.report import violations
 from rucio_dafab.stac.schemas import BASE, MOST_VIOLATIONS, ProfileViolated, check_profile, load, may_lack_place, read
 from rucio_dafab.stac.validate import check_document
 
@@ -217,3 +218,19 @@ def test_a_file_that_is_no_schema_is_named(tmp_path: Path, version: str, content
 )
 def test_only_a_collection_whose_schema_says_so_has_items_without_a_place(collection: str, allowed: bool) -> None:
     assert may_lack_place({"collection": collection}) is allowed
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({"source": "scene"}, set()),
+        ({"source": "none", "reason": "earlier masks of 2 days"}, set()),
+        ({"source": "none"}, {"reason"}),
+        ({"source": "past_masks", "masks": 7}, {"days", "start", "end"}),
+        ({"source": "guessed"}, {"source"}),
+        ({}, {"source"}),
+    ],
+)
+def test_where_a_reference_is_from_is_told_in_full(told: dict[str, Any], wrong: set[str]) -> None:
+    found = violations(item(**{"dafab:reference_water": told}))
+    assert {each.pointer for each in found} == {f"/properties/dafab:reference_water/{name}" for name in wrong}

@@ -7,12 +7,13 @@ Revises: 0008
 import sqlalchemy as sa
 from alembic import op
 
+from rucio_dafab.catalogue.columns import restore_former_index
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-_FORMER = "document_searchable"
 _OF_FEW_VALUES = ("document_classes", "document_instruments")
 
 
@@ -27,17 +28,13 @@ def upgrade() -> None:
         op.execute(f"ALTER INDEX IF EXISTS dafab.{name} SET (fastupdate = off)")
 
 
+def before_downgrade(engine: sa.Engine) -> None:
+    """Make the index of before while readers still have the other one."""
+    restore_former_index(engine)
+
+
 def downgrade() -> None:
-    """Drop the column with its index, and make those of before."""
+    """Drop the column with its indexes."""
     for name in _OF_FEW_VALUES:
         op.execute(f"ALTER INDEX IF EXISTS dafab.{name} RESET (fastupdate)")
     op.drop_column("document", "fingerprints", schema="dafab")
-    op.create_index(
-        _FORMER,
-        "document",
-        ["searchable"],
-        schema="dafab",
-        postgresql_using="gin",
-        postgresql_ops={"searchable": "jsonb_path_ops"},
-        if_not_exists=True,
-    )

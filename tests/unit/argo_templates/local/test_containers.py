@@ -8,7 +8,7 @@ import pytest
 
 from argo_templates.local import containers, podman, pods
 from argo_templates.local.containers import Mount
-from argo_templates.local.errors import LocalError
+from argo_templates.local.errors import LocalError, PodRefused
 
 NOTHING: dict[str, dict[str, Any]] = {"requests": {}, "limits": {}}
 
@@ -115,6 +115,6 @@ def test_a_secret_stands_in_one_variable(name: str, tmp_path: Path) -> None:
     def began(_where: object) -> None:
         raise AssertionError("it began")
 
-    ended = asyncio.run(podman.PodmanBackEnd().run(pod, began))
-    assert ended.status is None
-    assert ended.error == f"{name!r} is no name of a variable, and cannot hold the key of a secret"
+    with pytest.raises(PodRefused) as refusal:
+        asyncio.run(podman.PodmanBackEnd().run(pod, began))
+    assert str(refusal.value) == f"{name!r} is no name of a variable, and cannot hold the key of a secret"

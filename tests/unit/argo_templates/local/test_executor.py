@@ -185,6 +185,38 @@ def test_an_exit_handler_that_fails_fails_the_workflow(ran: Ran) -> None:
         """
     )
     assert (done["main"].phase, done.status.phase) == ("Succeeded", "Failed")
+    assert done.status.message == "its exit hook failed: exit status 1"
+
+
+def test_a_pod_that_fails_after_it_took_up_a_failure_hides_no_reason(ran: Ran) -> None:
+    done = ran(
+        """
+        templates:
+        - name: main
+          dag:
+            tasks:
+            - {name: bad, template: sh, arguments: {parameters: [{name: text, value: "echo no luck >&2; exit 3"}]}}
+            - name: collect
+              template: sh
+              depends: bad.Succeeded || bad.Failed
+              arguments: {parameters: [{name: text, value: "echo 1 failed >&2; exit 1"}]}
+        """
+    )
+    assert done.status.message == "main.bad: exit status 3: no luck; main.collect: exit status 1: 1 failed"
+
+
+def test_an_exit_handler_that_fails_hides_no_reason(ran: Ran) -> None:
+    done = ran(
+        """
+        hooks: {exit: {template: bye}}
+        templates:
+        - {name: main, container: {image: none, command: [sh, -c, "echo '/scenes/x: no such folder' >&2; exit 1"]}}
+        - {name: bye, container: {image: none, command: [sh, -c, "echo 'error: the catalogue is away' >&2; exit 75"]}}
+        """
+    )
+    reason = "exit status 1: /scenes/x: no such folder"
+    hook = "its exit hook failed: exit status 75: error: the catalogue is away"
+    assert (done.status.phase, done.status.message) == ("Failed", f"{reason}; and {hook}")
 
 
 @pytest.mark.parametrize("where", ["spec", "template"])

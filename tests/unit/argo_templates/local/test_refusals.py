@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from argo_templates.local import documents, runs
+from argo_templates.library import NAME as LIBRARY
+from argo_templates.local import documents, handed_on, runs
 from argo_templates.local.errors import LocalError, ParameterError, Unsupported
+from argo_templates.local.slurm import FLAG
 from rucio_dafab.site.home import Home
 
 MAIN = "{name: main, container: {image: none, command: ['true']}}"
@@ -125,6 +127,10 @@ def test_what_cannot_be_run_is_said_in_one_line(prepared: Callable[..., Any], te
             {"scene": "x", "sceen": "y"},
             "dafab-process takes no parameter sceen: it takes scene, source, models, second",
         ),
+        ({"scene": "x", "site": "a b/c"}, "dafab-process: site 'a b/c' is no value of a label: "),
+        ({"scene": "x", "site": "a" * 64}, f"dafab-process: site '{'a' * 64}' is no value of a label: "),
+        ({"scene": "x", "partition": "a --uid=0"}, "dafab-process: partition 'a --uid=0' is no partition of Slurm's: "),
+        ({"scene": "x", "partition": ""}, "dafab-process: partition '' is no partition of Slurm's: "),
     ],
 )
 def test_arguments_are_checked(home: Home, parameters: dict[str, str], line: str) -> None:
@@ -155,6 +161,23 @@ def test_what_is_built_otherwise_is_refused_in_one_line(home: Home, tmp_path: Pa
     with pytest.raises(LocalError) as refusal:
         runs.prepare(home, documents.find(str(path)), {})
     assert "\n" not in str(refusal.value)
+
+
+def test_a_label_that_kubernetes_would_refuse_is_an_error_of_its_pod(home: Home, prepared: Callable[..., Any]) -> None:
+    pod = "{name: main, metadata: {labels: {a: '{{workflow.parameters.b}}'}}, container: {image: x, command: ['true']}}"
+    text = f"arguments: {{parameters: [{{name: b, value: c}}]}}\ntemplates: [{pod}]"
+    assert runs.execute(home, prepared(text)).phase == "Succeeded"
+    status = runs.execute(home, prepared(text, parameters={"b": "c/d"}))
+    assert status.phase == "Error"
+    assert status.message.startswith("main: the label a 'c/d' is no value of a label: ")
+
+
+def test_what_is_put_into_a_flag_stays_one_flag() -> None:
+    flags = {handed_on.FLAGS: "--partition={{p}} --gres=gpu:1  {{more}}"}
+    scope = {"p": "a --uid=0", "more": "--time=1 --mem=2"}
+    assert handed_on.flags(flags, scope) == ("--partition=a --uid=0", "--gres=gpu:1", "--time=1", "--mem=2")
+    assert not FLAG.fullmatch(handed_on.flags(flags, scope)[0])
+    assert handed_on.LIBRARY == LIBRARY
 
 
 def test_what_has_no_counterpart_is_kept_with_the_run(prepared: Callable[..., Any]) -> None:

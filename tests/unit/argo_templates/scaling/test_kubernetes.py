@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from argo_templates.scaling.errors import NoAnswer, ScaleError
-from argo_templates.scaling.kubernetes import ConfigMap
+from argo_templates.scaling.kubernetes import Account, ConfigMap
 from tests.kubernetes_recorder import ApiServer, account_of
 
 PATH = "/api/v1/namespaces/dafab/configmaps/dafab-limits"
@@ -19,7 +19,7 @@ PATH = "/api/v1/namespaces/dafab/configmaps/dafab-limits"
 
 def limits(server: ApiServer, folder: Path) -> ConfigMap:
     """Return the config map as a pod with an account sees it."""
-    return ConfigMap(server.url, account_of(server, folder), "dafab-limits")
+    return ConfigMap(Account(server.url, account_of(server, folder)), "dafab-limits")
 
 
 def test_what_is_read_is_patched_by_key(api_server: ApiServer, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_token_that_is_written_anew_is_read_anew(api_server: ApiServer, tmp_pa
 def test_another_authority_is_not_trusted(api_server: ApiServer, other_server: ApiServer, tmp_path: Path) -> None:
     account = account_of(other_server, tmp_path)
     with pytest.raises(ScaleError, match="its certificate is not trusted"):
-        ConfigMap(api_server.url, account, "dafab-limits").read()
+        ConfigMap(Account(api_server.url, account), "dafab-limits").read()
     assert api_server.requests == []
 
 
@@ -92,14 +92,14 @@ def test_a_server_that_does_not_answer_is_worth_another_try(api_server: ApiServe
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(NoAnswer, match="does not answer") as refusal:
-        ConfigMap(f"https://127.0.0.1:{port}", account, "dafab-limits").read()
+        ConfigMap(Account(f"https://127.0.0.1:{port}", account), "dafab-limits").read()
     assert refusal.value.exit_code == 75
 
 
 def test_what_is_no_pod_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ScaleError, match="this is no pod with a service account: KUBERNETES_SERVICE_HOST"):
-        ConfigMap.of_this_pod("dafab-limits", tmp_path)
+        Account.of_this_pod(tmp_path)
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "€"])
@@ -107,7 +107,7 @@ def test_what_is_no_token_is_not_sent(api_server: ApiServer, tmp_path: Path, tok
     account = account_of(api_server, tmp_path)
     (account / "token").write_text(token)
     with pytest.raises(ScaleError, match="the service account can"):
-        ConfigMap(api_server.url, account, "dafab-limits").read()
+        ConfigMap(Account(api_server.url, account), "dafab-limits").read()
     assert api_server.requests == []
 
 

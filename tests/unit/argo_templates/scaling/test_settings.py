@@ -1,5 +1,7 @@
 """What is scaled: the file that ships, and every fault of another in a line."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -12,6 +14,7 @@ from argo_templates.scaling.errors import ScaleError
 from argo_templates.scaling.limits import LimitFiles, number
 from argo_templates.scaling.settings import SHIPPED, load_settings
 from argo_templates.scaling.slurm import jobs_of, nodes_of
+from dasi_backend.appearing import appearing
 from rucio_dafab.resources import resources
 from rucio_dafab.site.home import Home
 
@@ -103,6 +106,23 @@ def test_several_may_make_the_limits_the_sites_own_at_once(tmp_path: Path) -> No
     assert int(found.pop("hpk-cpu")) in range(1, 9)
     assert found == {key: text for key, text in shipped.items() if key != "hpk-cpu"}
     assert [path.name for path in (tmp_path / "etc").iterdir()] == ["dafab-limits"]
+
+
+def test_nothing_stays_of_what_a_killed_process_was_making(tmp_path: Path) -> None:
+    own = tmp_path / "etc" / "dafab-limits"
+    for _ in range(2):
+        if (child := os.fork()) == 0:
+            with appearing(own, ScaleError) as filled:
+                filled.mkdir()
+                (filled / "hpk-cpu").write_text("7\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not own.exists()
+    assert len(list(own.parent.iterdir())) == 1
+    LimitFiles(Home(tmp_path)).write({"hpk-gpu": 3})
+    assert [path.name for path in own.parent.iterdir()] == ["dafab-limits"]
+    assert (own / "hpk-gpu").read_text() == "3\n"
+    assert (own / "hpk-cpu").read_text() != "7\n"
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "2.5", "many"])

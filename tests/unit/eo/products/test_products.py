@@ -13,18 +13,21 @@ import pytest
 import rasterio
 import shapely
 from PIL import Image
+from rasterio.windows import Window
 
 from rucio_dafab.eo import products, water_layers
 from rucio_dafab.eo.collage import collage
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.items import scene_of
 from rucio_dafab.eo.products import Product, make_fields, make_water, read_product
+from rucio_dafab.eo.reference_water import ReferenceWater, codes_file
 from rucio_dafab.stac.asset_names import every_asset
 from rucio_dafab.stac.report import violations
 from rucio_dafab.stac.schemas import load
 
 Make = Callable[..., Any]
 SHAPE = (60, 80)
+COUNTED = {"source": "past_masks", "masks": 2, "days": 5, "start": "2022-01-01", "end": "2022-06-01"}
 
 
 @pytest.fixture
@@ -82,6 +85,76 @@ def test_without_a_reference_there_is_no_anomaly_and_a_reason(
     }  # fmt: skip
     assert water_layers.EXCESS not in product.files
     assert properties["dafab:cloud_mask"].startswith("none: ")
+
+
+@pytest.fixture
+def given(make_scene: Make, tmp_path: Path) -> ReferenceWater:
+    """Return a reference beside the scene: 800 pixels of permanent and 400 of seasonal water, a column unknown."""
+    codes = np.zeros(SHAPE, np.uint8)
+    codes[20:30], codes[30:35], codes[:, 0] = 1, 2, 255
+    path = tmp_path / "codes.tif"
+    with codes_file(path, make_scene()) as file:
+        file.write(Window(0, 0, 80, 60), codes)
+    return ReferenceWater(COUNTED, path, ("a", "b"))
+
+
+def test_a_reference_that_is_given_is_told_and_shown(
+    make_scene: Make, predict: Make, card: Any, given: ReferenceWater, tmp_path: Path
+) -> None:
+    water = np.zeros(SHAPE, bool)
+    water[20:40] = True
+    product = make_water(make_scene(), predict(water=water), card, tmp_path, reference=given)
+    properties = product.item["properties"]
+    assert properties["dafab:reference_water"] == COUNTED
+    assert properties["dafab:permanent_water_km2"] == 0.079
+    assert (properties["dafab:anomaly_score"], properties["dafab:anomaly_type"]) == (100.0, "flood")
+    assert properties["dafab:water-analysis"]["difference_water_mask"]["exclusion_reference"] == 1.25
+    asset = product.item["assets"][water_layers.REFERENCE_WATER]
+    assert asset["dafab:masks"] == ["a", "b"]
+    assert [each["title"] for each in asset["bands"][0]["classification:classes"]] == [
+        "no water", "permanent water", "seasonal water"
+    ]  # fmt: skip
+    with rasterio.open(product.files[water_layers.REFERENCE_WATER]) as source:
+        codes, known = source.read(1), source.read_masks(1) > 0
+        assert (source.tags(ns="IMAGE_STRUCTURE", bidx=1)["NBITS"], source.overviews(1)) == ("2", [])
+    assert (known.sum(), (codes == 1).sum(), (codes == 2).sum()) == (4740, 790, 395)
+    assert schema_violations(product) == ()
+    again = make_water(make_scene(), predict(water=water), card, tmp_path / "again", reference=given)
+    assert again.item == product.item
+    assert {key: path.read_bytes() for key, path in again.files.items()} == {
+        key: path.read_bytes() for key, path in product.files.items()
+    }
+
+
+def test_that_there_is_no_reference_is_told_with_its_reason(
+    make_scene: Make, predict: Make, card: Any, tmp_path: Path
+) -> None:
+    none = ReferenceWater.none("earlier masks of 2 days")
+    product = make_water(make_scene(), predict(water=np.ones(SHAPE, bool)), card, tmp_path, reference=none)
+    properties = product.item["properties"]
+    assert properties["dafab:anomaly_reason"] == "no reference water mask: earlier masks of 2 days"
+    assert properties["dafab:reference_water"] == {"source": "none", "reason": "earlier masks of 2 days"}
+    assert not {"dafab:anomaly_score", "dafab:permanent_water_km2"} & set(properties)
+    assert not {water_layers.REFERENCE_WATER, water_layers.EXCESS, water_layers.DIFFERENCE} & set(product.files)
+    assert schema_violations(product) == ()
+
+
+def test_the_reference_of_the_scene_is_told_where_that_is_asked_for(
+    make_scene: Make, predict: Make, card: Any, tmp_path: Path
+) -> None:
+    reference, water = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, bool)
+    reference[20:30], water[20:30] = 1, True
+    scene, own = make_scene(reference=reference), ReferenceWater({"source": "scene"})
+    told = make_water(scene, predict(water=water), card, tmp_path / "told", reference=own)
+    untold = make_water(scene, predict(water=water), card, tmp_path / "untold")
+    assert told.item["properties"].pop("dafab:reference_water") == {"source": "scene"}
+    assert told.item["properties"] == untold.item["properties"]
+    assert set(told.files) == set(untold.files) > {water_layers.REFERENCE_WATER}
+
+
+def schema_violations(product: Product) -> Any:
+    schema = load().named(product.item["collection"])
+    return violations(product.item | {"stac_extensions": [*product.item["stac_extensions"], schema.uri]})
 
 
 def test_field_numbers(parcels: Product) -> None:

@@ -20,14 +20,10 @@ SHAPE = (10, 20)
 PIXEL_KM2 = 0.0001
 
 
-def reference_of(codes: np.ndarray) -> Reference:
-    return Reference(codes == 1, codes == 2, codes != 255)
-
-
 def measured(observed: np.ndarray, codes: np.ndarray, clear: np.ndarray | None = None) -> water.WaterNumbers:
     everywhere = np.ones(observed.shape, bool)
     seen = everywhere if clear is None else clear
-    reference = reference_of(codes)
+    reference = Reference(codes)
     classes = water.difference(observed & seen, everywhere, seen, reference)
     return water.count(observed & seen, everywhere, seen, PIXEL_KM2, reference=reference, classes=classes)
 
@@ -128,7 +124,7 @@ def test_no_reference() -> None:
 def test_every_pixel_has_one_class(
     observed: np.ndarray, values: np.ndarray, valid: np.ndarray, clear: np.ndarray
 ) -> None:
-    reference, seen = reference_of(values), clear & valid
+    reference, seen = Reference(values), clear & valid
     classes = water.difference(observed & seen, valid, seen, reference)
     numbers = water.count(observed & seen, valid, seen, PIXEL_KM2, reference=reference, classes=classes)
     assert numbers.difference is not None

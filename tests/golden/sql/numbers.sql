@@ -1,0 +1,13 @@
+-- foo=05.11,bar=20230101110825123,baz=0.12345
+((document.fingerprints @> %(param_1)s::INTEGER[]) AND coalesce((document.members @> %(param_2)s::JSONB), false) OR (document.fingerprints @> %(param_3)s::INTEGER[]) AND coalesce((document.members @> %(param_4)s::JSONB), false) OR document.fingerprints IS NULL AND ((document.members @> %(param_2)s::JSONB) OR (document.members @> %(param_4)s::JSONB))) AND ((document.fingerprints @> %(param_5)s::INTEGER[]) AND coalesce((document.members @> %(param_6)s::JSONB), false) OR (document.fingerprints @> %(param_7)s::INTEGER[]) AND coalesce((document.members @> %(param_8)s::JSONB), false) OR document.fingerprints IS NULL AND ((document.members @> %(param_6)s::JSONB) OR (document.members @> %(param_8)s::JSONB))) AND ((document.fingerprints @> %(param_9)s::INTEGER[]) AND coalesce((document.members @> %(param_10)s::JSONB), false) OR (document.members @> %(param_11)s::JSONB) OR document.fingerprints IS NULL AND (document.members @> %(param_10)s::JSONB))
+-- param_1 = [-2107612381]
+-- param_2 = {'properties': {'foo': '05.11'}}
+-- param_3 = [1253214073]
+-- param_4 = {'properties': {'foo': 5.11}}
+-- param_5 = [-1828494874]
+-- param_6 = {'properties': {'bar': '20230101110825123'}}
+-- param_7 = [365711168]
+-- param_8 = {'properties': {'bar': 2.0230101110825124e+16}}
+-- param_9 = [1278587798]
+-- param_10 = {'properties': {'baz': '0.12345'}}
+-- param_11 = {'properties': {'baz': 0.12345}}
