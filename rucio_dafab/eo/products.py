@@ -128,16 +128,18 @@ def make_water(
     clear, valid = prediction.clear, prediction.valid
     observation = observe(prediction, threshold)
     observed = observation.water
-    classes, numbers, usual = _against_reference(scene, model, prediction, observed, reference)
-    found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
-    drawing = water_drawing(observed.view(np.uint8)) if classes is None else difference_drawing(classes)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
+        # First, while little else is in memory, and by the pool: what the allocator keeps of it serves the next ones.
+        compared = pool.submit(_against_reference, scene, model, prediction, observed, reference)
+        classes, numbers, usual = compared.result()
+        drawing = water_drawing(observed.view(np.uint8)) if classes is None else difference_drawing(classes)
         against = pool.submit(_reference_assets, scene, model, classes, valid)
         seen = pool.submit(_observed_assets, scene, model, observed, clear)
         drawn = pool.submit(overview, scene, drawing)
         assets, (more, excess, deficit) = seen.result(), against.result()
         assets |= usual | more | previews(OBSERVED_WATER, assets[OBSERVED_WATER], drawn.result())
+    found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -166,7 +168,6 @@ def _against_reference(
     numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
     if reference is None or given is None:
         return classes, numbers, {}
-    # Encoded here and not beside the others, while little else is in memory.
     return classes, numbers, {REFERENCE: _reference_asset(scene, model, reference, given.masks)}
 
 
