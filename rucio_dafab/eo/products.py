@@ -124,11 +124,9 @@ def make_water(
     observation = observe(scene, prediction, threshold)
     usual = _reference(scene, reference)
     classes, numbers = _against_reference(scene, prediction, observation.water, usual)
-    masks = reference.masks if reference else ()
-    compared = None if usual is None or classes is None else Compared(usual, classes, masks)
     found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
-    wanted = layers(scene, prediction, observation, compared)
-    assets, excess, deficit = _water_assets(scene, model, wanted, classes)
+    compared = _compared(usual, classes, reference)
+    assets, excess, deficit = _water_assets(scene, model, layers(scene, prediction, observation, compared), classes)
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
@@ -142,6 +140,14 @@ def make_water(
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
+
+
+def _compared(
+    usual: water.Reference | None, classes: NDArray[np.uint8] | None, told: ReferenceWater | None
+) -> Compared | None:
+    if usual is None or classes is None:
+        return None
+    return Compared(usual, classes, told.masks if told else ())
 
 
 def _water_assets(

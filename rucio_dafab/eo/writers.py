@@ -115,11 +115,7 @@ def encode_cog(
     colours = {value: (*colour, 255) for value, _, colour in legend.entries}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS="1"), MemoryFile() as plain, MemoryFile() as cog:
         with plain.open(**profile) as target:
-            # By strips: what is copied on the way takes several times the memory of a tile otherwise.
-            for window in (Window(0, row, width, min(BLOCK, height - row)) for row in range(0, height, BLOCK)):
-                rows = window.toslices()
-                target.write(values[rows] * valid[rows], 1, window=window)
-                target.write_mask(valid[rows], window=window)
+            _write_strips(target, values, valid)
             target.write_colormap(1, colours)
             target.set_band_description(1, legend.name)
             target.update_tags(**tags)
@@ -128,6 +124,15 @@ def encode_cog(
             copy(source, cog.name, driver="COG", compress="DEFLATE", blocksize=BLOCK, overview_resampling="mode")
         content: bytes = cog.read()
     return content
+
+
+def _write_strips(target: Any, values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> None:
+    """Write classes and mask: at once, what is copied on the way would take several times the memory of a tile."""
+    height, width = values.shape
+    for window in (Window(0, row, width, min(BLOCK, height - row)) for row in range(0, height, BLOCK)):
+        rows = window.toslices()
+        target.write(values[rows] * valid[rows], 1, window=window)
+        target.write_mask(valid[rows], window=window)
 
 
 def shrunk_cog(content: bytes, longest: int) -> NDArray[np.uint8]:
