@@ -34,19 +34,19 @@ status: ## Say what runs and where
 
 test: install check ## Lint, types, layers, unit, integration and end-to-end tests
 	@# Two halves of the same length side by side, each with sites of its own and told when it is done.
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target catalogue-and-end-to-end-tests other-tests
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target catalogue-workflow-and-end-to-end-tests other-tests
 
-.PHONY: catalogue-and-end-to-end-tests other-tests
-catalogue-and-end-to-end-tests:
+.PHONY: catalogue-workflow-and-end-to-end-tests other-tests
+catalogue-workflow-and-end-to-end-tests:
 	@failed=0
-	for folder in integration/catalogue e2e; do
+	for folder in integration/catalogue integration/workflows e2e; do
 		$(BIN)/pytest tests/$$folder || failed=1
 	done
 	exit $$failed
 
 other-tests:
 	@failed=0
-	for folder in unit "integration --ignore=tests/integration/catalogue"; do
+	for folder in unit "integration --ignore=tests/integration/catalogue --ignore=tests/integration/workflows"; do
 		$(BIN)/pytest tests/$$folder || failed=1
 	done
 	exit $$failed
