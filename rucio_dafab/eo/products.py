@@ -157,9 +157,9 @@ def _water_assets(
     ground = ground_of(scene)
     # What takes long runs in GDAL and GEOS, which let other threads go on.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="assets") as pool:
-        against = pool.submit(_anomaly_assets, scene, classes)
+        # By themselves: the labels of a tile's patches take as much memory as four layers.
+        patches, excess, deficit = pool.submit(_anomaly_assets, scene, classes).result()
         drawn = pool.map(partial(layer_assets, scene, model, ground), wanted)
-        patches, excess, deficit = against.result()
         assets = patches | {key: asset for each in drawn for key, asset in each.items()}
     if patches:
         assets |= patch_previews(scene, ground, patches, assets[DIFFERENCE])
