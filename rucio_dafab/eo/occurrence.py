@@ -16,15 +16,14 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.counting import histogram
 from rucio_dafab.eo.errors import ProductError
 from rucio_dafab.eo.geography import to_longitude_latitude
+from rucio_dafab.eo.on_grid import on_grid
 from rucio_dafab.eo.raster import reason
 from rucio_dafab.eo.reference_water import TILES, ReferenceWater, Source, codes_file, codes_of, split, strips_of
 
@@ -130,22 +129,9 @@ def _extent(path: Path) -> shapely.Geometry:
 @contextmanager
 def _on_grid(path: Path, scene: Scene) -> Iterator["_View"]:
     """Yield a file of occurrence as it lies on the grid of a scene."""
-    height, width = scene.shape
     try:
-        with (
-            rasterio.open(path, driver="GTiff") as source,
-            WarpedVRT(
-                source,
-                crs=scene.crs,
-                transform=scene.transform,
-                width=width,
-                height=height,
-                resampling=Resampling.nearest,
-                # Whatever the file declares: what is never water would else be what nobody looked at.
-                src_nodata=NO_DATA,
-                nodata=NO_DATA,
-            ) as view,
-        ):
+        # Whatever the file declares: what is never water would else be what nobody looked at.
+        with on_grid(path, scene, NO_DATA, declared=False) as view:
             yield _View(path, view)
     except RasterioError as error:
         raise ProductError(f"{path}: the occurrence of water cannot be read: {reason(error)}") from error

@@ -1,5 +1,7 @@
 """Class rasters from elsewhere on the grid of a scene."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from rasterio.vrt import WarpedVRT
 
 from rucio_dafab.eo.bands import Scene
 from rucio_dafab.eo.errors import ProductError
+from rucio_dafab.eo.raster import reason
 from rucio_dafab.eo.readers.stac_folder import local_file
 
 
@@ -42,22 +45,39 @@ def class_raster(path: Path, scene: Scene, unknown: int, what: str) -> NDArray[n
     Raises:
         ProductError: if the file is missing or unreadable.
     """
-    height, width = scene.shape
     try:
-        with (
-            rasterio.open(path, driver="GTiff") as source,
-            WarpedVRT(
-                source,
-                crs=scene.crs,
-                transform=scene.transform,
-                width=width,
-                height=height,
-                resampling=Resampling.nearest,
-                src_nodata=unknown if source.nodata is None else source.nodata,
-                nodata=unknown,
-            ) as view,
-        ):
+        with on_grid(path, scene, unknown) as view:
             values: NDArray[np.uint8] = view.read(1)
     except RasterioError as error:
-        raise ProductError(f"{what} {path} cannot be read: {' '.join(str(error).split())}") from error
+        raise ProductError(f"{what} {path} cannot be read: {reason(error)}") from error
     return values
+
+
+@contextmanager
+def on_grid(path: Path, scene: Scene, unknown: int, *, declared: bool = True) -> Iterator[WarpedVRT]:
+    """Yield a GeoTIFF as it lies on the grid of a scene, by nearest neighbour.
+
+    Args:
+        path: The file.
+        scene: The scene whose grid is meant.
+        unknown: What stands outside of the file.
+        declared: Whether the file's own nodata value becomes that, too; else only what is that already is unknown.
+
+    Raises:
+        RasterioError: if the file is missing or unreadable, also while the view is read.
+    """
+    height, width = scene.shape
+    with (
+        rasterio.open(path, driver="GTiff") as source,
+        WarpedVRT(
+            source,
+            crs=scene.crs,
+            transform=scene.transform,
+            width=width,
+            height=height,
+            resampling=Resampling.nearest,
+            src_nodata=source.nodata if declared and source.nodata is not None else unknown,
+            nodata=unknown,
+        ) as view,
+    ):
+        yield view

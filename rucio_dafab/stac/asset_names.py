@@ -17,8 +17,6 @@ FILE_NAME: Final = "file:local_path"
 ALTERNATES: Final = "alternate"
 """Member of an asset that holds its other formats, by what follows the key of the asset in theirs."""
 
-ALTERNATES_EXTENSION: Final = "https://stac-extensions.github.io/alternate-assets/v1.2.0/schema.json"
-
 
 def every_asset(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the assets of a document by their keys, other formats of one too: ``<its key>-<name of the format>``.
