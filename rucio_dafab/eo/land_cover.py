@@ -49,22 +49,14 @@ def read(scene: Scene) -> NDArray[np.uint8] | None:
     return values
 
 
-def commonest(scene: Scene, valid: NDArray[np.bool_]) -> int | None:
-    """Return the code that most valid pixels of a scene have, the lower one of two; None where none is known.
+def commonest(values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> int | None:
+    """Return the code that most valid pixels have, the lower one of two; None where none is known.
 
     Args:
-        scene: The scene.
+        values: uint8 (row, column), see :func:`read`.
         valid: bool (row, column).
-
-    Raises:
-        ProductError: as :func:`read`.
-        SceneError: as :func:`read`.
     """
-    values = read(scene)
-    if values is None:
-        return None
-    values *= valid
-    counts = histogram(values)
+    counts = histogram(values * valid)
     codes = tuple(CLASSES)
     most = int(np.argmax(counts[list(codes)]))
     return codes[most] if counts[codes[most]] else None

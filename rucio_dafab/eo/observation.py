@@ -37,24 +37,30 @@ class Observation:
     snow: int | None = None
 
 
-def observe(scene: Scene, prediction: Prediction, threshold: float = 0.5) -> Observation:
+def classification(scene: Scene) -> NDArray[np.uint8] | None:
+    """Return the scene classification on the 10 m grid, uint8 (row, column); None where the scene has none.
+
+    Raises:
+        SceneError: if it cannot be read.
+    """
+    return read_scl(scene) if SCENE_CLASSIFICATION in scene.bands else None
+
+
+def observe(prediction: Prediction, scl: NDArray[np.uint8] | None, threshold: float = 0.5) -> Observation:
     """Return the water mask of a prediction: the net, or the majority of it and its guard, where no snow lies.
 
     Snow mirrors as little short-wave infrared as water does: in simulated scenes half under snow, the net's agreement
     with the truth falls from 0.98 to 0.64, that of indices to 0.2 (the net's card). The scene classification knows it.
 
     Args:
-        scene: The scene.
         prediction: Of a model with output ``water``.
+        scl: The scene classification, uint8 (row, column), if the scene has one (:func:`classification`).
         threshold: Probability from which the net calls a pixel water, 0…1.
-
-    Raises:
-        SceneError: if the scene classification cannot be read.
     """
     observed = _by_net(prediction, threshold)
-    if SCENE_CLASSIFICATION not in scene.bands:
+    if scl is None:
         return observed
-    snow = read_scl(scene) == SCL_SNOW
+    snow = scl == SCL_SNOW
     snow &= prediction.clear
     found = int(snow.sum())
     if found:
@@ -90,20 +96,18 @@ def observed_properties(scene: Scene, prediction: Prediction, observed: Observat
     )
 
 
-def trust(scene: Scene, prediction: Prediction, observed: Observation) -> dict[str, Any] | None:
+def trust(prediction: Prediction, observed: Observation, scl: NDArray[np.uint8] | None) -> dict[str, Any] | None:
     """Return the profile's ``trustworthiness_observed_water_mask``: how the mask agrees with others over clear pixels.
 
     ``ai`` is the net alone or guarded, as observed; ``noai`` the first index that the bands allow; ``scl`` class 6 of
-    the scene classification. A score that cannot be told (nothing is water) is left out. None without another mask.
-
-    Raises:
-        SceneError: if the scene classification cannot be read.
+    the scene classification, as :func:`observe` takes it. A score that cannot be told (nothing is water) is left out.
+    None without another mask.
     """
     masks = {"ai": observed.water}
     if prediction.indices:
         masks["noai"] = prediction.by_index(prediction.indices[0])
-    if SCENE_CLASSIFICATION in scene.bands:
-        masks["scl"] = read_scl(scene) == SCL_WATER
+    if scl is not None:
+        masks["scl"] = scl == SCL_WATER
     found = trustworthiness(masks, prediction.clear)
     return {pair: without_none(agreement.document()) for pair, agreement in found.items()} or None
 

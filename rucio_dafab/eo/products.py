@@ -32,7 +32,7 @@ from rucio_dafab.eo.items import (
     version_number,
     with_formats,
 )
-from rucio_dafab.eo.observation import cloud_mask, observe, observed_properties, trust
+from rucio_dafab.eo.observation import Observation, classification, cloud_mask, observe, observed_properties, trust
 from rucio_dafab.eo.previews import drawn_over, field_drawing, ground_of, previews
 from rucio_dafab.eo.profile import without_none
 from rucio_dafab.eo.reference_water import MEMBER, ReferenceWater, Source
@@ -121,25 +121,33 @@ def make_water(
         ProductError: if the reference is unusable or a file cannot be written; no item is left then.
     """
     scene = replace(scene, second=prediction.second)
-    observation = observe(scene, prediction, threshold)
+    observation, trusted = _observed(scene, prediction, threshold)
     usual = _reference(scene, reference)
     classes, numbers = _against_reference(scene, prediction, observation.water, usual)
     found = water.anomaly(numbers, str(reference.told.get("reason", "")) if reference else "")
-    compared = _compared(usual, classes, reference)
-    assets, excess, deficit = _water_assets(scene, model, layers(scene, prediction, observation, compared), classes)
+    cover = land_cover.read(scene)
+    wanted = layers(scene, prediction, observation, _compared(usual, classes, reference), cover)
+    assets, excess, deficit = _water_assets(scene, model, wanted, classes)
     properties = {
         **profile.water_properties(numbers, found, scene.shape[0] * scene.shape[1]),
         "dafab:water-analysis": {
             **profile.water_analysis(numbers, found, excess, deficit, version_number(model.version)),
-            **without_none({"trustworthiness_observed_water_mask": trust(scene, prediction, observation)}),
+            **without_none({"trustworthiness_observed_water_mask": trusted}),
         },
         **observed_properties(scene, prediction, observation),
-        **without_none({LAND_COVER: land_cover.commonest(scene, prediction.valid)}),
+        **without_none({LAND_COVER: None if cover is None else land_cover.commonest(cover, prediction.valid)}),
         **({MEMBER: dict(reference.told)} if reference else {}),
     }
     concepts = ("WaterMask", *(CONCEPTS[found.type] if found.type else ()))
     item = derived_item(scene, WATER_COLLECTION, model, properties=properties, concepts=concepts, assets=assets)
     return _write(item, assets, folder)
+
+
+def _observed(scene: Scene, prediction: Prediction, threshold: float) -> tuple[Observation, dict[str, Any] | None]:
+    """Return the water mask and how far it is to be trusted, from one reading of the scene classification."""
+    scl = classification(scene)
+    observation = observe(prediction, scl, threshold)
+    return observation, trust(prediction, observation, scl)
 
 
 def _compared(
@@ -172,7 +180,7 @@ def _against_reference(
     """Return the classes of the difference to the reference, if there is one, and the scene's numbers."""
     valid, clear = prediction.valid, prediction.clear
     classes = None if reference is None else water.difference(observed, valid, clear, reference)
-    numbers = water.count(observed, valid, clear, _pixel_km2(scene), reference=reference, classes=classes)
+    numbers = water.count(observed, valid, clear, water.pixel_km2(scene), reference=reference, classes=classes)
     return classes, numbers
 
 
@@ -306,10 +314,6 @@ def _rows(columns: Mapping[str, Any], moment: str) -> list[dict[str, Any]]:
         "dafab:cloud_free": [bool(value) for value in columns["dafab:cloud_free"]],
     }
     return [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
-
-
-def _pixel_km2(scene: Scene) -> float:
-    return float(abs(scene.transform.a * scene.transform.e)) / water.SQUARE_METRES_PER_KM2
 
 
 def _write(item: dict[str, Any], assets: Mapping[str, Asset], folder: Path) -> Product:

@@ -138,6 +138,11 @@ class WaterNumbers:
         return self.pixels(Difference.EXCESS, Difference.SEASONAL_OBSERVED)
 
 
+def pixel_km2(scene: Scene) -> float:
+    """Return the area of a pixel of a scene, in km²."""
+    return float(abs(scene.transform.a * scene.transform.e)) / SQUARE_METRES_PER_KM2
+
+
 def percent(part: float, whole: float) -> float | None:
     """Return ``part`` in per cent of ``whole``; None where the whole is nothing."""
     return 100.0 * part / whole if whole else None

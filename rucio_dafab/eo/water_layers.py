@@ -5,7 +5,6 @@ Each layer is computed only when it is encoded, and forgotten then: of a tile ev
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from rucio_dafab.eo.previews import (
     water_drawing,
 )
 from rucio_dafab.eo.reference_water import MASKS
-from rucio_dafab.eo.water import SQUARE_METRES_PER_KM2, Difference, Reference
+from rucio_dafab.eo.water import Difference, Reference, pixel_km2
 from rucio_dafab.eo.writers import COG_MEDIA_TYPE, RasterLegend, encode_cog, shrunk_cog
 
 OBSERVED_WATER = "dafab-AI-observed-water"
@@ -100,6 +99,7 @@ def layers(
     prediction: Prediction,
     observed: Observation,
     compared: Compared | None,
+    cover: Pixels | None,
 ) -> Iterator[Layer]:
     """Yield the layers that the scene allows: by indices, against a reference, of clouds and of land cover.
 
@@ -108,6 +108,7 @@ def layers(
         prediction: Of the net.
         observed: The water in it.
         compared: What it was compared to, if there is reference water.
+        cover: Land cover, if it is known, see :func:`rucio_dafab.eo.land_cover.read`.
     """
     clear, valid = prediction.clear, prediction.valid
     yield _water(OBSERVED_WATER, "observed_water", "Observed water mask", lambda: observed.water, clear)
@@ -124,9 +125,9 @@ def layers(
         yield Layer(CLOUD_MASK, "cloud_mask", title, legend, lambda: (valid & ~clear).view(np.uint8), valid, hidden)
     if compared is not None:
         yield from _against(compared, valid)
-    if land_cover.LAND_COVER_ASSET in scene.item["assets"]:
+    if cover is not None:
         title, drawing = "Land cover (ESA WorldCover)", _drawing(land_cover.COLOURS)
-        yield Layer(LAND_COVER, "land_cover", title, land_cover.LEGEND, partial(_cover, scene), valid, drawing)
+        yield Layer(LAND_COVER, "land_cover", title, land_cover.LEGEND, lambda: cover, valid, drawing)
 
 
 def layer_assets(scene: Scene, model: ModelCard, ground: Backdrop, layer: Layer) -> dict[str, Asset]:
@@ -195,19 +196,12 @@ def _against(compared: Compared, valid: Mask) -> Iterator[Layer]:
     yield Layer(DIFFERENCE, "water_difference", title, legend, lambda: classes, valid, difference_drawing)
 
 
-def _cover(scene: Scene) -> Pixels:
-    values = land_cover.read(scene)
-    assert values is not None
-    return values
-
-
 def _water(key: str, file: str, title: str, values: Callable[[], Mask], clear: Mask) -> Layer:
     return Layer(key, file, title, RasterLegend("water", 1, _WATER_CLASSES), lambda: values().view(np.uint8), clear)
 
 
 def _tidied(scene: Scene, key: str, file: str, title: str, values: Callable[[], Mask], clear: Mask) -> Layer:
-    pixel_km2 = abs(scene.transform.a * scene.transform.e) / SQUARE_METRES_PER_KM2
-    least = round(TIDIED_PATCH_KM2 / pixel_km2)
+    least = round(TIDIED_PATCH_KM2 / pixel_km2(scene))
     legend = RasterLegend("water", 1, _WATER_CLASSES)
     title = f"{title}, without patches below {TIDIED_PATCH_KM2:g} km²"
     return Layer(key, f"{file}_tidied", title, legend, lambda: tidied(values(), clear, least), clear)

@@ -59,28 +59,28 @@ def test_a_majority_is_more_than_half() -> None:
     np.testing.assert_array_equal(majority([one]), one)
 
 
-def test_the_guard_overrules_the_net_where_both_indices_are_against_it(make_scene: Make, disputed: Prediction) -> None:
-    observed = observe(make_scene(SHAPE), disputed)
+def test_the_guard_overrules_the_net_where_both_indices_are_against_it(disputed: Prediction) -> None:
+    observed = observe(disputed, None)
     np.testing.assert_array_equal(observed.water, columns((5, 15)))
     # Columns 0…4 are taken from the net, 10…14 given.
     assert observed.overruled == 10 * SHAPE[0]
     assert observed.rule == "majority of: net >= 0.5, NDWI > 0, MNDWI > 0"
 
 
-def test_without_the_shortwave_bands_net_and_index_must_agree(make_scene: Make, disputed: Prediction) -> None:
+def test_without_the_shortwave_bands_net_and_index_must_agree(disputed: Prediction) -> None:
     bare = replace(disputed, indices=("ndwi",), index_water=disputed.index_water[1:], guard=("ndwi",))
-    np.testing.assert_array_equal(observe(make_scene(SHAPE), bare).water, columns((5, 10)))
+    np.testing.assert_array_equal(observe(bare, None).water, columns((5, 10)))
 
 
-def test_a_net_without_a_guard_is_believed(make_scene: Make, disputed: Prediction) -> None:
-    observed = observe(make_scene(SHAPE), replace(disputed, guard=()))
+def test_a_net_without_a_guard_is_believed(disputed: Prediction) -> None:
+    observed = observe(replace(disputed, guard=()), None)
     np.testing.assert_array_equal(observed.water, columns((0, 10)))
     assert (observed.rule, observed.overruled) == ("net >= 0.5", 0)
 
 
-def test_cloud_is_no_water_whoever_says_so(make_scene: Make, disputed: Prediction) -> None:
+def test_cloud_is_no_water_whoever_says_so(disputed: Prediction) -> None:
     everywhere = replace(disputed, index_water=np.ones_like(disputed.index_water))
-    assert not observe(make_scene(SHAPE), everywhere).water[:, 28:].any()
+    assert not observe(everywhere, None).water[:, 28:].any()
 
 
 def test_snow_is_no_water_where_the_classification_knows_it(
@@ -89,7 +89,7 @@ def test_snow_is_no_water_where_the_classification_knows_it(
     scl = np.full(SHAPE, 5, np.uint8)
     scl[:, :4] = scl[:, 28:] = SCL_SNOW
     scene, said = make_scene(SHAPE, scl=scl), replace(disputed, guard=())
-    observed = observe(scene, said)
+    observed = observe(said, scl)
     np.testing.assert_array_equal(observed.water, columns((4, 10)))
     assert (observed.rule, observed.snow) == ("net >= 0.5; no snow (SCL 11)", 4 * SHAPE[0])
     properties = make_water(scene, said, card, tmp_path / "out").item["properties"]
